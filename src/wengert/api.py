@@ -1,0 +1,3 @@
+"""The functions that users call."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What a program is: types, primitives, tracers, levels and graphs.  This room knows no mathematics."""

@@ -1,0 +1,87 @@
+"""The smallest unit of a program.  A primitive states one derivative fact; its family derives every reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from wengert.core.array import FRONT
+from wengert.core.trace import bind
+
+Params = Mapping[str, Any]
+REGISTRY: dict[str, Primitive] = {}
+
+
+class Primitive:
+    """A named operation with the readings of its derivative fact.
+
+    The local derivative of `y = eval(*xs)` is a linear map.  The readings of that map are
+
+    * `push(dxs, y, xs, params) -> dy`          forward; an inactive tangent is `None`
+    * `pull(ct, slots, y, xs, params) -> cts`   reverse: the adjoint, one cotangent for each slot asked for
+    * `batch(xs, is_batched, params) -> y`      one more leading axis on the operands that have it
+    * `pattern(slot, y, xs, params) -> bool[y.size, x.size]`   which outputs may depend on which inputs
+
+    Families build these (see `wengert.primitives.families`); a card never writes them itself.
+    """
+
+    __slots__ = (
+        "align", "batch", "domain", "eval", "family", "formula", "is_discrete", "laws", "n_outputs",
+        "name", "numpy", "pattern", "pull", "push", "slopes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        evaluate: Callable[..., Any],
+        *,
+        family: str,
+        push: Callable[[Sequence[Any], Any, Sequence[Any], Params], Any] | None,
+        pull: Callable[[Any, Sequence[int], Any, Sequence[Any], Params], Any] | None,
+        batch: Callable[[Sequence[Any], Sequence[bool], Params], Any],
+        pattern: Callable[[int, Any, Sequence[Any], Params], Any],
+        align: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None,
+        n_outputs: int | None = None,
+        formula: str = "",
+        domain: Any = None,
+        laws: Any = None,
+        numpy: tuple[Any, ...] = (),
+        slopes: tuple[Any, ...] = (),
+    ) -> None:
+        if name in REGISTRY:
+            msg = f"there are two cards named {name!r}"
+            raise ValueError(msg)
+        self.name = name
+        self.eval = evaluate
+        self.family = family
+        self.push = push
+        self.pull = pull
+        self.batch = batch
+        self.pattern = pattern
+        self.align = align
+        self.n_outputs = n_outputs  # None: one array; a number: a tuple of so many
+        self.formula = formula
+        self.domain = domain
+        self.laws = laws
+        self.numpy = numpy
+        self.slopes = slopes
+        self.is_discrete = push is None
+        REGISTRY[name] = self
+        FRONT.update(dict.fromkeys(numpy, self))
+
+    def __call__(self, *operands: Any, **params: Any) -> Any:
+        """Apply to arrays or traced arrays, after the family has made shapes and dtypes agree."""
+        if self.align is not None:
+            operands = self.align(operands)
+        return bind(self, operands, params)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+    def __reduce__(self) -> tuple[Callable[[str], Primitive], tuple[str]]:
+        return primitive_named, (self.name,)
+
+
+def primitive_named(name: str) -> Primitive:
+    """The registered primitive of that name; raises `KeyError` for a name that no card has."""
+    return REGISTRY[name]

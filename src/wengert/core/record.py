@@ -1,0 +1,138 @@
+"""The recording trace: Wengert's list of what was done, and the walk back along it.
+
+A record is the light form of a program while it runs: one entry for each operation, in order.  The reverse
+walk pops entries from the end, so memory is released as it goes, and a long chain needs no recursion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import Array
+from wengert.core.primitive import Primitive
+from wengert.core.trace import Trace, Tracer, bind
+from wengert.errors import LeakError, caller_location
+
+Entry = tuple[Any, ...]
+
+
+class Record(Trace):
+    """Write down every differentiable operation on this trace's tracers.
+
+    An entry is `(primitive, operands, params, result, parents)`; `parents` pairs the slots of the operands
+    that are tracers of this trace with the places where those were made.  An input is an entry of `None`.
+    """
+
+    __slots__ = ("cut", "entries", "n_inputs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: list[Entry | None] = []
+        self.n_inputs = 0
+        self.cut: tuple[Primitive, str] | None = None  # the first discrete primitive met, and where
+
+    def input(self, value: Any) -> Array:
+        """A new input of the recorded program; inputs come before all operations."""
+        place = len(self.entries)
+        self.entries.append(None)
+        self.n_inputs = place + 1
+        return Array(value, self, place)
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        values = []
+        parents = []
+        slot = 0
+        for operand in operands:
+            if isinstance(operand, Tracer) and operand.trace is self:
+                values.append(operand.value)
+                if operand.extra is not None:
+                    parents.append((slot, operand.extra))
+            else:
+                values.append(operand)
+            slot += 1
+        result = bind(primitive, values, params)
+        if primitive.pull is None or not parents:
+            return self._constant(primitive, result, bool(parents))
+        entries = self.entries
+        place = len(entries)
+        entries.append((primitive, values, params, result, parents))
+        if primitive.n_outputs is None:
+            return Array(result, self, place)
+        entries.extend([None] * (primitive.n_outputs - 1))
+        return tuple([Array(part, self, place + k) for k, part in enumerate(result)])
+
+    def _constant(self, primitive: Primitive, result: Any, active: bool) -> Any:
+        if active and self.cut is None:
+            self.cut = (primitive, caller_location())
+        if primitive.n_outputs is not None:
+            return tuple([self._inactive(part) for part in result])
+        return self._inactive(result)
+
+    def _inactive(self, value: Any) -> Any:
+        """Float results stay tracers, so that traced values can be written into them; bools and ints do not."""
+        return Array(value, self, None) if value.dtype.kind in "fc" else value
+
+    def pull_back(self, output: Any, ct: Any, *, consume: bool) -> list[Any]:
+        """Cotangents of the inputs for the cotangent `ct` of `output`; `None` where disconnected.
+
+        `consume` releases each entry once it has been walked.
+        """
+        outputs = output if isinstance(output, (tuple, list)) else (output,)
+        cts = ct if isinstance(output, (tuple, list)) else (ct,)
+        return walk_back(self, outputs, cts, consume=consume)
+
+    def close(self) -> None:
+        """Nothing can be recorded any more; a tracer that got out says so when it is used."""
+        self.__class__ = ClosedRecord
+
+
+class ClosedRecord(Record):
+    """A record whose transformation has ended."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        raise LeakError.of_primitive(primitive.name)
+
+
+def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, consume: bool) -> list[Any]:
+    """Visit entries from last to first; send each cotangent through the adjoint of its local linear map."""
+    entries = record.entries
+    totals: list[Any] = [None] * len(entries)
+    for output, ct in zip(outputs, cts, strict=True):
+        if isinstance(output, Tracer) and output.trace.level == record.level and output.extra is not None:
+            place = output.extra
+            totals[place] = ct if totals[place] is None else totals[place] + ct
+    for place in range(len(entries) - 1, record.n_inputs - 1, -1):
+        entry = entries[place]
+        if entry is None:
+            continue
+        primitive, values, params, result, parents = entry
+        if primitive.n_outputs is None:
+            ct = totals[place]
+            if ct is not None:
+                totals[place] = None
+        else:
+            ct = _gather_outputs(totals, place, result)
+        if consume:
+            entries[place] = entry = None
+        if ct is None:
+            continue
+        pieces = primitive.pull(ct, [slot for slot, _ in parents], result, values, params)
+        for (_, parent), piece in zip(parents, pieces, strict=True):
+            if piece is not None:
+                total = totals[parent]
+                totals[parent] = piece if total is None else total + piece
+    return totals[: record.n_inputs]
+
+
+def _gather_outputs(totals: list[Any], place: int, result: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The cotangents of one entry's several outputs, zeros where nothing arrived; `None` where none did."""
+    found = totals[place : place + len(result)]
+    totals[place : place + len(result)] = [None] * len(result)
+    if all(ct is None for ct in found):
+        return None
+    return tuple(np.zeros_like(part) if ct is None else ct for ct, part in zip(found, result, strict=True))

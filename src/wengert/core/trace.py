@@ -1,0 +1,65 @@
+"""Watching a program run: tracers, the traces that own them, and `bind`, the one door to every operation.
+
+Each transformation opens a trace with a level of its own; an inner transformation has the higher level.
+An operation belongs to the highest level among its operands; that trace unwraps its own tracers and binds
+again one level down.  So nested derivatives cannot be confused with one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+_levels = count(1)
+NO_PARAMS: Mapping[str, Any] = {}
+
+
+class Trace:
+    """One transformation watching one call of a function."""
+
+    __slots__ = ("level",)
+
+    def __init__(self) -> None:
+        self.level = next(_levels)
+
+    def process(self, primitive: Any, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """Perform the operation for this transformation; the result may be one of its tracers."""
+        raise NotImplementedError
+
+
+class Tracer:
+    """A value that watches what is done with it.
+
+    `value` is what it stands for (an array, or a tracer of a lower level), `trace` the transformation
+    that watches, and `extra` what that transformation knows about it: a tangent, or a place in a list.
+    """
+
+    __slots__ = ("__weakref__", "extra", "trace", "value")
+
+    def __init__(self, value: Any, trace: Trace, extra: Any) -> None:
+        self.value = value
+        self.trace = trace
+        self.extra = extra
+
+
+def bind(primitive: Any, operands: Sequence[Any], params: Mapping[str, Any] = NO_PARAMS) -> Any:
+    """Perform `primitive` on `operands`, whoever is watching."""
+    top = None
+    level = 0
+    for operand in operands:
+        if isinstance(operand, Tracer):
+            trace = operand.trace
+            if trace.level > level:
+                top = trace
+                level = trace.level
+    if top is None:
+        return primitive.eval(*operands, **params)
+    return top.process(primitive, operands, params)
+
+
+def lowest(value: Any) -> Any:
+    """The plain array underneath any number of tracers."""
+    while isinstance(value, Tracer):
+        value = value.value
+    return value

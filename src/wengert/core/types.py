@@ -1,0 +1,50 @@
+"""The type of an array value: its shape and its dtype, written `float64[3,4]`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_PATTERN = re.compile(r"(?P<dtype>[a-zA-Z]\w*)\[(?P<shape>[0-9, ]*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """The set of arrays with one shape and one dtype.
+
+    >>> str(ArrayType((3, 4), np.dtype("float64")))
+    'float64[3,4]'
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+    @classmethod
+    def parse(cls, text: str) -> ArrayType:
+        """Read the text form back; raises `ValueError` when `text` is not a type."""
+        match = _PATTERN.fullmatch(text.strip())
+        if match is None:
+            msg = f"not an array type: {text!r}; write for example float64[3,4]"
+            raise ValueError(msg)
+        sizes = [part for part in match["shape"].replace(" ", "").split(",") if part]
+        return cls(tuple(map(int, sizes)), np.dtype(match["dtype"]))
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether values of this type can be differentiated: floating or complex."""
+        return self.dtype.kind in "fc"
+
+
+def type_of(value: Any) -> ArrayType:
+    """The type of an array, a traced array, or a number."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None:
+        value = np.asarray(value)
+        dtype = value.dtype
+    return ArrayType(tuple(value.shape), np.dtype(dtype))

@@ -1,0 +1,15 @@
+"""What a program is made of: five families, and one file of cards per topic.
+
+Importing this room registers every card and every NumPy function that a traced array answers to.
+"""
+
+from wengert.primitives import (
+    arithmetic,
+    contraction,
+    exponential,
+    index,
+    structure,
+    trigonometric,
+)
+
+__all__ = ["arithmetic", "contraction", "exponential", "index", "structure", "trigonometric"]

@@ -1,0 +1,82 @@
+"""Broadcasting and dtype change as operations.
+
+Below this line every *traced* operand of an elementwise primitive has the shape and dtype of the result, because
+a `spread` and a `cast` were inserted here.  Their adjoints (a sum, a cast back, the real part) then exist once.
+Plain operands are left as they are: no derivative flows into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import FRONT
+from wengert.core.trace import Tracer
+from wengert.primitives.structure import cast, reshape, spread
+
+_WEAK = (float, int)
+
+
+def align_elementwise(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spread and cast the traced operands to the common shape and dtype."""
+    if len(operands) == 2:
+        a, b = operands
+        kind = type(b)
+        if isinstance(a, Tracer):
+            if kind is float or kind is int:
+                if a.dtype.kind in "fc":
+                    return operands
+            elif hasattr(b, "shape") and a.shape == b.shape and a.dtype is b.dtype:
+                return operands
+        elif type(a) in _WEAK and b.dtype.kind in "fc":
+            return operands
+    return _align(operands)
+
+
+def as_operand(value: Any) -> Any:
+    """An array-like as an operand; Python numbers stay weak, as NumPy's promotion wants."""
+    if isinstance(value, (Tracer, int, float, complex, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
+        return value
+    if isinstance(value, (list, tuple)) and contains_tracer(value):
+        return FRONT[np.array](value)
+    return np.asarray(value)
+
+
+def contains_tracer(value: Any) -> bool:
+    """Whether a nested list holds a traced value."""
+    if isinstance(value, (list, tuple)):
+        return any(map(contains_tracer, value))
+    return isinstance(value, Tracer)
+
+
+def _align(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    operands = tuple(map(as_operand, operands))
+    if not any(isinstance(x, Tracer) for x in operands):
+        return operands
+    shape = np.broadcast_shapes(*[x.shape if isinstance(x, Tracer) else np.shape(x) for x in operands])  # type: ignore[attr-defined]
+    dtype = common_dtype(operands)
+    return tuple(conform(x, shape, dtype) if isinstance(x, Tracer) else x for x in operands)
+
+
+def common_dtype(operands: Sequence[Any]) -> Any:
+    """NumPy's promotion, Python numbers being weak."""
+    return np.result_type(*[x if type(x) in (int, float, complex) else x.dtype for x in operands])
+
+
+def conform(x: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """`x` spread to `shape`, and cast to `dtype` if both are inexact."""
+    if x.dtype != dtype and x.dtype.kind in "fc" and dtype.kind in "fc":
+        x = cast(x, dtype=dtype)
+    return x if x.shape == shape else spread(x, shape=shape)
+
+
+def equalize_ranks(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
+    """Give batched operands rank enough that their leading batch axes meet when shapes are aligned on the right."""
+    ranks = [len(np.shape(x) if not hasattr(x, "shape") else x.shape) - b for x, b in zip(xs, is_batched, strict=True)]
+    rank = max(ranks)
+    return [
+        reshape(x, shape=(x.shape[0],) + (1,) * (rank - r) + x.shape[1:]) if b and r < rank else x
+        for x, b, r in zip(xs, is_batched, ranks, strict=True)
+    ]

@@ -1,0 +1,114 @@
+"""Cards: arithmetic, comparisons, choices, and rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import implements
+from wengert.primitives.elementwise import elementwise, step
+from wengert.primitives.structure import imag, real
+
+# fmt: off - a table of cards: name, value, slope for each operand
+
+add      = elementwise("add",      np.add,         1, 1,                                   formula="a + b")
+subtract = elementwise("subtract", np.subtract,    1, -1,                                  formula="a - b")
+negative = elementwise("negative", np.negative,    -1,                                     formula="-a")
+positive = elementwise("positive", np.positive,    1,                                      formula="+a")
+multiply = elementwise("multiply", np.multiply,    lambda y, a, b: b, lambda y, a, b: a,   formula="a b")
+divide   = elementwise("divide",   np.true_divide, lambda y, a, b: 1 / b, lambda y, a, b: -y / b, formula="a / b",
+                       domain=((-2.0, 2.0), (0.5, 3.0)))
+reciprocal = elementwise("reciprocal", np.reciprocal, lambda y, a: -y * y, formula="1 / a", domain=(0.5, 3.0))
+square   = elementwise("square",   np.square,      lambda y, a: 2 * a,                     formula="a²")
+sqrt     = elementwise("sqrt",     np.sqrt,        lambda y, a: 0.5 / y,                   formula="√a", domain=(0.1, 4.0))
+cbrt     = elementwise("cbrt",     np.cbrt,        lambda y, a: 1 / (3 * np.square(y)),    formula="∛a", domain=(0.1, 4.0))
+fabs     = elementwise("fabs",     np.fabs,        lambda y, a: np.sign(a),                formula="|a|")
+absolute_real = elementwise("absolute", np.absolute, lambda y, a: np.sign(a),              formula="|a|", numpy=())
+where    = elementwise("where",    np.where,       None, lambda y, c, a, b: c, lambda y, c, a, b: np.logical_not(c),
+                       formula="a if c else b", numpy=(), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)))
+
+# A tie shares equally: the mean of the one-sided derivatives.
+maximum  = elementwise("maximum",  np.maximum,     lambda y, a, b: _first(a > b, a == b), lambda y, a, b: _first(b > a, a == b), formula="max(a, b)")
+minimum  = elementwise("minimum",  np.minimum,     lambda y, a, b: _first(a < b, a == b), lambda y, a, b: _first(b < a, a == b), formula="min(a, b)")
+fmax     = elementwise("fmax",     np.fmax,        lambda y, a, b: _first(_or_nan(a > b, b), a == b), lambda y, a, b: _first(_or_nan(b > a, a), a == b), formula="max(a, b)")
+fmin     = elementwise("fmin",     np.fmin,        lambda y, a, b: _first(_or_nan(a < b, b), a == b), lambda y, a, b: _first(_or_nan(b < a, a), a == b), formula="min(a, b)")
+
+remainder = elementwise("remainder", np.remainder, 1, lambda y, a, b: -np.floor(a / b),   formula="a mod b", domain=((-2.0, 2.0), (2.5, 3.0)))
+fmod     = elementwise("fmod",     np.fmod,        1, lambda y, a, b: -np.trunc(a / b),   formula="fmod(a, b)", domain=((-2.0, 2.0), (2.5, 3.0)))
+copysign = elementwise("copysign", np.copysign,    lambda y, a, b: np.sign(a) * np.sign(y) , 0, formula="|a| sign b", domain=(0.5, 2.0))
+ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(1.0, n), None, formula="a 2ⁿ", domain=((-2.0, 2.0), (-3, 3)))
+
+power    = elementwise("power",    np.power,       lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
+float_power = elementwise("float_power", np.float_power, lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
+hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: _safe_ratio(a, y), lambda y, a, b: _safe_ratio(b, y), formula="√(a² + b²)")
+
+for _ufunc in (
+    np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.nextafter, np.spacing, np.signbit,
+    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
+    np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.isnan, np.isinf, np.isfinite,
+    np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
+    np.gcd, np.lcm, np.bitwise_count,
+):
+    step(_ufunc.__name__, _ufunc)
+sign_real = step("sign", np.sign, numpy=())
+heaviside = elementwise("heaviside", np.heaviside, None, lambda y, a, h: a == 0, formula="H(a)", domain=((0.5, 2.0), (0.0, 1.0)))
+exponent_of = step("exponent_of", lambda a: np.frexp(a)[1], numpy=())
+# fmt: on
+
+
+def _first(wins: Any, ties: Any) -> Any:
+    return wins + 0.5 * ties
+
+
+def _or_nan(wins: Any, other: Any) -> Any:
+    return np.logical_or(wins, np.isnan(other))
+
+
+def _power_base(a: Any, p: Any) -> Any:
+    """`p a^(p-1)`, with 0 where `p = 0` whatever `a` is."""
+    if isinstance(p, (int, float)):
+        return p * np.power(a, p - 1) if p != 2 else 2 * a
+    return np.where(p == 0, 0.0, p * np.power(a, np.where(p == 0, 1.0, p - 1)))
+
+
+def _power_exponent(y: Any, a: Any) -> Any:
+    """`y log a`, with 0 where `y = 0`: the limit as `a -> 0` for a positive exponent."""
+    return np.where(y == 0, 0.0, y * np.log(np.where(y == 0, 1.0, a)))
+
+
+def _safe_ratio(a: Any, y: Any) -> Any:
+    """`a / y`, and 0 at the kink `y = 0`: the mean over all directions."""
+    return np.where(y == 0, 0.0, a / np.where(y == 0, 1.0, y))
+
+
+@implements(np.absolute, np.abs)
+def absolute(x: Any) -> Any:
+    """`|x|`; for complex `x` the length of `(real, imag)`."""
+    return hypot(real(x), imag(x)) if x.dtype.kind == "c" else absolute_real(x)
+
+
+@implements(np.sign)
+def sign(x: Any) -> Any:
+    """`x / |x|`, and 0 at 0."""
+    return _safe_ratio(x, absolute(x)) if x.dtype.kind == "c" else sign_real(x)
+
+
+@implements(np.modf)
+def modf(x: Any) -> tuple[Any, Any]:
+    """The fractional and the integral part."""
+    whole = np.trunc(x)
+    return np.where(np.isinf(x), np.copysign(0.0, x), x - whole), whole
+
+
+@implements(np.frexp)
+def frexp(x: Any) -> tuple[Any, Any]:
+    """Mantissa and exponent, `x = m 2^e`."""
+    exponent = exponent_of(x)
+    return ldexp(x, -exponent), exponent
+
+
+@implements(np.divmod)
+def divide_with_remainder(a: Any, b: Any) -> tuple[Any, Any]:
+    """`(a // b, a mod b)`."""
+    return np.floor_divide(a, b), np.remainder(a, b)

@@ -1,0 +1,181 @@
+"""The contraction family: sums of products, said by an index sentence; transposing swaps letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import implements
+from wengert.core.primitive import Params
+from wengert.core.trace import Tracer
+from wengert.primitives.align import as_operand, common_dtype
+from wengert.primitives.families import multilinear
+from wengert.primitives.index import get_item
+from wengert.primitives.strong import strong_contraction
+from wengert.primitives.structure import cast, conjugate, reshape, spread, sum_to
+
+
+@lru_cache(maxsize=4096)
+def parts_of(sentence: str) -> tuple[tuple[str, ...], str]:
+    """`"ij,jk->ik"` as its operands' letters and its result's."""
+    left, right = sentence.split("->")
+    return tuple(left.split(",")), right
+
+
+@lru_cache(maxsize=4096)
+def _matmul_plan(sentence: str) -> tuple[Any, ...] | None:
+    """How to say a two-operand sentence as one `matmul`; `None` where einsum is as good."""
+    (a, b), out = parts_of(sentence)
+    shared = [c for c in a if c in b]
+    batch = [c for c in shared if c in out]
+    inner = [c for c in shared if c not in out]
+    rows = [c for c in a if c not in b]
+    columns = [c for c in b if c not in a]
+    if not inner or any(c not in out for c in rows + columns):
+        return None
+    order = [*batch, *rows, *columns]
+    return (
+        tuple(a.index(c) for c in [*batch, *rows, *inner]),
+        tuple(b.index(c) for c in [*batch, *inner, *columns]),
+        len(batch), len(rows), len(inner), tuple(order.index(c) for c in out),
+    )  # fmt: skip
+
+
+def _evaluate(*xs: Any, sentence: str) -> Any:
+    plan = _matmul_plan(sentence) if len(xs) == 2 else None
+    if plan is None or not all(type(x) is np.ndarray for x in xs):
+        return np.einsum(sentence, *xs)
+    order_a, order_b, n_batch, n_rows, n_inner, order_out = plan
+    a, b = xs[0].transpose(order_a), xs[1].transpose(order_b)
+    head, rows, inner = a.shape[:n_batch], a.shape[n_batch : n_batch + n_rows], a.shape[n_batch + n_rows :]
+    columns = b.shape[n_batch + n_inner :]
+    size = int(np.prod(inner, dtype=int))
+    left = a.reshape(*head, int(np.prod(rows, dtype=int)), size)
+    right = b.reshape(*head, size, int(np.prod(columns, dtype=int)))
+    return np.matmul(left, right).reshape(*head, *rows, *columns).transpose(order_out)
+
+
+def _contract(*xs: Any, sentence: str) -> Any:
+    return strong_contraction(lambda *args: _evaluate(*args, sentence=sentence), xs)
+
+
+def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
+    ins, out = parts_of(sentence)
+    mine = ins[slot]
+    others = [(x, letters) for k, (x, letters) in enumerate(zip(xs, ins, strict=True)) if k != slot]
+    known = set(out).union(*[set(letters) for _, letters in others])
+    kept = "".join(c for c in mine if c in known)
+    factors = [x if x.dtype.kind != "c" else conjugate(x) for x, _ in others]
+    left = ",".join([out, *[letters for _, letters in others]])
+    piece = contract(ct, *factors, sentence=f"{left}->{kept}")
+    if kept != mine:  # a letter that only this operand had was summed: its cotangent is the same all along it
+        shape = xs[slot].shape
+        piece = reshape(piece, shape=tuple(n if c in known else 1 for c, n in zip(mine, shape, strict=True)))
+        piece = spread(piece, shape=tuple(shape))
+    return piece
+
+
+def _contract_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    ins, out = parts_of(params["sentence"])
+    letter = next(c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in params["sentence"])
+    named = [letter + letters if b else letters for letters, b in zip(ins, is_batched, strict=True)]
+    return contract(*xs, sentence=f"{','.join(named)}->{letter}{out}")
+
+
+def _contract_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+    ins, out = parts_of(params["sentence"])
+    sizes = {c: n for letters, x in zip(ins, xs, strict=True) for c, n in zip(letters, np.shape(x), strict=True)}
+    both = "".join(dict.fromkeys(out + ins[slot]))
+    grid = dict(zip(both, np.indices([sizes[c] for c in both]).reshape(len(both), -1), strict=True))
+    result = np.zeros((np.size(y), np.size(xs[slot])), bool)
+
+    def flat(letters: str) -> Any:
+        if not letters:
+            return np.zeros(next(iter(grid.values())).shape if grid else 1, int)
+        return np.ravel_multi_index([grid[c] for c in letters], [sizes[c] for c in letters])
+
+    if result.size:
+        result[flat(out), flat(ins[slot])] = True
+    return result
+
+
+contract = multilinear(
+    "contract",
+    _contract,
+    _contract_adjoint,
+    batch=_contract_batch,
+    pattern=_contract_pattern,
+    laws=lambda make: [
+        ((make(2, 3), make(3, 4)), {"sentence": "ij,jk->ik"}),
+        ((make(2, 3), make(2, 3)), {"sentence": "ij,ij->j"}),
+        ((make(2, 3),), {"sentence": "ij->i"}),
+        ((make(2), make(3), make(2, 3)), {"sentence": "i,j,ij->j"}),
+    ],
+)
+
+
+def _matmul_adjoint(slot: int, ct: Any, a: Any, b: Any) -> Any:
+    if slot == 0:
+        return sum_to(strong_matmul(ct, adjoint_matrix(b)), a.shape)
+    return sum_to(strong_matmul(adjoint_matrix(a), ct), b.shape)
+
+
+def adjoint_matrix(x: Any) -> Any:
+    """The conjugate transpose of the last two axes."""
+    turned = np.swapaxes(x, -1, -2)
+    return np.conjugate(turned) if turned.dtype.kind == "c" else turned
+
+
+def _matmul_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    ranks = [len(x.shape) - flag for x, flag in zip(xs, is_batched, strict=True)]
+    rank = max(ranks)
+    fitted = [
+        reshape(x, shape=(x.shape[0],) + (1,) * (rank - r) + tuple(x.shape[1:])) if flag and r < rank else x
+        for x, flag, r in zip(xs, is_batched, ranks, strict=True)
+    ]
+    return matmul(*fitted)
+
+
+def _matmul_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+    a, b = xs
+    ones_a, ones_b = np.ones(np.shape(a)), np.ones(np.shape(b))
+    units = np.eye(np.size(xs[slot])).reshape(-1, *np.shape(xs[slot]))
+    columns = [(unit @ ones_b if slot == 0 else ones_a @ unit).reshape(-1) != 0 for unit in units]
+    return np.stack(columns, 1) if columns else np.zeros((np.size(y), 0), bool)
+
+
+_MATMUL_LAWS = {
+    "batch": _matmul_batch,
+    "pattern": _matmul_pattern,
+    "laws": lambda make: [((make(2, 3), make(3, 4)), {}), ((make(5, 2, 3), make(3, 2)), {}), ((make(0, 3), make(3, 2)), {})],
+}
+matrix_product = multilinear(
+    "matmul", np.matmul, _matmul_adjoint, derivative=lambda a, b: strong_matmul(a, b), **_MATMUL_LAWS
+)
+strong_matmul = multilinear(
+    "matmul_of_derivatives",
+    lambda a, b: strong_contraction(np.matmul, (a, b)),
+    _matmul_adjoint,
+    **_MATMUL_LAWS,
+)
+
+
+@implements(np.matmul)
+def matmul(a: Any, b: Any) -> Any:
+    """`a @ b` with NumPy's rules for vectors and stacks of matrices."""
+    a, b = as_operand(a), as_operand(b)
+    if len(a.shape) == 0 or len(b.shape) == 0:
+        msg = "matmul: Input operand does not have enough dimensions (a scalar); use * instead"
+        raise ValueError(msg)
+    dtype = common_dtype((a, b))
+    a, b = (cast(x, dtype=dtype) if isinstance(x, Tracer) and x.dtype != dtype else x for x in (a, b))
+    row, column = len(a.shape) == 1, len(b.shape) == 1
+    a = reshape(a, shape=(1, a.shape[0])) if row else a
+    b = reshape(b, shape=(b.shape[0], 1)) if column else b
+    product = matrix_product(a, b)
+    if row:
+        product = get_item(product, (Ellipsis, 0, slice(None)))
+    return get_item(product, (Ellipsis, 0)) if column else product

@@ -1,0 +1,346 @@
+"""The selection family: outputs are copies of inputs; transposing deposits each cotangent where it came from.
+
+`index` reads `x[...]` and `deposit` is its adjoint; `assign` writes.  A card made by `selection` states only its
+NumPy value: the index map is found by running that same function on an array of positions.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import Array, implements
+from wengert.core.primitive import Params, Primitive
+from wengert.core.trace import Tracer, lowest
+from wengert.errors import BatchError, page
+from wengert.primitives.align import as_operand, conform
+from wengert.primitives.families import linear, smooth
+from wengert.primitives.structure import reshape
+
+ARRAY = "array"  # stands in a layout for the next index array among the operands
+Layout = tuple[Any, ...]
+
+
+def fill(layout: Layout, arrays: Sequence[Any]) -> tuple[Any, ...]:
+    """The index that a layout and its arrays stand for."""
+    rest = iter(arrays)
+    return tuple(next(rest) if isinstance(part, str) else part for part in layout)
+
+
+def positions_of(shape: tuple[int, ...], layout: Layout, arrays: Sequence[Any]) -> Any:
+    """The flat position in an array of `shape` that each entry of `x[...]` reads."""
+    flat = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
+    return np.asarray(flat[fill(layout, arrays)])
+
+
+def _evaluate_index(x: Any, *arrays: Any, layout: Layout) -> Any:
+    return x[fill(layout, arrays)]
+
+
+def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
+    return deposit(ct, *arrays, layout=layout, shape=tuple(x.shape))
+
+
+def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, ...]) -> Any:
+    out = np.zeros_like(ct, shape=shape)
+    where = fill(layout, arrays)
+    if not arrays:
+        out[where] = ct
+    elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64:
+        positions = np.asarray(arrays[0]).ravel()
+        out = np.bincount(np.where(positions < 0, positions + shape[0], positions), ct.ravel(), shape[0])
+    else:
+        np.add.at(out, where, ct)
+    return out
+
+
+def _flat_batch(
+    xs: Sequence[Any], is_batched: Sequence[bool], layout: Layout, shape: tuple[int, ...]
+) -> tuple[Any, int, int]:
+    """Positions `[B, ...]` into the operands laid end to end, when some index arrays are batched."""
+    arrays, flags = [lowest(a) for a in xs[1:]], is_batched[1:]
+    n = next(len(x) for x, b in zip(xs, is_batched, strict=True) if b)
+    rows = [
+        positions_of(shape, layout, [a[k] if b else a for a, b in zip(arrays, flags, strict=True)]) for k in range(n)
+    ]
+    return np.stack(rows), n, int(np.prod(shape, dtype=int))
+
+
+def _index_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    x, layout = xs[0], params["layout"]
+    if not any(is_batched[1:]):
+        if len(xs) == 1:
+            return index(x, layout=(slice(None), *layout))
+        positions = positions_of(tuple(x.shape[1:]), layout, [lowest(a) for a in xs[1:]])
+        flat = reshape(x, shape=(x.shape[0], int(np.prod(x.shape[1:], dtype=int))))
+        return index(flat, positions, layout=(slice(None), ARRAY))
+    shape = tuple(x.shape[1:]) if is_batched[0] else tuple(x.shape)
+    positions, n, size = _flat_batch(xs, is_batched, layout, shape)
+    if is_batched[0]:
+        positions = positions + (np.arange(n) * size).reshape(-1, *(1,) * (positions.ndim - 1))
+    return index(reshape(x, shape=(n * size if is_batched[0] else size,)), positions, layout=(ARRAY,))
+
+
+def _deposit_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    ct, layout, shape = xs[0], params["layout"], params["shape"]
+    size = int(np.prod(shape, dtype=int))
+    if not any(is_batched[1:]):
+        if len(xs) == 1:
+            return deposit(ct, layout=(slice(None), *layout), shape=(ct.shape[0], *shape))
+        positions = positions_of(shape, layout, [lowest(a) for a in xs[1:]])
+        out = deposit(ct, positions, layout=(slice(None), ARRAY), shape=(ct.shape[0], size))
+        return reshape(out, shape=(ct.shape[0], *shape))
+    positions, n, size = _flat_batch(xs, is_batched, layout, shape)
+    positions = positions + (np.arange(n) * size).reshape(-1, *(1,) * (positions.ndim - 1))
+    if not is_batched[0]:
+        ct = conform(ct, (n, *ct.shape), ct.dtype)
+    out = deposit(reshape(ct, shape=(positions.size,)), positions.reshape(-1), layout=(ARRAY,), shape=(n * size,))
+    return reshape(out, shape=(n, *shape))
+
+
+def _index_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+    if slot:
+        return np.zeros((np.size(y), np.size(xs[slot])), bool)
+    positions = positions_of(np.shape(xs[0]), params["layout"], xs[1:])
+    return positions.reshape(-1, 1) == np.arange(np.size(xs[0]))
+
+
+index = linear(
+    "index",
+    _evaluate_index,
+    _index_adjoint,
+    batch=_index_batch,
+    pattern=_index_pattern,
+    laws=lambda make: [
+        ((make(4, 3),), {"layout": (slice(None, None, -1), 1)}),
+        ((make(4, 3), np.array([0, 2, 2])), {"layout": (ARRAY,)}),
+        ((make(2, 4, 3), np.array([0, 2]), np.array([1, 1])), {"layout": (ARRAY, slice(None), ARRAY)}),
+    ],
+)
+deposit = linear(
+    "deposit",
+    _evaluate_deposit,
+    lambda ct, x, *arrays, layout, shape: index(ct, *arrays, layout=layout),
+    batch=_deposit_batch,
+    laws=lambda make: [
+        ((make(2),), {"layout": (slice(1, 3),), "shape": (4,)}),
+        ((make(3), np.array([0, 2, 2])), {"layout": (ARRAY,), "shape": (4,)}),
+        ((make(2, 3), np.array([1, 1])), {"layout": (ARRAY,), "shape": (2, 3)}),
+    ],
+)
+
+
+# --- selection: the index map of any function that only copies ------------------------------------------------
+
+
+def selection(
+    name: str,
+    evaluate: Callable[..., Any],
+    *,
+    numpy: tuple[Any, ...] = (),
+    laws: Any = None,
+    batch: Callable[..., Any] | None = None,
+) -> Primitive:
+    """`y = evaluate(x, **params)`, every entry a copy of an entry of `x` or zero.
+
+    The adjoint adds each cotangent to the position it was copied from: `evaluate` run on positions 1, 2, ...
+    says which that is, 0 meaning none.
+    """
+
+    def positions(shape: tuple[int, ...], params: Params) -> Any:
+        n = int(np.prod(shape, dtype=int))
+        return np.asarray(evaluate(np.arange(1, n + 1).reshape(shape), **params))
+
+    def adjoint(ct: Any, x: Any, **params: Any) -> Any:
+        where = positions(tuple(x.shape), params).reshape(-1)
+        flat = reshape(ct, shape=(where.size,))
+        out = deposit(flat, where, layout=(ARRAY,), shape=(int(np.prod(x.shape, dtype=int)) + 1,))
+        return reshape(index(out, layout=(slice(1, None),)), shape=tuple(x.shape))
+
+    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+        where = positions(np.shape(xs[0]), params).reshape(-1, 1)
+        return where == np.arange(1, np.size(xs[0]) + 1)
+
+    return linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
+
+
+# --- assignment -------------------------------------------------------------------------------------------------
+
+
+def _evaluate_assign(x: Any, value: Any, *arrays: Any, layout: Layout) -> Any:
+    out = np.array(x) if isinstance(x, (np.ndarray, np.generic)) else x.copy()
+    out[fill(layout, arrays)] = value
+    return out
+
+
+def _assign_differential(dxs: Sequence[Any], y: Any, x: Any, value: Any, *arrays: Any, layout: Layout) -> Any:
+    dx = np.zeros(tuple(x.shape), y.dtype) if dxs[0] is None else dxs[0]
+    dvalue = np.zeros((), y.dtype) if dxs[1] is None else dxs[1]
+    return assign(dx, dvalue, *arrays, layout=layout)
+
+
+def _assign_pullback(ct: Any, y: Any, x: Any, value: Any, *arrays: Any, layout: Layout) -> tuple[Any, ...]:
+    zero = np.zeros((), ct.dtype)
+    ct_value = index(ct, *arrays, layout=layout)
+    if arrays:
+        ct_value = ct_value * _last_writers(tuple(x.shape), layout, arrays)
+    shape = np.shape(value) if not hasattr(value, "shape") else tuple(value.shape)
+    if shape == () != tuple(ct_value.shape):
+        ct_value = np.sum(ct_value)
+    return assign(ct, zero, *arrays, layout=layout), ct_value, *[None] * len(arrays)
+
+
+def _last_writers(shape: tuple[int, ...], layout: Layout, arrays: Sequence[Any]) -> Any:
+    """1 where a written value is the one that stays, 0 where a later one of the same position overwrites it."""
+    positions = positions_of(shape, layout, [lowest(a) for a in arrays])
+    order = np.arange(positions.size).reshape(positions.shape)
+    winner = np.zeros(int(np.prod(shape, dtype=int)), int)
+    winner[positions.reshape(-1)] = order.reshape(-1)
+    return (winner[positions] == order).astype(float)
+
+
+def _assign_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    x, value, *arrays = xs
+    layout = params["layout"]
+    if any(is_batched[2:]):
+        raise BatchError(
+            page(
+                "assignment at batched indices has no batched form.",
+                "Each batch member would write into a place of its own.",
+                "np.where(np.arange(n) == i, v, x) for x[i] = v",
+                "batch",
+            )
+        )
+    n = x.shape[0] if is_batched[0] else value.shape[0]
+    if not is_batched[0]:
+        x = conform(x, (n, *x.shape), x.dtype)
+    positions = positions_of(tuple(x.shape[1:]), layout, [lowest(a) for a in arrays])
+    target = (n, *positions.shape)
+    if is_batched[1]:
+        value = reshape(value, shape=(n,) + (1,) * (len(target) - len(value.shape)) + tuple(value.shape[1:]))
+    value = conform(value, target, x.dtype) if isinstance(value, Tracer) else np.broadcast_to(value, target)
+    flat = reshape(x, shape=(n, int(np.prod(x.shape[1:], dtype=int))))
+    out = assign(flat, value, positions, layout=(slice(None), ARRAY))
+    return reshape(out, shape=tuple(x.shape))
+
+
+assign = smooth(
+    "assign",
+    _evaluate_assign,
+    _assign_differential,
+    pullback=_assign_pullback,
+    batch=_assign_batch,
+    laws=lambda make: [
+        ((make(4, 3), make(2, 3)), {"layout": (slice(1, 3),)}),
+        ((make(4), make(3), np.array([0, 2, 2])), {"layout": (ARRAY,)}),
+        ((make(4), make()), {"layout": (2,)}),
+    ],
+)
+
+
+# --- what x[i] and x[i] = v mean -----------------------------------------------------------------------------------
+
+
+def split_index(key: Any, x: Any) -> tuple[Layout, list[Any]]:
+    """A NumPy index as a layout and the integer arrays that fill it; masks become positions."""
+    parts = key if isinstance(key, tuple) else (key,)
+    layout: list[Any] = []
+    arrays: list[Any] = []
+    for part in parts:
+        if part is None or part is Ellipsis or isinstance(part, (int, slice)) and not isinstance(part, bool):
+            layout.append(part)
+            continue
+        if isinstance(part, np.integer):
+            layout.append(int(part))
+            continue
+        chosen = as_operand(part)
+        chosen = np.asarray(chosen) if isinstance(chosen, (bool, np.generic)) else chosen
+        if chosen.dtype.kind == "b":
+            mask = lowest(chosen)
+            if mask.ndim == 0:
+                layout.append(bool(mask))
+                continue
+            found = np.nonzero(mask)
+            arrays += found
+            layout += [ARRAY] * len(found)
+        elif chosen.dtype.kind in "iu" or chosen.size == 0:
+            arrays.append(chosen if chosen.size else chosen.astype(int))
+            layout.append(ARRAY)
+        else:
+            msg = "arrays used as indices must be of integer (or boolean) type"
+            raise IndexError(msg)
+    return tuple(layout), arrays
+
+
+@implements(operator.getitem)
+def get_item(x: Array, key: Any) -> Any:
+    """`x[key]`; a basic index gives a view, as in NumPy."""
+    layout, arrays = split_index(key, x)
+    result = index(x, *arrays, layout=layout)
+    if arrays or not isinstance(result, Array) or result.shape == ():
+        return result
+    return as_view(result, x, lambda base: index(base, layout=layout), lambda base, new: assign(base, new, layout=layout))
+
+
+@implements(operator.setitem)
+def set_item(x: Array, key: Any, value: Any) -> None:
+    """`x[key] = value`: this array and all views of the same memory take the new value."""
+    layout, arrays = split_index(key, x)
+    target = np.broadcast_to(np.empty(()), x.shape)[fill(layout, [lowest(a) for a in arrays])].shape
+    value = as_operand(value)
+    if isinstance(value, Tracer):
+        while len(value.shape) > len(target) and value.shape[0] == 1:
+            value = reshape(value, shape=tuple(value.shape[1:]))
+        value = conform(value, target, x.dtype)
+    else:
+        value = np.broadcast_to(np.asarray(value), target)
+    replace(x, assign(x, value, *arrays, layout=layout))
+
+
+# --- views: several names for the same memory ------------------------------------------------------------------------
+
+
+def as_view(view: Any, base: Any, take: Callable[[Any], Any], put: Callable[[Any, Any], Any]) -> Any:
+    """Mark `view = take(base)` as sharing memory with `base`; writing `new` into it is `base = put(base, new)`."""
+    view._base = (base, put)
+    try:
+        views = base._views
+    except AttributeError:
+        views = base._views = []
+    if len(views) >= 32 and len(views) & (len(views) - 1) == 0:
+        views[:] = [entry for entry in views if entry[0]() is not None]
+    views.append((_reference(view), take))
+    return view
+
+
+def _reference(view: Any) -> Any:
+    return weakref.ref(view)
+
+
+@implements(operator.iadd)
+def replace(x: Any, new: Any) -> Any:
+    """Let `x` stand for `new` from now on, and with it the array that it is a view of, and every view of that."""
+    new = conform(new, x.shape, x.dtype) if isinstance(new, Tracer) else np.broadcast_to(new, x.shape)
+    owner = getattr(x, "_base", None)
+    if owner is not None:
+        base, put = owner
+        replace(base, put(base, new))
+        return x
+    _adopt(x, new)
+    return x
+
+
+def _adopt(x: Any, new: Any) -> None:
+    if isinstance(new, Tracer):
+        x.__class__ = new.__class__
+        x.value, x.trace, x.extra = new.value, new.trace, new.extra
+    else:
+        x.value, x.extra = np.asarray(new), None
+    for reference, take in getattr(x, "_views", ()):
+        view = reference()
+        if view is not None:
+            _adopt(view, take(x))

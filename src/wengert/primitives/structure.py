@@ -1,0 +1,108 @@
+"""Shape, dtype, and the parts of complex numbers: linear maps whose adjoints are one another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.primitive import Params
+from wengert.primitives.families import linear
+
+
+def _sum(x: Any, axis: tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
+    return np.sum(x, axis=axis, keepdims=keepdims, dtype=x.dtype)
+
+
+def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if not keepdims:
+        kept = list(x.shape)
+        for k in axis:
+            kept[k] = 1
+        ct = reshape(ct, shape=tuple(kept))
+    return spread(ct, shape=x.shape)
+
+
+def _spread_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    (x,), shape = xs, params["shape"]
+    missing = len(shape) - (len(x.shape) - 1)
+    x = reshape(x, shape=(x.shape[0],) + (1,) * missing + tuple(x.shape[1:]))
+    return spread(x, shape=(x.shape[0], *shape))
+
+
+def _cast_adjoint(ct: Any, x: Any, dtype: Any) -> Any:
+    if ct.dtype.kind == "c" and x.dtype.kind != "c":
+        ct = real(ct)
+    return ct if ct.dtype == x.dtype else cast(ct, dtype=x.dtype)
+
+
+def sum_to(ct: Any, shape: tuple[int, ...]) -> Any:
+    """The adjoint of `spread`: sum over the axes along which `shape` was repeated."""
+    if ct.shape == shape:
+        return ct
+    extra = len(ct.shape) - len(shape)
+    axes = tuple(k - len(ct.shape) for k in range(len(ct.shape)) if k < extra or shape[k - extra] != ct.shape[k])
+    if axes:
+        ct = sum_(ct, axis=axes, keepdims=False)
+    return ct if ct.shape == shape else reshape(ct, shape=shape)
+
+
+spread = linear(
+    "spread",
+    lambda x, shape: np.broadcast_to(x, shape),
+    lambda ct, x, shape: sum_to(ct, x.shape),
+    batch=_spread_batch,
+    laws=lambda make: [((make(3, 1),), {"shape": (2, 3, 4)}), ((make(),), {"shape": (3,)})],
+)
+sum_ = linear(
+    "sum",
+    _sum,
+    _sum_adjoint,
+    laws=lambda make: [
+        ((make(3, 4),), {"axis": (-1,), "keepdims": False}),
+        ((make(2, 3, 4),), {"axis": (-3, -1), "keepdims": True}),
+        ((make(0, 3),), {"axis": (-2,), "keepdims": False}),
+    ],
+)
+reshape = linear(
+    "reshape",
+    lambda x, shape: np.reshape(x, shape),
+    lambda ct, x, shape: reshape(ct, shape=x.shape),
+    batch=lambda xs, is_batched, params: reshape(xs[0], shape=(xs[0].shape[0], *params["shape"])),
+    laws=lambda make: [((make(3, 4),), {"shape": (2, 6)}), ((make(),), {"shape": (1, 1)})],
+)
+permute = linear(
+    "permute",
+    lambda x, axes: np.transpose(x, axes),
+    lambda ct, x, axes: permute(ct, axes=tuple(int(k) for k in np.argsort(axes))),
+    batch=lambda xs, is_batched, params: permute(xs[0], axes=(0, *(k + 1 for k in params["axes"]))),
+    laws=lambda make: [((make(2, 3, 4),), {"axes": (2, 0, 1)})],
+)
+cast = linear(
+    "cast",
+    lambda x, dtype: x.astype(dtype),
+    _cast_adjoint,
+    laws=lambda make: [((make(3),), {"dtype": np.dtype("complex128")}), ((make(3),), {"dtype": np.dtype("float32")})],
+)
+real = linear(
+    "real",
+    np.real,
+    lambda ct, x: cast(ct, dtype=x.dtype) if x.dtype.kind == "c" else ct,
+    numpy=(np.real,),
+    laws=lambda make: [((make(3, kind="c"),), {})],
+)
+imag = linear(
+    "imag",
+    np.imag,
+    lambda ct, x: cast(ct, dtype=x.dtype) * 1j if x.dtype.kind == "c" else ct * 0.0,
+    numpy=(np.imag,),
+    laws=lambda make: [((make(3, kind="c"),), {})],
+)
+conjugate = linear(
+    "conjugate",
+    np.conjugate,
+    lambda ct, x: conjugate(ct),
+    numpy=(np.conjugate,),
+    laws=lambda make: [((make(3, kind="c"),), {}), ((make(3),), {})],
+)

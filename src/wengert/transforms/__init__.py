@@ -1,0 +1,1 @@
+"""Programs from programs: derivatives forwards and backwards, batches, graphs, checkpoints, rules."""

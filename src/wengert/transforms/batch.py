@@ -1,0 +1,71 @@
+"""Batching: one more axis that the program does not know about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from wengert.core.array import Array
+from wengert.core.primitive import Primitive
+from wengert.core.trace import Trace, Tracer
+from wengert.errors import BatchError, describe, page
+
+
+class BatchArray(Array):
+    """A traced array whose value has the batch axis in front, hidden from the program."""
+
+    __slots__ = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape[1:])
+
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        self._replace(self.reshape(shape))
+
+    def __bool__(self) -> NoReturn:
+        raise BatchError(
+            page(
+                f"a batch of values of type {describe(self)} was used as one truth value.",
+                "Under vmap each member of the batch may answer differently, and Python can follow one branch only.",
+                "np.where(condition, a, b) instead of `if condition:`",
+                "batch",
+            )
+        )
+
+
+class Batch(Trace):
+    """Apply each operation to a whole batch; tracers are `BatchArray`s."""
+
+    __slots__ = ()
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        is_batched = [isinstance(x, Tracer) and x.trace is self for x in operands]
+        values = [x.value if b else x for x, b in zip(operands, is_batched, strict=True)]
+        result = primitive.batch(values, is_batched, params)
+        if primitive.n_outputs is None:
+            return BatchArray(result, self, 0)
+        return tuple([BatchArray(part, self, 0) for part in result])
+
+
+def batch_call(function: Any, values: Sequence[Any], axes: Sequence[int | None], n: int) -> list[Any]:
+    """Call a function of flat lists on batched `values`; outputs have their batch axis in front."""
+    trace = Batch()
+    moved = [x if axis is None else BatchArray(np.moveaxis(x, axis, 0), trace, 0)
+             for x, axis in zip(values, axes, strict=True)]  # fmt: skip
+    outputs = []
+    for y in function(*moved):
+        if isinstance(y, Tracer) and y.trace is trace:
+            outputs.append(y.value)
+        else:
+            outputs.append(np.broadcast_to(y, (n, *np.shape(y))) if not isinstance(y, Tracer) else _repeat(y, n))
+    return outputs
+
+
+def _repeat(y: Any, n: int) -> Any:
+    return np.broadcast_to(y, (n, *y.shape))
+
+
