@@ -1,3 +1,362 @@
-"""The functions that users call."""
+"""The functions that users call: derivatives of plain NumPy programs, in every mode and order."""
 
 from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal
+
+import numpy as np
+
+from wengert import trees
+from wengert.errors import HolomorphicError, page
+from wengert.transforms.calls import CustomRule, checking, checkpointed, stop
+from wengert.transforms.differentiate import ArgNums, Selection, gradient, pullback, pushforward
+from wengert.transforms.jacobian import jacobian_of
+from wengert.transforms.linearize import Linearization
+from wengert.transforms.operator import LinearMap
+from wengert.transforms.record_graph import trace
+from wengert.transforms.vectorize import vectorized
+
+OnDisconnected = Literal["warn", "raise", "zero"]
+Function = Callable[..., Any]
+
+__all__ = [
+    "LinearMap", "check_rules", "checkpoint", "custom_rule", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize",
+    "register_container", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
+]  # fmt: skip
+
+
+def grad(
+    f: Function,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    on_disconnected: OnDisconnected = "warn",
+) -> Function:
+    """`∇f`: the vector of partial derivatives of a scalar function, by one reverse walk.
+
+    For a real loss of complex `z = x + iy` it is `∂L/∂x + i ∂L/∂y`, the direction of steepest ascent.
+
+    Args:
+        f: a function of NumPy arrays, or containers of them, that returns a real scalar.
+        argnums: which arguments to differentiate, by position or name; a sequence gives a tuple of gradients.
+        has_aux: `f` returns `(output, aux)`; the result is `(gradient, aux)`.
+        holomorphic: `f` is complex-differentiable; the result is the complex derivative `f'(z)`.
+        on_disconnected: what to do when the output does not depend on an input: `"warn"` and return zeros,
+            `"raise"` `DisconnectedError`, or return `"zero"` quietly.
+
+    Returns:
+        A function with the arguments of `f`; its gradients have the shape, dtype and container of the inputs.
+
+    Raises:
+        NotScalarError: the output is not one number.
+        NotDifferentiableError: an input is not floating or complex.
+        HolomorphicError: the output is complex (real) without (with) `holomorphic`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+        array([2., 4.])
+
+    Source: R. E. Wengert, A simple automatic derivative evaluation program, CACM 7 (1964); S. Linnainmaa (1970).
+    """
+
+    @functools.wraps(f)
+    def gradient_function(*args: Any, **kwargs: Any) -> Any:
+        _, aux, result = gradient(
+            f, argnums, args, kwargs, has_aux=has_aux, holomorphic=holomorphic, on_disconnected=on_disconnected
+        )
+        if holomorphic and checking.get():
+            _check_cauchy_riemann(f, args)
+        return (result, aux) if has_aux else result
+
+    return gradient_function
+
+
+def value_and_grad(
+    f: Function,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    on_disconnected: OnDisconnected = "warn",
+) -> Function:
+    """`(f, ∇f)` in one pass; see `grad`.  With `has_aux` the value is `(output, aux)`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.value_and_grad(np.sin)(0.0)
+        (np.float64(0.0), np.float64(1.0))
+    """
+
+    @functools.wraps(f)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        value, aux, result = gradient(
+            f, argnums, args, kwargs, has_aux=has_aux, holomorphic=holomorphic, on_disconnected=on_disconnected
+        )
+        return ((value, aux) if has_aux else value), result
+
+    return value_and_gradient
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """`(x, dx) ↦ (f(x), J dx)`: the derivative along one direction, by one forward walk.
+
+    Args:
+        f: a function of arrays or containers, returning any container.
+        primals: the arguments, a tuple or list.
+        tangents: a tuple or list of the same structure.
+        has_aux: `f` returns `(output, aux)`; the result is `(y, dy, aux)`.
+
+    Raises:
+        TreeError: tangents and primals differ in structure or shape.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.jvp(np.sin, (0.0,), (2.0,))
+        (np.float64(0.0), np.float64(2.0))
+    """
+    y, dy, aux = pushforward(f, tuple(primals), tuple(tangents), has_aux)
+    return (y, dy, aux) if has_aux else (y, dy)
+
+
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
+    """`x ↦ (f(x), ct ↦ Jᴴ ct)`: the value and the pullback, which takes a cotangent of the output to one per primal.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> y, pull = wg.vjp(lambda x: x**2, np.array([1.0, 3.0]))
+        >>> pull(np.array([1.0, 1.0]))
+        (array([2., 6.]),)
+    """
+    y, pull, aux = pullback(f, primals, has_aux)
+    return (y, pull, aux) if has_aux else (y, pull)
+
+
+def linearize(f: Function, *primals: Any) -> tuple[Any, LinearMap]:
+    """`x ↦ (f(x), J)` with `J` as a linear operator: `J(dx)`, `J @ v`, `J.T`, `J.H`, `J.toarray()`, `J.graph`.
+
+    With one primal `J` takes a tangent like it; with several, a tuple.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> y, J = wg.linearize(np.sin, np.array([0.0, np.pi]))
+        >>> J @ np.array([1.0, 1.0])
+        array([ 1., -1.])
+        >>> print(J.graph)  # doctest: +SKIP
+    """
+    argnums: ArgNums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    selection = Selection(f, argnums, primals, {}, has_aux=False)
+    linear = Linearization(selection.flat, selection.primals)
+    return trees.unflatten(selection.out_structure, linear.values), LinearMap(linear, selection)
+
+
+def jacobian(
+    f: Function,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+    mode: Literal["forward", "reverse"] | None = None,
+    chunk_size: int | None = None,
+) -> Function:
+    """`J[i, j] = ∂f_i/∂x_j`: all partial derivatives, of shape `output.shape + input.shape`.
+
+    Args:
+        f: a function of arrays or containers, returning any container.
+        argnums: which arguments; as in `grad`.
+        has_aux: `f` returns `(output, aux)`; the result is `(J, aux)`.
+        mode: `"forward"` costs one pass for each input element, `"reverse"` one for each output element; left out,
+            the cheaper one is taken.
+        chunk_size: how many passes are batched together; left out, so many that about 32 MiB are held.
+
+    Returns:
+        A function whose result has the structure of the output of `f`, each leaf with that of the inputs.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.jacobian(lambda x: np.array([2.0, 3.0]) * x)(np.ones(2))
+        array([[2., 0.],
+               [0., 3.]])
+    """
+
+    @functools.wraps(f)
+    def jacobian_function(*args: Any, **kwargs: Any) -> Any:
+        selection = Selection(f, argnums, args, kwargs, has_aux)
+        result, linear = jacobian_of(selection, mode, chunk_size)
+        return (result, selection.strip_aux(linear.record.strip)) if has_aux else result
+
+    return jacobian_function
+
+
+def hessian(f: Function, argnums: ArgNums = 0, chunk_size: int | None = None) -> Function:
+    """`H[i, j] = ∂²f/∂x_i∂x_j`, forward over reverse; a container of containers for containers.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+        array([[4., 2.],
+               [2., 0.]])
+    """
+    inner = jacobian(f, argnums, mode="reverse")
+    return jacobian(inner, argnums, mode="forward", chunk_size=chunk_size)
+
+
+def hvp(f: Function, primals: Any, tangents: Any) -> Any:
+    """`(x, v) ↦ H v` without forming the Hessian: one forward pass over one reverse walk.
+
+    `primals` and `tangents` are tuples of arguments and directions, and the result a tuple; a single argument
+    may also be given bare, and then so is the result.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.hvp(lambda x: np.sum(x**3), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+        array([6., 0.])
+    """
+    if not isinstance(primals, (tuple, list)):
+        return hvp(f, (primals,), (tangents,))[0]
+    gradients = grad(f, argnums=tuple(range(len(primals))), on_disconnected="zero")
+    return jvp(gradients, primals, tangents)[1]
+
+
+def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
+    """`F(X)[k] = f(X[k])`: a function of one member applied to a whole batch at once.
+
+    Args:
+        f: a function of arrays or containers.
+        in_axes: the batch axis of every argument, or a tuple with one for each, `None` for an argument that all
+            members share; containers of axes reach into containers.
+        out_axes: where the batch axis goes in the outputs.
+
+    Raises:
+        BatchError: axes or lengths do not fit, or the function asks a batch for one truth value.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.vmap(np.dot, in_axes=(0, None))(np.eye(2), np.array([3.0, 4.0]))
+        array([3., 4.])
+    """
+    return vectorized(f, in_axes, out_axes)
+
+
+def checkpoint(f: Function) -> Function:
+    """The same function, computed again on the reverse walk instead of keeping its inner values.
+
+    Memory for time: `grad` keeps only the inputs of `f`.  Values, and derivatives of every order and mode, are
+    unaffected.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.grad(wg.checkpoint(lambda x: np.sin(np.sin(x))))(0.0)
+        np.float64(1.0)
+
+    Source: A. Griewank and A. Walther, Evaluating Derivatives (SIAM, 2008), chapter 12.
+    """
+    return checkpointed(f)
+
+
+def stop_gradient(x: Any) -> Any:
+    """`x`, through which no derivative flows, in any mode or order; `x` may be a container.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.grad(lambda x: x * wg.stop_gradient(x))(3.0)
+        np.float64(3.0)
+    """
+    return trees.map_leaves(lambda leaf: stop(leaf) if hasattr(leaf, "dtype") else leaf, x)
+
+
+def custom_rule(f: Function | None = None, *, forward: Function | None = None, reverse: Function | None = None) -> Any:
+    """A function whose derivative you state: forward, reverse or both; the missing one is derived.
+
+    `forward(primals, tangents)` returns `(y, dy)`; `reverse(*primals)` returns `(y, pullback)`, where
+    `pullback(ct)` returns a tuple with one cotangent for each argument.  A rule written in NumPy functions can be
+    differentiated again.  Within `check_rules()` each call compares the rule with the body of `f`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> @wg.custom_rule
+        ... def log1pexp(x):
+        ...     return np.logaddexp(0.0, x)
+        >>> @log1pexp.forward
+        ... def rule(primals, tangents):
+        ...     (x,), (dx,) = primals, tangents
+        ...     return log1pexp(x), dx / (1 + np.exp(-x))
+        >>> wg.grad(log1pexp)(0.0)
+        np.float64(0.5)
+    """
+    if f is None:
+        return functools.partial(custom_rule, forward=forward, reverse=reverse)
+    return CustomRule(f, forward, reverse)
+
+
+def check_rules() -> AbstractContextManager[None]:
+    """Within this context custom rules are compared with their bodies, and `holomorphic=True` with Cauchy-Riemann.
+
+    Raises `RuleError` or `HolomorphicError` where they disagree.  For tests: it costs a few evaluations for each call.
+    """
+    return _checked()
+
+
+@contextmanager
+def _checked() -> Any:
+    token = checking.set(True)
+    try:
+        yield
+    finally:
+        checking.reset(token)
+
+
+def wirtinger(f: Function, argnums: int | str = 0) -> Function:
+    """`(∂f/∂z, ∂f/∂z̄)` with `∂/∂z = (∂/∂x - i ∂/∂y)/2` and `∂/∂z̄ = (∂/∂x + i ∂/∂y)/2`, for `z = x + iy`.
+
+    Each has the shape `output.shape + z.shape`.  For a real loss the gradient is `2 ∂L/∂z̄`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> wg.wirtinger(lambda z: z * np.conj(z))(1 + 2j)
+        (np.complex128(1-2j), np.complex128(1+2j))
+
+    Source: W. Wirtinger, Math. Ann. 97 (1927); K. Kreutz-Delgado, The complex gradient operator (2009).
+    """
+
+    @functools.wraps(f)
+    def pair(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        def of_parts(x: Any, y: Any) -> Any:
+            new_args, new_kwargs = list(args), dict(kwargs)
+            if isinstance(argnums, int):
+                new_args[argnums] = x + 1j * y
+            else:
+                new_kwargs[argnums] = x + 1j * y
+            out = f(*new_args, **new_kwargs)
+            return np.real(out), np.imag(out)
+
+        z = args[argnums] if isinstance(argnums, int) else kwargs[argnums]
+        z = z if hasattr(z, "dtype") else np.asarray(z, complex)[()]
+        (u_x, u_y), (v_x, v_y) = jacobian(of_parts, argnums=(0, 1))(np.real(z), np.imag(z))
+        f_x, f_y = u_x + 1j * v_x, u_y + 1j * v_y
+        return (f_x - 1j * f_y) / 2, (f_x + 1j * f_y) / 2
+
+    return pair
+
+
+def _check_cauchy_riemann(f: Function, args: Sequence[Any]) -> None:
+    by_z, by_conjugate = wirtinger(f)(*args)
+    if not np.allclose(by_conjugate, 0, atol=1e-8 * (1 + np.max(np.abs(by_z), initial=0))):
+        raise HolomorphicError(
+            page(
+                "holomorphic=True, but the function is not complex-differentiable here.",
+                f"The Cauchy-Riemann equations fail: ∂f/∂z̄ = {by_conjugate}, which should be 0.",
+                "wg.wirtinger(f) for both derivatives, or a function without abs, real, imag and conj",
+                "holomorphic",
+            )
+        )
+
+
+def register_container(
+    kind: type, flatten: Callable[[Any], tuple[Any, Any]], unflatten: Callable[[Any, Any], Any]
+) -> None:
+    """Make a class a container of arrays: `flatten(x) -> (children, metadata)`, `unflatten(metadata, children) -> x`.
+
+    Tuples, lists, dicts, named tuples and dataclasses are containers already.
+    """
+    trees.register(kind, flatten, unflatten)

@@ -27,6 +27,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+from types import FrameType
 from typing import Any, Self
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -37,11 +38,17 @@ def _is_user_code(filename: str) -> bool:
     return not filename.startswith(_PACKAGE) and not any(part in filename for part in _FOREIGN)
 
 
+def user_frame() -> FrameType | None:
+    """The nearest frame that is neither ours nor an array library's."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to find the user's line without a traceback
+    while frame is not None and not _is_user_code(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
 def caller_frame() -> tuple[str, int]:
     """File and line of the nearest frame that is neither ours nor an array library's."""
-    frame = sys._getframe(1)  # noqa: SLF001 - the only way to find the user's line without a traceback
-    while frame is not None and not _is_user_code(frame.f_code.co_filename):
-        frame = frame.f_back  # type: ignore[assignment]
+    frame = user_frame()
     return ("<unknown>", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 

@@ -5,6 +5,7 @@ Dataclasses are containers too: a dataclass type is registered when it is first 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -32,10 +33,8 @@ def _register(kind: type) -> None:
             object.__setattr__(new, name, child)
         return new
 
-    try:
+    with contextlib.suppress(ValueError):  # the user registered it already
         optree.register_pytree_node(kind, take, build, namespace=_NAMESPACE)
-    except ValueError:  # the user registered it already
-        pass
     _registered.add(kind)
 
 

@@ -14,7 +14,6 @@ import numpy as np
 
 from wengert.core.trace import Tracer, lowest
 from wengert.errors import (
-    AssignmentError,
     LostDerivativeError,
     UnsupportedFunctionError,
 )
@@ -106,9 +105,6 @@ class Array(Tracer):
     def shape(self) -> tuple[int, ...]:
         return self.value.shape  # type: ignore[no-any-return]
 
-    @shape.setter
-    def shape(self, shape: Any) -> None:
-        self._replace(self.reshape(shape))
 
     @property
     def dtype(self) -> Any:

@@ -47,8 +47,9 @@ class Primitive:
         laws: Any = None,
         numpy: tuple[Any, ...] = (),
         slopes: tuple[Any, ...] = (),
+        register: bool = True,
     ) -> None:
-        if name in REGISTRY:
+        if register and name in REGISTRY:
             msg = f"there are two cards named {name!r}"
             raise ValueError(msg)
         self.name = name
@@ -66,7 +67,8 @@ class Primitive:
         self.numpy = numpy
         self.slopes = slopes
         self.is_discrete = push is None
-        REGISTRY[name] = self
+        if register:
+            REGISTRY[name] = self
         FRONT.update(dict.fromkeys(numpy, self))
 
     def __call__(self, *operands: Any, **params: Any) -> Any:

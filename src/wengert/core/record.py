@@ -44,15 +44,13 @@ class Record(Trace):
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
         values = []
         parents = []
-        slot = 0
-        for operand in operands:
+        for slot, operand in enumerate(operands):
             if isinstance(operand, Tracer) and operand.trace is self:
                 values.append(operand.value)
                 if operand.extra is not None:
                     parents.append((slot, operand.extra))
             else:
                 values.append(operand)
-            slot += 1
         result = bind(primitive, values, params)
         if primitive.pull is None or not parents:
             return self._constant(primitive, result, bool(parents))
@@ -84,6 +82,14 @@ class Record(Trace):
         cts = ct if isinstance(output, (tuple, list)) else (ct,)
         return walk_back(self, outputs, cts, consume=consume)
 
+    def owns(self, value: Any) -> bool:
+        """Whether `value` is a tracer of this trace that depends on an input."""
+        return isinstance(value, Tracer) and value.trace is self and value.extra is not None
+
+    def strip(self, value: Any) -> Any:
+        """The value one level down, if it is a tracer of this trace."""
+        return value.value if isinstance(value, Tracer) and value.trace is self else value
+
     def close(self) -> None:
         """Nothing can be recorded any more; a tracer that got out says so when it is used."""
         self.__class__ = ClosedRecord
@@ -103,7 +109,7 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
     entries = record.entries
     totals: list[Any] = [None] * len(entries)
     for output, ct in zip(outputs, cts, strict=True):
-        if isinstance(output, Tracer) and output.trace.level == record.level and output.extra is not None:
+        if record.owns(output):
             place = output.extra
             totals[place] = ct if totals[place] is None else totals[place] + ct
     for place in range(len(entries) - 1, record.n_inputs - 1, -1):
@@ -127,6 +133,26 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
                 total = totals[parent]
                 totals[parent] = piece if total is None else total + piece
     return totals[: record.n_inputs]
+
+
+def walk_forward(record: Record, outputs: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+    """Push tangents of the inputs through the recorded local linear maps; `None` where disconnected."""
+    places: list[Any] = list(tangents) + [None] * (len(record.entries) - len(tangents))
+    for place, entry in enumerate(record.entries):
+        if entry is None:
+            continue
+        primitive, values, params, result, parents = entry
+        dxs: list[Any] = [None] * len(values)
+        for slot, parent in parents:
+            dxs[slot] = places[parent]
+        if all(dx is None for dx in dxs):
+            continue
+        dy = primitive.push(dxs, result, values, params)
+        if primitive.n_outputs is None:
+            places[place] = dy
+        else:
+            places[place : place + len(dy)] = dy
+    return [places[y.extra] if record.owns(y) else None for y in outputs]
 
 
 def _gather_outputs(totals: list[Any], place: int, result: Sequence[Any]) -> tuple[Any, ...] | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 _levels = count(1)
 NO_PARAMS: Mapping[str, Any] = {}
@@ -36,6 +36,12 @@ class Tracer:
     """
 
     __slots__ = ("__weakref__", "extra", "trace", "value")
+
+    if TYPE_CHECKING:  # every kind of tracer is an array
+        @property
+        def shape(self) -> tuple[int, ...]: ...
+        @property
+        def dtype(self) -> Any: ...
 
     def __init__(self, value: Any, trace: Trace, extra: Any) -> None:
         self.value = value

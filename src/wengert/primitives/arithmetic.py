@@ -26,7 +26,7 @@ cbrt     = elementwise("cbrt",     np.cbrt,        lambda y, a: 1 / (3 * np.squa
 fabs     = elementwise("fabs",     np.fabs,        lambda y, a: np.sign(a),                formula="|a|")
 absolute_real = elementwise("absolute", np.absolute, lambda y, a: np.sign(a),              formula="|a|", numpy=())
 where    = elementwise("where",    np.where,       None, lambda y, c, a, b: c, lambda y, c, a, b: np.logical_not(c),
-                       formula="a if c else b", numpy=(), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)))
+                       formula="a if c else b", numpy=(np.where,), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)))
 
 # A tie shares equally: the mean of the one-sided derivatives.
 maximum  = elementwise("maximum",  np.maximum,     lambda y, a, b: _first(a > b, a == b), lambda y, a, b: _first(b > a, a == b), formula="max(a, b)")

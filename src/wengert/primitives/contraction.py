@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.primitive import Params
+from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, common_dtype
 from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
 from wengert.primitives.strong import strong_contraction
-from wengert.primitives.structure import cast, conjugate, reshape, spread, sum_to
+from wengert.primitives.structure import cast, conjugate, reshape, spread, sum_to, swap_last
 
 
 @lru_cache(maxsize=4096)
@@ -125,8 +125,8 @@ def _matmul_adjoint(slot: int, ct: Any, a: Any, b: Any) -> Any:
 
 def adjoint_matrix(x: Any) -> Any:
     """The conjugate transpose of the last two axes."""
-    turned = np.swapaxes(x, -1, -2)
-    return np.conjugate(turned) if turned.dtype.kind == "c" else turned
+    turned = swap_last(x)
+    return conjugate(turned) if turned.dtype.kind == "c" else turned
 
 
 def _matmul_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
@@ -147,7 +147,7 @@ def _matmul_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any
     return np.stack(columns, 1) if columns else np.zeros((np.size(y), 0), bool)
 
 
-_MATMUL_LAWS = {
+_MATMUL_LAWS: dict[str, Any] = {
     "batch": _matmul_batch,
     "pattern": _matmul_pattern,
     "laws": lambda make: [((make(2, 3), make(3, 4)), {}), ((make(5, 2, 3), make(3, 2)), {}), ((make(0, 3), make(3, 2)), {})],
@@ -155,7 +155,7 @@ _MATMUL_LAWS = {
 matrix_product = multilinear(
     "matmul", np.matmul, _matmul_adjoint, derivative=lambda a, b: strong_matmul(a, b), **_MATMUL_LAWS
 )
-strong_matmul = multilinear(
+strong_matmul: Primitive = multilinear(
     "matmul_of_derivatives",
     lambda a, b: strong_contraction(np.matmul, (a, b)),
     _matmul_adjoint,

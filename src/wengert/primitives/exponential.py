@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.primitive import Primitive
 from wengert.primitives.elementwise import elementwise
 
 
@@ -36,7 +37,7 @@ arccosh = elementwise("arccosh", np.arccosh, lambda y, x: 1 / (np.sqrt(x - 1) * 
 arctanh = elementwise("arctanh", np.arctanh, lambda y, x: 1 / ((1 - x) * (1 + x)), formula="artanh a", domain=(-0.9, 0.9))
 logaddexp  = elementwise("logaddexp",  np.logaddexp,  lambda y, a, b: _share(a, b), lambda y, a, b: _share(b, a), formula="log(eᵃ+eᵇ)")
 logaddexp2 = elementwise("logaddexp2", np.logaddexp2, lambda y, a, b: _share(math.log(2) * a, math.log(2) * b), lambda y, a, b: _share(math.log(2) * b, math.log(2) * a), formula="log₂(2ᵃ+2ᵇ)")
-logistic   = elementwise("logistic", lambda x: _logistic(x), lambda y, x: y * logistic(-x), formula="1/(1+e⁻ᵃ)")
+logistic: Primitive = elementwise("logistic", lambda x: _logistic(x), lambda y, x: y * logistic(-x), formula="1/(1+e⁻ᵃ)")
 # fmt: on
 
 

@@ -251,7 +251,7 @@ def split_index(key: Any, x: Any) -> tuple[Layout, list[Any]]:
     layout: list[Any] = []
     arrays: list[Any] = []
     for part in parts:
-        if part is None or part is Ellipsis or isinstance(part, (int, slice)) and not isinstance(part, bool):
+        if part is None or part is Ellipsis or (isinstance(part, (int, slice)) and not isinstance(part, bool)):
             layout.append(part)
             continue
         if isinstance(part, np.integer):

@@ -20,8 +20,8 @@ def has_nan(value: Any) -> bool:
         if kind == "c":
             return bool(np.isnan(flat).any())
         total = flat.dot(flat)
-        return bool(total != total)  # noqa: PLR0124 - the NaN test
-    return bool(np.any(value != value))  # noqa: PLR0124 - the NaN test
+        return bool(total != total)
+    return bool(np.any(value != value))
 
 
 def strong_product(slope: Any, tangent: Any) -> Any:

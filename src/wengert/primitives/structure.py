@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.primitive import Params
+from wengert.core.primitive import Params, Primitive
 from wengert.primitives.families import linear
 
 
@@ -65,14 +65,14 @@ sum_ = linear(
         ((make(0, 3),), {"axis": (-2,), "keepdims": False}),
     ],
 )
-reshape = linear(
+reshape: Primitive = linear(
     "reshape",
     lambda x, shape: np.reshape(x, shape),
     lambda ct, x, shape: reshape(ct, shape=x.shape),
     batch=lambda xs, is_batched, params: reshape(xs[0], shape=(xs[0].shape[0], *params["shape"])),
     laws=lambda make: [((make(3, 4),), {"shape": (2, 6)}), ((make(),), {"shape": (1, 1)})],
 )
-permute = linear(
+permute: Primitive = linear(
     "permute",
     lambda x, axes: np.transpose(x, axes),
     lambda ct, x, axes: permute(ct, axes=tuple(int(k) for k in np.argsort(axes))),
@@ -99,10 +99,16 @@ imag = linear(
     numpy=(np.imag,),
     laws=lambda make: [((make(3, kind="c"),), {})],
 )
-conjugate = linear(
+conjugate: Primitive = linear(
     "conjugate",
     np.conjugate,
     lambda ct, x: conjugate(ct),
     numpy=(np.conjugate,),
     laws=lambda make: [((make(3, kind="c"),), {}), ((make(3),), {})],
 )
+
+
+def swap_last(x: Any) -> Any:
+    """The matrix transpose of each matrix in a stack."""
+    n = len(x.shape)
+    return permute(x, axes=(*range(n - 2), n - 1, n - 2))

@@ -22,9 +22,6 @@ class BatchArray(Array):
     def shape(self) -> tuple[int, ...]:
         return tuple(self.value.shape[1:])
 
-    @shape.setter
-    def shape(self, shape: Any) -> None:
-        self._replace(self.reshape(shape))
 
     def __bool__(self) -> NoReturn:
         raise BatchError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ import numpy as np
 from wengert.core.array import Array
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind
-
-QUIET = np.errstate(all="ignore")
 
 
 class Forward(Trace):
@@ -42,13 +40,22 @@ class Forward(Trace):
         return Array(value, self, tangent) if value.dtype.kind in "fc" else value
 
 
-def push_forward(function: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """`(x, dx) -> (y, J dx)` for a function of flat lists; a zero tangent of an output is `None`."""
+def push_forward(
+    function: Any, primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[list[Any], list[Any], Callable[[Any], Any]]:
+    """`(x, dx) -> (y, J dx)` for a function of flat lists; a zero tangent of an output is `None`.
+
+    The third result takes this pass's tracers off other values.
+    """
     trace = Forward()
+
+    def strip(value: Any) -> Any:
+        return value.value if isinstance(value, Tracer) and value.trace is trace else value
+
     outputs = function(*[Array(x, trace, dx) for x, dx in zip(primals, tangents, strict=True)])
     ys, dys = [], []
     for y in outputs:
         is_mine = isinstance(y, Tracer) and y.trace is trace
         ys.append(y.value if is_mine else y)
         dys.append(y.extra if is_mine else None)
-    return ys, dys
+    return ys, dys, strip
