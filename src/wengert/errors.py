@@ -40,7 +40,7 @@ def _is_user_code(filename: str) -> bool:
 
 def user_frame() -> FrameType | None:
     """The nearest frame that is neither ours nor an array library's."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the only way to find the user's line without a traceback
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and not _is_user_code(frame.f_code.co_filename):
         frame = frame.f_back
     return frame

@@ -86,6 +86,6 @@ class Graph:
     def __str__(self) -> str:
         return format_graph(self)
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - IPython's protocol
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
