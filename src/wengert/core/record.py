@@ -69,6 +69,9 @@ class Record(Trace):
             return tuple([self._inactive(part) for part in result])
         return self._inactive(result)
 
+    def constant(self, value: Any, like: Any) -> Any:
+        return self._inactive(value)
+
     def _inactive(self, value: Any) -> Any:
         """Float results stay tracers, so that traced values can be written into them; bools and ints do not."""
         return Array(value, self, None) if value.dtype.kind in "fc" else value

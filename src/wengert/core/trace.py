@@ -27,6 +27,13 @@ class Trace:
         """Perform the operation for this transformation; the result may be one of its tracers."""
         raise NotImplementedError
 
+    def constant(self, value: Any, like: Any) -> Any:
+        """`value` as a value of this trace that depends on nothing, so that traced values can be written into it.
+
+        `like` is the tracer of this trace that it accompanies.
+        """
+        raise NotImplementedError
+
 
 class Tracer:
     """A value that watches what is done with it.
@@ -62,6 +69,13 @@ def bind(primitive: Any, operands: Sequence[Any], params: Mapping[str, Any] = NO
     if top is None:
         return primitive.eval(*operands, **params)
     return top.process(primitive, operands, params)
+
+
+def constant_like(value: Any, like: Any) -> Any:
+    """`value` watched by every transformation that watches `like`, and depending on nothing."""
+    if not isinstance(like, Tracer):
+        return value
+    return like.trace.constant(constant_like(value, like.value), like)
 
 
 def lowest(value: Any) -> Any:

@@ -112,3 +112,12 @@ def swap_last(x: Any) -> Any:
     """The matrix transpose of each matrix in a stack."""
     n = len(x.shape)
     return permute(x, axes=(*range(n - 2), n - 1, n - 2))
+
+
+def move_axis(x: Any, source: int, destination: int) -> Any:
+    """`x` with one axis moved, the others in their order."""
+    n = len(x.shape)
+    source, destination = source % n, destination % n
+    order = [k for k in range(n) if k != source]
+    order.insert(destination, source)
+    return permute(x, axes=tuple(order))

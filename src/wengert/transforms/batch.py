@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-import numpy as np
-
 from wengert.core.array import Array
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer
 from wengert.errors import BatchError, describe, page
+from wengert.primitives.structure import move_axis, spread
 
 
 class BatchArray(Array):
@@ -47,22 +46,21 @@ class Batch(Trace):
             return BatchArray(result, self, 0)
         return tuple([BatchArray(part, self, 0) for part in result])
 
+    def constant(self, value: Any, like: Any) -> Any:
+        return BatchArray(spread(value, shape=(like.value.shape[0], *value.shape)), self, 0)
+
 
 def batch_call(function: Any, values: Sequence[Any], axes: Sequence[int | None], n: int) -> list[Any]:
     """Call a function of flat lists on batched `values`; outputs have their batch axis in front."""
     trace = Batch()
-    moved = [x if axis is None else BatchArray(np.moveaxis(x, axis, 0), trace, 0)
+    moved = [x if axis is None else BatchArray(move_axis(x, axis, 0), trace, 0)
              for x, axis in zip(values, axes, strict=True)]  # fmt: skip
     outputs = []
     for y in function(*moved):
         if isinstance(y, Tracer) and y.trace is trace:
             outputs.append(y.value)
         else:
-            outputs.append(np.broadcast_to(y, (n, *np.shape(y))) if not isinstance(y, Tracer) else _repeat(y, n))
+            outputs.append(spread(y, shape=(n, *y.shape)))
     return outputs
-
-
-def _repeat(y: Any, n: int) -> Any:
-    return np.broadcast_to(y, (n, *y.shape))
 
 

@@ -36,6 +36,9 @@ class Forward(Trace):
         tangents = tangent if tangent is not None else [None] * len(result)
         return tuple([self._wrap(y, dy) for y, dy in zip(result, tangents, strict=True)])
 
+    def constant(self, value: Any, like: Any) -> Any:
+        return self._wrap(value, None)
+
     def _wrap(self, value: Any, tangent: Any) -> Any:
         return Array(value, self, tangent) if value.dtype.kind in "fc" else value
 
