@@ -2,22 +2,30 @@
 
 Grammar of the text form (`print(graph)` obeys it and `wengert.core.parse.parse` reads it back)::
 
-    graph    = "graph" "(" [ var {", " var} ] ")" "{" {constant} {node} "return" atoms "}"
+    graph    = "graph(" [var {", " var}] ") {" {constant} {node} "return" {name} "}"      one to a line
     constant = "const" var "=" literal
-    node     = var {", " var} "=" primitive {atom} ["{" param {", " param} "}"] ["#" location]
-    var      = name ":" type            type = dtype "[" sizes "]"
-    atom     = name
-    param    = name "=" literal
+    node     = var {", " var} "=" primitive {name} ["{" param {", " param} "}"] ["#" location]
+    param    = identifier "=" literal
+    var      = name ":" type                      x:float64[3,4]
+    type     = dtype "[" [size {"," size}] "]"
+    name     = identifier {"." identifier | "[" integer "]" | "[" string "]"}       params['w']
+    literal  = number | string | None | True | False | nan | inf | "..." | tuple | list | dict
+             | "slice(" literal "," literal "," literal ")" | "complex(" number "," number ")"
+             | "array(" literal "," dtype ["," shape] ")"         an array; `shape` where it has no elements
+             | dtype "(" literal ")"                               a NumPy scalar
+             | "dtype(" dtype ")" | "type(" dtype ")"
+
+A Python number among the constants stays one, so that it promotes weakly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from wengert.core.primitive import Primitive
-from wengert.core.text import format_graph
+from wengert.core.text import LONGEST, format_graph
 from wengert.core.trace import bind
 from wengert.core.types import ArrayType
 
@@ -59,7 +67,9 @@ class Graph:
     inputs: tuple[Var, ...]
     nodes: tuple[Node, ...]
     outputs: tuple[Atom, ...]
-    name: str = field(default="f")
+    name: str = "f"
+    in_structure: Any = None  # of the containers that the user's function took and returned, if it is known
+    out_structure: Any = None
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         """Run the program on arrays (or traced arrays); returns the tuple of its outputs."""
@@ -83,9 +93,14 @@ class Graph:
         for node in self.nodes:
             yield from node.outputs
 
-    def __str__(self) -> str:
+    def text(self) -> str:
+        """The text form, every constant in full, as `wengert.core.parse` reads it back."""
         return format_graph(self)
+
+    def __str__(self) -> str:
+        return format_graph(self, LONGEST)
+
+    __repr__ = __str__
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
-
