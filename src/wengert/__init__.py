@@ -1,7 +1,53 @@
-"""wengert: exact derivatives of the NumPy program you already have."""
+"""wengert: exact derivatives of the NumPy program you already have.
 
-from wengert import primitives as _primitives
+>>> import numpy as np, wengert as wg
+>>> wg.grad(lambda x: np.sum(np.sin(x)))(np.zeros(2))
+array([1., 1.])
+"""
 
-__all__: list[str] = []
+from wengert import primitives as _primitives  # registers every card
+from wengert.api import (
+    LinearMap,
+    check_rules,
+    checkpoint,
+    custom_rule,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    linearize,
+    register_container,
+    stop_gradient,
+    trace,
+    value_and_grad,
+    vjp,
+    vmap,
+    wirtinger,
+)
+from wengert.core.array import Array
+from wengert.core.graph import Graph
+
 __version__ = "0.1.0"
+__all__ = [
+    "Array",
+    "Graph",
+    "LinearMap",
+    "check_rules",
+    "checkpoint",
+    "custom_rule",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "linearize",
+    "register_container",
+    "stop_gradient",
+    "trace",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+    "wirtinger",
+]
 del _primitives

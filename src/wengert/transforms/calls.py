@@ -21,6 +21,7 @@ from wengert.core.trace import Tracer, bind
 from wengert.errors import LostDerivativeError, RuleError, page
 from wengert.primitives.families import discrete
 from wengert.primitives.pattern import dense_pattern
+from wengert.primitives.structure import sum_
 from wengert.transforms.batch import batch_call
 from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import Linearization, zeros_like
@@ -29,7 +30,7 @@ Flat = Callable[..., list[Any]]
 checking: ContextVar[bool] = ContextVar("checking", default=False)
 
 
-def call(name: str, function: Flat, operands: Sequence[Any], push: Any, pull: Any) -> list[Any]:
+def call(name: str, function: Flat, push: Any, pull: Any, operands: Sequence[Any]) -> list[Any]:
     """Perform a flat function as one operation with these readings of its derivative."""
 
     def evaluate(*xs: Any) -> tuple[Any, ...]:
@@ -47,9 +48,7 @@ def call(name: str, function: Flat, operands: Sequence[Any], push: Any, pull: An
         return results
 
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> tuple[Any, ...]:
-        n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
-        inner = functools.partial(call, name, function, push=push, pull=pull)
-        results = batch_call(lambda *ys: inner(ys), xs, [0 if b else None for b in is_batched], n)
+        results = call(name, *_batched_readings(function, push, pull, xs, is_batched))
         primitive.n_outputs = len(results)
         return tuple(results)
 
@@ -58,6 +57,40 @@ def call(name: str, function: Flat, operands: Sequence[Any], push: Any, pull: An
         n_outputs=1, register=False,
     )  # fmt: skip
     return list(bind(primitive, operands))
+
+
+def _batched_readings(
+    function: Flat, push: Any, pull: Any, xs: Sequence[Any], is_batched: Sequence[bool]
+) -> tuple[Flat, Any, Any, Sequence[Any]]:
+    """The function and its two readings for a whole batch: the rule of one member, applied to every member."""
+    n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+    axes = [0 if b else None for b in is_batched]
+
+    def batched_function(*operands: Any) -> list[Any]:
+        return batch_call(function, operands, axes, n)
+
+    def batched_push(dxs: Sequence[Any], y: Any, operands: Sequence[Any], params: Params) -> list[Any]:
+        active = [k for k, dx in enumerate(dxs) if dx is not None]
+
+        def member(*values: Any) -> list[Any]:
+            inner_xs, inner_dxs = values[: len(xs)], dict(zip(active, values[len(xs) :], strict=True))
+            ys = function(*inner_xs)
+            dys = push([inner_dxs.get(k) for k in range(len(xs))], ys, inner_xs, params)
+            return [zeros_like(part) if dy is None else dy for dy, part in zip(dys, ys, strict=True)]
+
+        return batch_call(member, [*operands, *(dxs[k] for k in active)], axes + [axes[k] for k in active], n)
+
+    def batched_pull(cts: Any, slots: Sequence[int], y: Any, operands: Sequence[Any], params: Params) -> list[Any]:
+        def member(*values: Any) -> list[Any]:
+            inner_xs, inner_cts = values[: len(xs)], values[len(xs) :]
+            pieces = pull(inner_cts, slots, function(*inner_xs), inner_xs, params)
+            return [zeros_like(inner_xs[s]) if c is None else c for c, s in zip(pieces, slots, strict=True)]
+
+        pieces = batch_call(member, [*operands, *cts], axes + [0] * len(cts), n)
+        return [piece if is_batched[slot] else sum_(piece, axis=(-len(piece.shape),), keepdims=False)
+                for piece, slot in zip(pieces, slots, strict=True)]  # fmt: skip
+
+    return batched_function, batched_push, batched_pull, xs
 
 
 # --- closures ----------------------------------------------------------------------------------------------------
@@ -130,16 +163,16 @@ def checkpointed(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        flat, operands, finish_call = flatten_call(function, args, kwargs)
+        inner = FlatCall(function, args, kwargs)
 
         def push(dxs: Sequence[Any], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
-            return push_forward(flat, xs, dxs)[1]
+            return push_forward(inner.flat, xs, dxs)[1]
 
         def pull(cts: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
-            found = pull_through(flat, xs, slots, cts)
+            found = pull_through(inner.flat, xs, slots, cts)
             return [found[slot] for slot in slots]
 
-        return finish_call(call("checkpoint", flat, operands, push, pull))
+        return inner.finish(call("checkpoint", inner.flat, push, pull, inner.operands))
 
     return run
 
@@ -157,27 +190,42 @@ def pull_through(flat: Flat, xs: Sequence[Any], slots: Sequence[int], cts: Seque
     return dict(zip(slots, linear.pull(cts, consume=True), strict=True))
 
 
-def flatten_call(
-    function: Callable[..., Any], args: Any, kwargs: Any
-) -> tuple[Flat, list[Any], Callable[[list[Any]], Any]]:
-    """A call as a flat function of its array leaves (captured tracers first), those leaves, and the way back."""
-    captured = captured_tracers(function)
-    leaves, structure = trees.flatten((args, kwargs))
-    is_array = [isinstance(x, Tracer) or hasattr(x, "dtype") for x in leaves]
-    out: list[Any] = []
+class FlatCall:
+    """One call of a function as a flat function of its array leaves; captured tracers come first."""
 
-    def flat(*operands: Any) -> list[Any]:
-        inner = substitute(function, dict(zip(map(id, captured), operands, strict=False))) if captured else function
-        rest = iter(operands[len(captured) :])
-        new_args, new_kwargs = trees.unflatten(
-            structure, [next(rest) if flag else x for x, flag in zip(leaves, is_array, strict=True)]
-        )
-        ys, out_structure = trees.flatten(inner(*new_args, **new_kwargs))
-        out[:] = [out_structure]
-        return [y if isinstance(y, Tracer) or hasattr(y, "dtype") else np.asarray(y)[()] for y in ys]
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self.function = function
+        self.captured = captured_tracers(function)
+        self.leaves, self.structure = trees.flatten((args, kwargs))
+        self.leaves = [np.asarray(x)[()] if isinstance(x, (float, complex)) else x for x in self.leaves]
+        self.is_array = [isinstance(x, Tracer) or hasattr(x, "dtype") for x in self.leaves]
+        self.operands = [*self.captured, *(x for x, flag in zip(self.leaves, self.is_array, strict=True) if flag)]
+        self.out_structure: Any = None
 
-    operands = [*captured, *(x for x, flag in zip(leaves, is_array, strict=True) if flag)]
-    return flat, operands, lambda ys: trees.unflatten(out[0], ys)
+    def arguments(self, operands: Sequence[Any], fill: Callable[[Any], Any] = lambda leaf: leaf) -> tuple[Any, Any]:
+        """`(args, kwargs)` with these operands; `fill` gives the leaves that are not arrays."""
+        rest = iter(operands[len(self.captured) :])
+        leaves = [next(rest) if flag else fill(x) for x, flag in zip(self.leaves, self.is_array, strict=True)]
+        args, kwargs = trees.unflatten(self.structure, leaves)
+        return tuple(args), kwargs
+
+    def flat(self, *operands: Any) -> list[Any]:
+        """The outputs' leaves."""
+        function = self.function
+        if self.captured:
+            function = substitute(function, dict(zip(map(id, self.captured), operands, strict=False)))
+        args, kwargs = self.arguments(operands)
+        ys, self.out_structure = trees.flatten(function(*args, **kwargs))
+        return [as_array(y) for y in ys]
+
+    def finish(self, ys: list[Any]) -> Any:
+        """The output container."""
+        return trees.unflatten(self.out_structure, ys)
+
+
+def as_array(leaf: Any) -> Any:
+    """A number as a NumPy scalar; arrays and traced arrays as they are."""
+    return leaf if isinstance(leaf, Tracer) or hasattr(leaf, "dtype") else np.asarray(leaf)[()]
 
 
 # --- custom rules ---------------------------------------------------------------------------------------------------
@@ -203,40 +251,43 @@ class CustomRule:
     def __call__(self, *args: Any) -> Any:
         if self._forward is None and self._reverse is None:
             return self._function(*args)
-        flat, operands, finish_call = flatten_call(self._function, args, {})
-        n_captured = len(captured_tracers(self._function))
-        _, structure = trees.flatten(args)
-        if checking.get() and not any(isinstance(x, Tracer) for x in operands):
-            check_rule(self, args)
-        rules = _FlatRules(self, structure, n_captured)
-        return finish_call(call(f"custom_{self.__name__}", flat, operands, rules.push, rules.pull))  # type: ignore[attr-defined]
+        inner = FlatCall(self._function, args, {})
+        if checking.get() and not any(isinstance(x, Tracer) for x in inner.operands):
+            token = checking.set(False)  # the rule may call the function itself
+            try:
+                check_rule(self, inner)
+            finally:
+                checking.reset(token)
+        rules = _FlatRules(self, inner)
+        name = f"custom_{self.__name__}"  # type: ignore[attr-defined]
+        return inner.finish(call(name, inner.flat, rules.push, rules.pull, inner.operands))
 
 
 class _FlatRules:
     """The user's rules as push and pull of flat operands; the missing one is derived by transposing the other."""
 
-    def __init__(self, custom: CustomRule, structure: Any, n_captured: int) -> None:
-        self.custom, self.structure, self.n_captured = custom, structure, n_captured
-
-    def _args(self, xs: Sequence[Any]) -> tuple[Any, ...]:
-        args: tuple[Any, ...] = trees.unflatten(self.structure, list(xs)[self.n_captured :])
-        return args
+    def __init__(self, custom: CustomRule, inner: FlatCall) -> None:
+        self.custom, self.inner = custom, inner
 
     def push(self, dxs: Sequence[Any], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
         full = [zeros_like(x) if dx is None else dx for x, dx in zip(xs, dxs, strict=True)]
         if self.custom._forward is not None:
-            _, dy = self.custom._forward(self._args(xs), self._args(full))
+            args, _ = self.inner.arguments(xs)
+            tangents, _ = self.inner.arguments(full, fill=lambda leaf: 0.0)
+            _, dy = self.custom._forward(args, tangents)
             return [as_array(leaf) for leaf in trees.flatten(dy)[0]]
         # the pullback is linear in its cotangent; transposing it once more gives the pushforward
         record = Record()
         cts = [record.input(zeros_like(part)) for part in y]
-        pieces = self._pull_all(cts, y, xs)
-        pulled = record.pull_back(tuple(pieces), tuple(full[self.n_captured :]), consume=True)
+        pieces = self._pull_all(cts, xs)
+        used = [(piece, dx) for piece, dx in zip(pieces, full, strict=True) if piece is not None]
+        outputs, directions = zip(*used, strict=True) if used else ((), ())
+        pulled = record.pull_back(outputs, directions, consume=True)
         return [zeros_like(part) if dy is None else dy for dy, part in zip(pulled, y, strict=True)]
 
     def pull(self, cts: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
         if self.custom._reverse is not None:
-            pieces = [None] * self.n_captured + self._pull_all(cts, y, xs)
+            pieces = self._pull_all(cts, xs)
             return [pieces[slot] for slot in slots]
         record = Record()
         dxs: list[Any] = [None] * len(xs)
@@ -244,8 +295,9 @@ class _FlatRules:
             dxs[slot] = record.input(zeros_like(xs[slot]))
         return record.pull_back(tuple(self.push(dxs, y, xs, params)), tuple(cts), consume=True)
 
-    def _pull_all(self, cts: Sequence[Any], y: Any, xs: Sequence[Any]) -> list[Any]:
-        args = self._args(xs)
+    def _pull_all(self, cts: Sequence[Any], xs: Sequence[Any]) -> list[Any]:
+        """The user's cotangent for every operand, `None` where none was given."""
+        args, _ = self.inner.arguments(xs)
         value, pullback = self.custom._reverse(*args)
         _, out_structure = trees.flatten(value)
         pieces = pullback(trees.unflatten(out_structure, list(cts)))
@@ -253,32 +305,32 @@ class _FlatRules:
             raise RuleError(
                 page(
                     f"the pullback of {self.custom.__name__} must return a tuple of {len(args)} cotangents.",  # type: ignore[attr-defined]
-                    "One for each argument of the function.",
+                    "One for each argument of the function, None for an argument without a derivative.",
                     "return (ct_x,)   # a tuple, even for one argument",
                     "rule",
                 )
             )
-        return [as_array(leaf) for leaf in trees.flatten(pieces)[0]]
+        leaves: list[Any] = []
+        for arg, piece in zip(args, pieces, strict=True):
+            n = len(trees.flatten(arg)[0])
+            leaves += [None] * n if piece is None else [as_array(leaf) for leaf in trees.flatten(piece)[0]]
+        kept = [leaf for leaf, flag in zip(leaves, self.inner.is_array, strict=True) if flag]
+        return [None] * len(self.inner.captured) + kept
 
 
-def as_array(leaf: Any) -> Any:
-    """A number as a NumPy scalar; arrays and traced arrays as they are."""
-    return leaf if isinstance(leaf, Tracer) or hasattr(leaf, "dtype") else np.asarray(leaf)[()]
-
-
-def check_rule(custom: CustomRule, args: Sequence[Any]) -> None:
+def check_rule(custom: CustomRule, inner: FlatCall) -> None:
     """Compare the rules with the derivative of the function's own body on a random direction; raises `RuleError`."""
-    flat, operands, _ = flatten_call(custom._function, args, {})
+    flat, operands = inner.flat, inner.operands
     random = np.random.default_rng(0)
     dxs = [random.standard_normal(x.shape).astype(x.dtype)[()] for x in operands]
     ys, true, _ = push_forward(flat, operands, dxs)
     true = [zeros_like(y) if dy is None else dy for y, dy in zip(ys, true, strict=True)]
-    rules = _FlatRules(custom, trees.flatten(tuple(args))[1], len(captured_tracers(custom._function)))
+    rules = _FlatRules(custom, inner)
     pushed = rules.push(dxs, ys, operands, {})
     cts = [random.standard_normal(y.shape).astype(y.dtype)[()] for y in ys]
     pulled = rules.pull(cts, list(range(len(operands))), ys, operands, {})
     work = sum(np.vdot(ct, dy) for ct, dy in zip(cts, true, strict=True))
-    back = sum(np.vdot(ct, dx) for ct, dx in zip(pulled, dxs, strict=True))
+    back = sum(np.vdot(ct, dx) for ct, dx in zip(pulled, dxs, strict=True) if ct is not None)
     agree = all(np.allclose(a, b, rtol=1e-4, atol=1e-6) for a, b in zip(pushed, true, strict=True))
     if not agree or not np.isclose(np.real(work), np.real(back), rtol=1e-4, atol=1e-6):
         raise RuleError(

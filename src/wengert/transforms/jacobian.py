@@ -9,6 +9,7 @@ import numpy as np
 
 from wengert import trees
 from wengert.core.trace import Tracer
+from wengert.primitives.structure import move_axis, reshape
 from wengert.transforms.batch import batch_call
 from wengert.transforms.differentiate import Selection
 from wengert.transforms.linearize import Linearization
@@ -78,7 +79,7 @@ def jacobian_blocks(linear: Linearization, mode: str | None, chunk: int | None) 
         mode = "forward" if n <= m else "reverse"
     if mode == "forward":
         columns = dense_rows(linear.push, xs, ys, chunk_size(linear, n, chunk))
-        return [_split(np.moveaxis(c, 0, -1), c.shape[1:], xs, axis=-1) for c in columns]
+        return [_split(move_axis(c, 0, -1), c.shape[1:], xs, axis=-1) for c in columns]
     if mode != "reverse":
         msg = f'mode is {mode!r}; write mode="forward", mode="reverse", or leave it out to choose by shape'
         raise ValueError(msg)
@@ -95,7 +96,7 @@ def _split(stacked: Any, shape: Sequence[int], parts: Sequence[Any], axis: int) 
         size = int(np.prod(part.shape, dtype=int))
         piece = stacked[..., offset : offset + size] if axis == -1 else stacked[offset : offset + size]
         full = (*shape, *part.shape) if axis == -1 else (*part.shape, *shape)
-        piece = np.reshape(piece, full)
+        piece = reshape(piece, shape=full)
         if not isinstance(piece, Tracer):
             piece = np.ascontiguousarray(piece).reshape(full)
         cuts.append(piece.astype(part.dtype) if axis == -1 and part.dtype.kind != "c" and piece.dtype.kind == "c" else piece)

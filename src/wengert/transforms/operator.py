@@ -10,6 +10,7 @@ import numpy as np
 from wengert import trees
 from wengert.core.graph import Graph
 from wengert.errors import TreeError, page
+from wengert.primitives.structure import move_axis, reshape
 from wengert.transforms.batch import batch_call
 from wengert.transforms.differentiate import Selection, finish, tangents_like
 from wengert.transforms.jacobian import flat_size
@@ -64,17 +65,17 @@ class LinearMap:
                     "tree",
                 )
             )
-        flat = np.reshape(vector, (self.shape[1],))
+        flat = reshape(vector, shape=(self.shape[1],))
         parts, offset = [], 0
         domain, *_ = self._ends()
         for like in domain:
             size = int(np.prod(like.shape, dtype=int))
-            part = np.reshape(flat[offset : offset + size], tuple(like.shape))
+            part = reshape(flat[offset : offset + size], shape=tuple(like.shape))
             parts.append(part if part.dtype == like.dtype else _as_dtype(part, like.dtype))
             offset += size
-        pieces = [np.reshape(y, (int(np.prod(y.shape, dtype=int)),)) for y in self._apply(parts)]
+        pieces = [reshape(y, shape=(int(np.prod(y.shape, dtype=int)),)) for y in self._apply(parts)]
         joined = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        return np.reshape(joined, (self.shape[0], *tuple(vector.shape)[1:]))
+        return reshape(joined, shape=(self.shape[0], *tuple(vector.shape)[1:]))
 
     def rmatvec(self, vector: Any) -> Any:
         """`Jᴴ v` for a flat vector of length `shape[0]`."""
@@ -82,7 +83,8 @@ class LinearMap:
 
     def matmat(self, matrix: Any) -> Any:
         """`J V`, all columns at once."""
-        return batch_call(lambda v: [self.matvec(v)], [matrix], [1], matrix.shape[1])[0].T
+        columns = batch_call(lambda v: [self.matvec(v)], [matrix], [1], matrix.shape[1])[0]
+        return move_axis(columns, 0, 1)
 
     def rmatmat(self, matrix: Any) -> Any:
         """`Jᴴ V`, all columns at once."""

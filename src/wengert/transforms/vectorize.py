@@ -11,6 +11,7 @@ import numpy as np
 from wengert import trees
 from wengert.core.trace import Tracer
 from wengert.errors import BatchError, page
+from wengert.primitives.structure import move_axis
 from wengert.transforms.batch import batch_call
 
 Axes = Any
@@ -81,7 +82,7 @@ def vectorized(function: Callable[..., Any], in_axes: Axes, out_axes: Axes) -> C
         ys = batch_call(flat, leaves, axes, n)
         tree = trees.unflatten(out[0], ys)
         places = spread_axes(out_axes, tree, "out_axes")
-        moved = [y if axis == 0 else y[0] if axis is None else np.moveaxis(y, 0, axis)
+        moved = [y if axis == 0 else y[0] if axis is None else move_axis(y, 0, axis)
                  for y, axis in zip(ys, places, strict=True)]  # fmt: skip
         return trees.unflatten(out[0], moved)
 
