@@ -95,6 +95,9 @@ class GraphTrace(Trace):
         arrays = [GraphArray(y, self, place) for y, place in zip(results, outputs, strict=True)]
         return arrays[0] if primitive.n_outputs is None else tuple(arrays)
 
+    def constant(self, value: Any, like: Any) -> Any:
+        return GraphArray(value, self, None)
+
     def owns(self, x: Any) -> bool:
         """Whether `x` is a tracer of this trace."""
         return isinstance(x, Tracer) and x.trace is self
