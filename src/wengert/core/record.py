@@ -22,8 +22,8 @@ Entry = tuple[Any, ...]
 class Record(Trace):
     """Write down every differentiable operation on this trace's tracers.
 
-    An entry is `(primitive, operands, params, result, parents)`; `parents` pairs the slots of the operands
-    that are tracers of this trace with the places where those were made.  An input is an entry of `None`.
+    An entry is `(primitive, operands, params, result, slots, places)`: the slots of the operands that are active
+    tracers of this trace, and the places where those were made.  An input is an entry of `None`.
     """
 
     __slots__ = ("cut", "entries", "n_inputs")
@@ -42,21 +42,28 @@ class Record(Trace):
         return Array(value, self, place)
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        values = []
-        parents = []
+        values: list[Any] = []
+        slots: list[int] = []
+        places: list[int] = []
+        is_nested = False  # whether somebody further down is watching too
         for slot, operand in enumerate(operands):
-            if isinstance(operand, Tracer) and operand.trace is self:
-                values.append(operand.value)
-                if operand.extra is not None:
-                    parents.append((slot, operand.extra))
-            else:
-                values.append(operand)
-        result = bind(primitive, values, params)
-        if primitive.pull is None or not parents:
-            return self._constant(primitive, result, bool(parents))
+            if isinstance(operand, Tracer):
+                if operand.trace is self:
+                    if operand.extra is not None:
+                        slots.append(slot)
+                        places.append(operand.extra)
+                    operand = operand.value
+                    if isinstance(operand, Tracer):
+                        is_nested = True
+                else:
+                    is_nested = True
+            values.append(operand)
+        result = bind(primitive, values, params) if is_nested else primitive.eval(*values, **params)
+        if primitive.pull is None or not slots:
+            return self._constant(primitive, result, bool(slots))
         entries = self.entries
         place = len(entries)
-        entries.append((primitive, values, params, result, parents))
+        entries.append((primitive, values, params, result, slots, places))
         if primitive.n_outputs is None:
             return Array(result, self, place)
         entries.extend([None] * (primitive.n_outputs - 1))
@@ -119,19 +126,17 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
         entry = entries[place]
         if entry is None:
             continue
-        primitive, values, params, result, parents = entry
+        primitive, values, params, result, slots, parents = entry
         if primitive.n_outputs is None:
             ct = totals[place]
-            if ct is not None:
-                totals[place] = None
+            totals[place] = None
         else:
             ct = _gather_outputs(totals, place, result)
         if consume:
             entries[place] = entry = None
         if ct is None:
             continue
-        pieces = primitive.pull(ct, [slot for slot, _ in parents], result, values, params)
-        for (_, parent), piece in zip(parents, pieces, strict=True):
+        for parent, piece in zip(parents, primitive.pull(ct, slots, result, values, params), strict=True):
             if piece is not None:
                 total = totals[parent]
                 totals[parent] = piece if total is None else total + piece
@@ -144,9 +149,9 @@ def walk_forward(record: Record, outputs: Sequence[Any], tangents: Sequence[Any]
     for place, entry in enumerate(record.entries):
         if entry is None:
             continue
-        primitive, values, params, result, parents = entry
+        primitive, values, params, result, slots, parents = entry
         dxs: list[Any] = [None] * len(values)
-        for slot, parent in parents:
+        for slot, parent in zip(slots, parents, strict=True):
             dxs[slot] = places[parent]
         if all(dx is None for dx in dxs):
             continue
@@ -164,4 +169,4 @@ def _gather_outputs(totals: list[Any], place: int, result: Sequence[Any]) -> tup
     totals[place : place + len(result)] = [None] * len(result)
     if all(ct is None for ct in found):
         return None
-    return tuple(np.zeros_like(part) if ct is None else ct for ct, part in zip(found, result, strict=True))
+    return tuple(np.zeros(part.shape, part.dtype) if ct is None else ct for ct, part in zip(found, result, strict=True))

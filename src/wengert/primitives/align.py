@@ -12,25 +12,23 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.array import FRONT
+from wengert.core.array import FRONT, Array
 from wengert.core.trace import Tracer
 from wengert.primitives.structure import cast, reshape, spread
-
-_WEAK = (float, int)
 
 
 def align_elementwise(operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """Spread and cast the traced operands to the common shape and dtype."""
-    if len(operands) == 2:
+    if len(operands) == 2:  # the usual cases first: a small operation costs no more than this
         a, b = operands
-        kind = type(b)
-        if isinstance(a, Tracer):
-            if kind is float or kind is int:
-                if a.dtype.kind in "fc":
+        if type(a) is Array:
+            if type(b) is Array:
+                x, y = a.value, b.value
+                if x.shape == y.shape and x.dtype is y.dtype:
                     return operands
-            elif hasattr(b, "shape") and a.shape == b.shape and a.dtype is b.dtype:
+            elif type(b) is float and a.value.dtype.kind in "fc":
                 return operands
-        elif type(a) in _WEAK and b.dtype.kind in "fc":
+        elif type(a) is float and type(b) is Array and b.value.dtype.kind in "fc":
             return operands
     return _align(operands)
 

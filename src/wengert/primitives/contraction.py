@@ -44,7 +44,20 @@ def _matmul_plan(sentence: str) -> tuple[Any, ...] | None:
     )  # fmt: skip
 
 
+_DIRECT = {  # vectors and matrices are frequent and small: no planning for them
+    "i,i->": np.dot,
+    ",i->i": np.multiply,
+    "ij,j->i": np.matmul,
+    "i,ij->j": np.matmul,
+    "i,j->ij": np.multiply.outer,
+    "ij,jk->ik": np.matmul,
+}
+
+
 def _evaluate(*xs: Any, sentence: str) -> Any:
+    direct = _DIRECT.get(sentence)
+    if direct is not None:
+        return direct(*xs)
     plan = _matmul_plan(sentence) if len(xs) == 2 else None
     if plan is None or not all(type(x) is np.ndarray for x in xs):
         return np.einsum(sentence, *xs)
@@ -62,6 +75,15 @@ def _contract(*xs: Any, sentence: str) -> Any:
     return strong_contraction(lambda *args: _evaluate(*args, sentence=sentence), xs)
 
 
+@lru_cache(maxsize=4096)
+def _renamed(sentence: str) -> str:
+    """The same sentence in the letters i, j, k, ... in the order in which they appear."""
+    letters = dict.fromkeys(c for c in sentence if c.isalpha())
+    if len(letters) > 18:
+        return sentence
+    return sentence.translate({ord(c): ord("i") + k for k, c in enumerate(letters)})
+
+
 def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
     ins, out = parts_of(sentence)
     mine = ins[slot]
@@ -70,7 +92,7 @@ def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
     kept = "".join(c for c in mine if c in known)
     factors = [x if x.dtype.kind != "c" else conjugate(x) for x, _ in others]
     left = ",".join([out, *[letters for _, letters in others]])
-    piece = contract(ct, *factors, sentence=f"{left}->{kept}")
+    piece = contract(ct, *factors, sentence=_renamed(f"{left}->{kept}"))
     if kept != mine:  # a letter that only this operand had was summed: its cotangent is the same all along it
         shape = xs[slot].shape
         piece = reshape(piece, shape=tuple(n if c in known else 1 for c, n in zip(mine, shape, strict=True)))
@@ -163,6 +185,9 @@ strong_matmul: Primitive = multilinear(
 )
 
 
+_VECTOR_SENTENCES = {(1, 1): "i,i->", (2, 1): "ij,j->i", (1, 2): "i,ij->j"}
+
+
 @implements(np.matmul)
 def matmul(a: Any, b: Any) -> Any:
     """`a @ b` with NumPy's rules for vectors and stacks of matrices."""
@@ -172,6 +197,12 @@ def matmul(a: Any, b: Any) -> Any:
         raise ValueError(msg)
     dtype = common_dtype((a, b))
     a, b = (cast(x, dtype=dtype) if isinstance(x, Tracer) and x.dtype != dtype else x for x in (a, b))
+    sentence = _VECTOR_SENTENCES.get((len(a.shape), len(b.shape)))
+    if sentence is not None:
+        if a.shape[-1] != b.shape[0]:
+            msg = f"matmul: the last axis of the first operand has length {a.shape[-1]}, the first of the second {b.shape[0]}"
+            raise ValueError(msg)
+        return contract(a, b, sentence=sentence)
     row, column = len(a.shape) == 1, len(b.shape) == 1
     a = reshape(a, shape=(1, a.shape[0])) if row else a
     b = reshape(b, shape=(b.shape[0], 1)) if column else b

@@ -42,7 +42,7 @@ def elementwise(
         return total
 
     def pull(ct: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
-        return [_adjoint(slopes[slot], ct, y, xs) for slot in slots]
+        return [adjoints[slot](ct, y, xs) for slot in slots]
 
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
         return primitive(*equalize_ranks(xs, is_batched))
@@ -54,6 +54,7 @@ def elementwise(
         source = np.broadcast_to(positions.reshape(np.shape(xs[slot])), np.shape(y))
         return source.reshape(-1, 1) == positions
 
+    adjoints = [_adjoint_of(slope) for slope in slopes]
     if numpy is None:
         numpy = (evaluate,) if isinstance(evaluate, np.ufunc) else ()
     primitive = Primitive(
@@ -88,13 +89,24 @@ def _times_number(slope: float | None, tangent: Any) -> Any:
     return tangent if slope == 1 else -tangent if slope == -1 else slope * tangent
 
 
-def _adjoint(slope: Slope, ct: Any, y: Any, xs: Sequence[Any]) -> Any:
+def _adjoint_of(slope: Slope) -> Callable[[Any, Any, Sequence[Any]], Any]:
+    """`(ct, y, xs) -> conj(slope) * ct`, decided once for each card."""
     if slope is None:
-        return None
-    if callable(slope):
+        return lambda ct, y, xs: None
+    if not callable(slope):
+        return lambda ct, y, xs: _times_number(slope, ct)
+
+    def adjoint(ct: Any, y: Any, xs: Sequence[Any]) -> Any:
         value = slope(y, *xs)
+        if type(ct) is np.ndarray and not isinstance(value, Tracer) and ct.dtype.kind == "f":
+            product = value * ct  # the strong product's usual case, without its calls
+            flat = product.ravel()
+            total = flat.dot(flat)
+            if total == total:
+                return product
         return scaled(np.conjugate(value) if ct.dtype.kind == "c" else value, ct)
-    return _times_number(slope, ct)
+
+    return adjoint
 
 
 scale = elementwise(
