@@ -1,0 +1,142 @@
+"""How values, adjoints and formulas are written."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.graph import Const, Node
+from wengert.core.text import format_literal
+
+LETTERS = "abcdefgh"
+_SUPERSCRIPTS = dict(zip("0123456789-abcdefghijklmnoprstuvwxyz", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
+_WORD = re.compile(r"(^|[(+\-/·,] ?)([A-Za-z₀-₉]{2,}) ([a-h])(?![A-Za-z])")
+_PRODUCT = re.compile(r"(?<![A-Za-z])([a-h]) (?=[a-h\d](?![A-Za-z]))|(?<=[\dπ]) (?=[a-h](?![A-Za-z]))")
+_OPERAND = re.compile(r"(?<![A-Za-z])[a-h](?![A-Za-z])|⁻?[ᵃᵇᶜᵈᵉᶠᵍʰ]")
+_FEW = 4  # an array of so many elements is written out
+
+
+def number(value: Any, digits: int = 6) -> str:
+    """A number in a few digits: `5`, `0.333333`, `1+2j`."""
+    value = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
+    if isinstance(value, complex):
+        return f"{number(value.real)}{'-' if value.imag < 0 else '+'}{number(abs(value.imag))}j"
+    if isinstance(value, float):
+        text = f"{value:.{digits}g}"
+        return "0" if text == "-0" else text
+    return str(value)
+
+
+def brief(value: Any) -> str:
+    """A value in one line: all of it if it is small, else its type, range and mean."""
+    if value is None:
+        return "0"
+    array = np.asarray(value)
+    if array.size == 1 and array.ndim == 0:
+        return number(array[()])
+    if array.size <= _FEW and array.ndim == 1:
+        return f"[{', '.join(number(x, 4) for x in array)}]"
+    kind = f"{array.dtype}[{','.join(map(str, array.shape))}]"
+    if array.dtype.kind not in "biuf" or array.size == 0:
+        return kind
+    if array.dtype.kind == "b":
+        return f"{kind} {int(array.sum())} true"
+    low, high = array.min(), array.max()
+    if low == high:
+        return f"{kind} all {number(low, 4)}"
+    return f"{kind} {number(low, 4)} … {number(high, 4)}, mean {number(np.mean(array), 4)}"
+
+
+def bar(name: str) -> str:
+    """The adjoint of a variable: its name with a bar over it."""
+    if len(name) == 1:
+        return unicodedata.normalize("NFC", name + "\u0304")
+    return "".join(letter + "\u0305" for letter in name)
+
+
+def width(text: str) -> int:
+    """How many columns a text takes in a terminal."""
+    return sum(not unicodedata.combining(letter) for letter in text)
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """`text` filled with spaces to so many columns."""
+    space = " " * max(0, columns - width(text))
+    return space + text if right else text + space
+
+
+def constant(atom: Const) -> str:
+    """A constant inside a formula: its value if it is one number, else its type."""
+    value = np.asarray(atom.value)
+    return number(value[()]) if value.ndim == 0 else str(atom.type)
+
+
+def formula(node: Node, texts: Sequence[str]) -> str:
+    """What a node computes, as its card writes it, with these texts for its operands."""
+    template = node.primitive.formula
+    if not isinstance(template, str) or not template:
+        return _call(node, texts)
+    template = re.sub(r"\{(\w+)\}", lambda match: _param(node.params.get(match[1]), len(texts)), template)
+    template = _WORD.sub(r"\1\2(\3)", template)
+    template = _PRODUCT.sub(lambda match: f"{match[1] or ''}·", template)
+    if any(_slot(match[0]) >= len(texts) for match in _OPERAND.finditer(template)):
+        return _call(node, texts)
+    return _OPERAND.sub(lambda match: _operand(match, template, texts), template)
+
+
+def _slot(letter: str) -> int:
+    letter = letter[-1]
+    return LETTERS.index(letter) if letter in LETTERS else "ᵃᵇᶜᵈᵉᶠᵍʰ".index(letter)
+
+
+def _operand(match: re.Match[str], template: str, texts: Sequence[str]) -> str:
+    letter = match[0]
+    text = texts[_slot(letter)]
+    is_compound = not re.fullmatch(r"[\w.\[\]']+|\([^()]*\)|[\w.]+\([^()]*\)", text)
+    if letter[-1] not in LETTERS:
+        minus = letter[:-1]
+        if all(c in _SUPERSCRIPTS for c in text) and len(text) <= 3:
+            return minus + "".join(_SUPERSCRIPTS[c] for c in text)
+        return f"^(-{text})" if minus else f"^({text})" if is_compound else f"^{text}"
+    before, after = template[: match.start()].rstrip(), template[match.end() :].lstrip()
+    is_enclosed = (not before or before[-1] in "(|,[") and (not after or after[0] in ")|,]=")
+    return f"({text})" if is_compound and not is_enclosed else text
+
+
+def _call(node: Node, texts: Sequence[str]) -> str:
+    """`name(x, y, axis=-1)` for a card without a formula."""
+    params = [f"{key}={_param(value, 0)}" for key, value in node.params.items() if value is not None and value is not False]
+    return f"{node.primitive.name.rstrip('_')}({', '.join([*texts, *params])})"
+
+
+def _param(value: Any, n_operands: int) -> str:
+    """A param as one would write it in NumPy; the arrays of an index are the last operands."""
+    if isinstance(value, tuple) and n_operands:
+        n_arrays = sum(isinstance(part, str) for part in value)
+        letters = iter(LETTERS[n_operands - n_arrays : n_operands])
+        return ", ".join(next(letters) if isinstance(part, str) else _param(part, 0) for part in value)
+    if isinstance(value, tuple) and len(value) == 1:
+        return _param(value[0], 0)
+    if isinstance(value, slice):
+        parts = ["" if part is None else str(part) for part in (value.start, value.stop)]
+        return ":".join(parts) + ("" if value.step is None else f":{value.step}")
+    if isinstance(value, np.dtype):
+        return value.name
+    text = "..." if value is Ellipsis else format_literal(value, 4)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def expression(outputs: Sequence[Any], producers: Mapping[Any, Node], name: Callable[[Any], str], longest: int) -> str:
+    """The first output as one formula of the inputs; empty if that is longer than `longest`."""
+    texts: dict[Any, str] = {}
+    for var, node in producers.items():
+        parts = [texts.get(a) or name(a) for a in node.operands]
+        if node.primitive.n_outputs is not None or sum(map(len, parts)) > longest:
+            return ""
+        texts[var] = formula(node, parts)
+    text = texts.get(outputs[0], "")
+    return text if len(text) <= longest else ""

@@ -1,0 +1,187 @@
+"""The two walks of a textbook along Wengert's list: values and tangents forwards, adjoints backwards.
+
+Every number comes from the primitives' own `push` and `pull`; nothing here knows a derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wengert import trees
+from wengert.core.graph import Const, Graph, Node, Var
+from wengert.core.text import name_atoms
+from wengert.transforms.record_graph import Recording
+from wengert.viz.notation import constant, formula
+
+MOST_COLUMNS = 8
+_FEW_ELEMENTS = 4  # an input of so many elements gets a column for each
+_SMALL_JACOBIAN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One direction of the forward walk: a unit change of an input, or of all its elements together."""
+
+    label: str
+    input: str
+    seed: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one step adds to the adjoint of one of its operands."""
+
+    operand: str
+    slot: int
+    partial: Any  # local partial derivative: a number, slopes, or a small Jacobian; None for a large one
+    value: Any
+    total: Any  # the operand's adjoint after this
+
+
+@dataclass(slots=True)
+class Step:
+    """One variable of the program: an input, or a result of a node."""
+
+    name: str
+    formula: str
+    value: Any
+    tangents: list[Any]
+    node: Node | None = None
+    operands: tuple[str, ...] = ()
+    adjoint: Any = None
+    contributions: list[Contribution] = field(default_factory=list)
+    location: str = ""
+
+    @property
+    def is_input(self) -> bool:
+        return self.node is None
+
+
+class Walks:
+    """Both walks of one call of a function."""
+
+    def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        args, kwargs = as_floats(tuple(args), dict(kwargs))
+        recording = Recording(function, args, kwargs)
+        self.graph: Graph = recording.graph
+        self.values = recording.values
+        self.names = name_atoms(self.graph)
+        self.columns = make_columns([(self.names[v], self.values[v]) for v in self.graph.inputs])
+        self._by_var: dict[Var, Step] = {}
+        self._walk_forward()
+        self._walk_back()
+        self.steps = list(self._by_var.values())
+
+    def text(self, atom: Any) -> str:
+        """A variable's name, or a constant's value."""
+        return constant(atom) if isinstance(atom, Const) else self.names[atom]
+
+    def _walk_forward(self) -> None:
+        for var in self.graph.inputs:
+            name = self.names[var]
+            tangents = [column.seed if column.input == name else None for column in self.columns]
+            self._by_var[var] = Step(name, "input", self.values[var], tangents)
+        for node in self.graph.nodes:
+            xs = [self._value(a) for a in node.operands]
+            results = [self.values[y] for y in node.outputs]
+            y = results[0] if node.primitive.n_outputs is None else tuple(results)
+            tangents = [self._push(node, k, y, xs) for k in range(len(self.columns))]
+            said = formula(node, [self.text(a) for a in node.operands])
+            for k, var in enumerate(node.outputs):
+                self._by_var[var] = Step(
+                    self.names[var], said if len(results) == 1 else f"{said}[{k}]", results[k],
+                    [None if dy is None else dy[k] for dy in tangents], node,
+                    tuple(self.text(a) for a in node.operands), location=node.location,
+                )  # fmt: skip
+
+    def _push(self, node: Node, column: int, y: Any, xs: Sequence[Any]) -> Sequence[Any] | None:
+        dxs = [self._by_var[a].tangents[column] if isinstance(a, Var) else None for a in node.operands]
+        if node.primitive.push is None or all(dx is None for dx in dxs):
+            return None
+        with np.errstate(all="ignore"):
+            dy = node.primitive.push(dxs, y, xs, node.params)
+        return (dy,) if node.primitive.n_outputs is None else dy  # type: ignore[no-any-return]
+
+    def _walk_back(self) -> None:
+        for output in self.graph.outputs:
+            if isinstance(output, Var) and output.type.is_inexact:
+                step = self._by_var[output]
+                ones = np.ones(output.type.shape, output.type.dtype)[()]
+                step.adjoint = ones if step.adjoint is None else step.adjoint + ones
+        for node in reversed(self.graph.nodes):
+            adjoints = [self._by_var[y].adjoint for y in node.outputs]
+            if node.primitive.pull is None or all(ct is None for ct in adjoints):
+                continue
+            results = [self.values[y] for y in node.outputs]
+            cts = [np.zeros_like(y) if ct is None else ct for ct, y in zip(adjoints, results, strict=True)]
+            is_single = node.primitive.n_outputs is None
+            self._contribute(node, cts[0] if is_single else tuple(cts), results[0] if is_single else tuple(results))
+
+    def _contribute(self, node: Node, ct: Any, y: Any) -> None:
+        xs = [self._value(a) for a in node.operands]
+        slots = [k for k, a in enumerate(node.operands) if isinstance(a, Var) and a.type.is_inexact]
+        with np.errstate(all="ignore"):
+            pieces = node.primitive.pull(ct, slots, y, xs, node.params) if node.primitive.pull else []
+        for slot, piece in zip(slots, pieces, strict=True):
+            if piece is None:
+                continue
+            operand = self._by_var[node.operands[slot]]  # type: ignore[index]
+            operand.adjoint = piece if operand.adjoint is None else operand.adjoint + piece
+            partial = local_partial(node, slot, y, xs)
+            self._by_var[node.outputs[0]].contributions.append(
+                Contribution(operand.name, slot, partial, piece, operand.adjoint)
+            )
+
+    def _value(self, atom: Any) -> Any:
+        return atom.value if isinstance(atom, Const) else self.values[atom]
+
+
+def local_partial(node: Node, slot: int, y: Any, xs: Sequence[Any]) -> Any:
+    """`∂y/∂x` at one node: slopes for an elementwise one, a Jacobian for others if it is small, else `None`."""
+    primitive, x = node.primitive, xs[slot]
+    shape, dtype = np.shape(x), x.dtype
+
+    def push(dx: Any) -> Any:
+        dxs = [None] * len(xs)
+        dxs[slot] = dx
+        with np.errstate(all="ignore"):
+            return primitive.push(dxs, y, xs, node.params) if primitive.push else None
+
+    if primitive.family == "elementwise" or (shape == () and primitive.n_outputs is None):
+        return push(np.ones(shape, dtype)[()])
+    if primitive.n_outputs is not None or np.size(x) * np.size(y) > _SMALL_JACOBIAN or not np.size(x):
+        return None
+    units = np.eye(np.size(x), dtype=dtype).reshape(-1, *shape)
+    return np.stack([np.asarray(push(unit)) for unit in units], -1).reshape(*np.shape(y), *shape)
+
+
+def make_columns(inputs: Sequence[tuple[str, Any]]) -> list[Column]:
+    """A column for each scalar input and each element of a small one; one for all elements of a large one."""
+    columns: list[Column] = []
+    for name, value in inputs:
+        if value.dtype.kind not in "fc":
+            continue
+        n = int(np.prod(value.shape, dtype=int))
+        if value.shape == ():
+            columns.append(Column(f"d/d{name}", name, np.ones((), value.dtype)[()]))
+        elif n <= _FEW_ELEMENTS:
+            for position in np.ndindex(*value.shape):
+                seed = np.zeros(value.shape, value.dtype)
+                seed[position] = 1
+                columns.append(Column(f"d/d{name}[{','.join(map(str, position))}]", name, seed))
+        else:
+            columns.append(Column(f"d/d{name}·1", name, np.ones(value.shape, value.dtype)))
+    return columns[:MOST_COLUMNS]
+
+
+def as_floats(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with integers as floats, if there is nothing else that has a derivative."""
+    leaves, structure = trees.flatten((args, kwargs))
+    if any(isinstance(x, (float, complex)) or getattr(x, "dtype", np.dtype(int)).kind in "fc" for x in leaves):
+        return args, kwargs
+    floats = [np.asarray(x, float)[()] if type(x) is int or hasattr(x, "dtype") else x for x in leaves]
+    return trees.unflatten(structure, floats)  # type: ignore[no-any-return]
