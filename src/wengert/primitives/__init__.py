@@ -8,8 +8,9 @@ from wengert.primitives import (
     contraction,
     exponential,
     index,
+    solving,
     structure,
     trigonometric,
 )
 
-__all__ = ["arithmetic", "contraction", "exponential", "index", "structure", "trigonometric"]
+__all__ = ["arithmetic", "contraction", "exponential", "index", "solving", "structure", "trigonometric"]
