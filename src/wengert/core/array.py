@@ -141,16 +141,16 @@ class Array(Tracer):
     def __bool__(self) -> bool:
         return bool(lowest(self))
 
-    def __float__(self) -> NoReturn:
+    def __float__(self) -> float:
         raise LostDerivativeError.of_conversion("float(x)", self)
 
-    def __int__(self) -> NoReturn:
+    def __int__(self) -> int:
         raise LostDerivativeError.of_conversion("int(x)", self)
 
-    def __complex__(self) -> NoReturn:
+    def __complex__(self) -> complex:
         raise LostDerivativeError.of_conversion("complex(x)", self)
 
-    def __index__(self) -> NoReturn:
+    def __index__(self) -> int:
         raise LostDerivativeError.of_conversion("using x as an index", self)
 
     # --- parts and assignment --------------------------------------------------------------------------------

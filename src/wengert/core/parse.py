@@ -185,7 +185,7 @@ class _Parser:
 
     def dtype(self, node: ast.expr) -> np.dtype[Any]:
         try:
-            return np.dtype(node.value if isinstance(node, ast.Constant) else ast.unparse(node))
+            return np.dtype(str(node.value) if isinstance(node, ast.Constant) else ast.unparse(node))
         except TypeError:
             self.fail(f"`{ast.unparse(node)}` is no dtype")
 

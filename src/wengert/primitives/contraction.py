@@ -44,7 +44,7 @@ def _matmul_plan(sentence: str) -> tuple[Any, ...] | None:
     )  # fmt: skip
 
 
-_DIRECT = {  # vectors and matrices are frequent and small: no planning for them
+_DIRECT: dict[str, Any] = {  # vectors and matrices are frequent and small: no planning for them
     "i,i->": np.dot,
     ",i->i": np.multiply,
     "ij,j->i": np.matmul,

@@ -25,7 +25,7 @@ class GraphArray(Array):
     __slots__ = ()
 
     def __index__(self) -> int:
-        return lowest(self).__index__() if self.dtype.kind in "iub" else super().__index__()
+        return int(lowest(self)) if self.dtype.kind in "iub" else super().__index__()
 
     def __int__(self) -> int:
         return int(lowest(self)) if self.dtype.kind in "iub" else super().__int__()
