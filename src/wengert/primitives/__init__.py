@@ -9,8 +9,9 @@ from wengert.primitives import (
     exponential,
     index,
     solving,
+    spectral,
     structure,
     trigonometric,
 )
 
-__all__ = ["arithmetic", "contraction", "exponential", "index", "solving", "structure", "trigonometric"]
+__all__ = ["arithmetic", "contraction", "exponential", "index", "solving", "spectral", "structure", "trigonometric"]

@@ -1,0 +1,206 @@
+"""Degenerate eigenvalues and singular values: clusters, and the freedom that a factorization leaves inside them.
+
+Inside a cluster of equal values the vectors are determined up to a rotation (and in the complex case every
+vector up to a phase): the *gauge*.  A function that is the same in every gauge has a derivative, in which what
+happens inside the cluster cancels; any other has none.  So the differentials here move nothing along the gauge,
+and the pullbacks ask that the cotangent has no part along it, or else raise `DegenerateError`.
+
+Values are equal when they differ by less than a small multiple of the rounding error of the factorization;
+a cotangent has no part along the gauge when that part is below the square root of the machine precision,
+relative to the cotangent itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.primitive import Params, Primitive
+from wengert.errors import DegenerateError, page
+from wengert.primitives.align import equalize_ranks
+from wengert.primitives.contraction import adjoint_matrix
+from wengert.primitives.families import discrete, linear, smooth
+from wengert.primitives.structure import real, spread, sum_
+
+
+def row(x: Any) -> Any:
+    """Vectors as stacks of matrices with one row."""
+    return x[..., None, :]
+
+
+def col(x: Any) -> Any:
+    """Vectors as stacks of matrices with one column."""
+    return x[..., :, None]
+
+
+def diagonal(x: Any) -> Any:
+    """The diagonal of square matrices."""
+    return sum_(x * np.eye(x.shape[-1], dtype=x.dtype), axis=(-1,), keepdims=False)
+
+
+def on_diagonal(x: Any) -> Any:
+    """Vectors as diagonal matrices."""
+    return col(x) * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def hermitian_part(x: Any) -> Any:
+    """`(x + xᴴ) / 2`."""
+    return 0.5 * (x + adjoint_matrix(x))
+
+
+def skew_part(x: Any) -> Any:
+    """`(x - xᴴ) / 2`: for `x = vᴴ dv`, how `v` turns inside its own span."""
+    return 0.5 * (x - adjoint_matrix(x))
+
+
+# --- clusters: discrete facts about the values ------------------------------------------------------------------------
+
+
+def _linked(close: Any) -> Any:
+    """The transitive closure of a relation: equal to a neighbour's neighbour is equal."""
+    for _ in range(int(np.ceil(np.log2(max(close.shape[-1], 2))))):
+        close = np.matmul(close, close) > 0
+    return close
+
+
+def _same_cluster(w: Any, scale: Any) -> Any:
+    """1 where two values belong to the same cluster, as a matrix; always 1 on the diagonal."""
+    eps = np.finfo(w.dtype).eps
+    gaps = np.abs(w[..., :, None] - w[..., None, :])
+    close = (gaps <= 10 * w.shape[-1] * eps * scale) | np.eye(w.shape[-1], dtype=bool)
+    return _linked(close).astype(w.real.dtype)
+
+
+same_cluster: Primitive = discrete(
+    "same_cluster",
+    _same_cluster,
+    laws=lambda make: [((np.array([0.0, 0.0, 1.0]), np.ones((1, 1))), {})],
+)
+is_null = discrete(
+    "is_null",
+    lambda s, size: (s <= size * np.finfo(s.dtype).eps * s[..., :1]).astype(s.dtype),
+    laws=lambda make: [((np.array([1.0, 0.5, 0.0]),), {"size": 3})],
+)
+largest = discrete(
+    "largest_modulus",
+    lambda x: np.abs(x).max(axis=(-2, -1), keepdims=True, initial=0),
+    laws=lambda make: [((make(2, 3),), {})],
+)
+
+
+column_scale = discrete(
+    "column_scale",
+    lambda x: _column_scale(x),
+    laws=lambda make: [((make(2, 2),), {})],
+)
+
+
+def _column_scale(x: Any) -> Any:
+    """For each entry of square matrices the larger of the lengths of its column and of its transposed one."""
+    lengths = np.sqrt(np.sum(np.square(np.abs(x)), axis=-2))
+    return np.maximum(row(lengths), col(lengths))
+
+
+def cluster_mean(x: Any, same: Any) -> Any:
+    """The mean over the cluster of each entry; exactly `x` where all clusters are single."""
+    weights = same / sum_(same, axis=(-1,), keepdims=True)
+    return (weights @ col(x))[..., 0]
+
+
+def reciprocal_gaps(w: Any, same: Any) -> Any:
+    """`1 / (w_j - w_i)` between clusters, and 0 inside."""
+    return (1 - same) / (row(w) - col(w) + same)
+
+
+# --- the two questions ------------------------------------------------------------------------------------------------
+
+
+def real_diagonal(x: Any) -> Any:
+    """The real part of the diagonal."""
+    return real(diagonal(x))
+
+
+def _without_gauge(x: Any, offence: Any, scale: Any, same: Any, values: Any, what: str) -> Any:
+    tolerance = np.sqrt(np.finfo(offence.dtype).eps)
+    bad = (np.abs(offence) > tolerance * scale) & (same > 0)
+    if bad.any():
+        *stack, i, _ = np.argwhere(bad)[0]
+        members = np.nonzero(np.broadcast_to(same, bad.shape)[tuple(stack)][i])[0]
+        found = np.broadcast_to(values, (*bad.shape[:-2], 1, values.shape[-1]))[(*stack, 0, members)]
+        raise _degenerate(what, members.tolist(), found.tolist())
+    return x
+
+
+def _batched(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    """Apply a card that returns its first operand; the others only judge it, and may be batched where it is not."""
+    n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
+    first = xs[0] if is_batched[0] else spread(xs[0], shape=(n, *xs[0].shape))
+    return card(first, *equalize_ranks(xs[1:], is_batched[1:]), **params)
+
+
+without_gauge: Primitive = linear(
+    "without_gauge",
+    _without_gauge,
+    lambda ct, *rest, **params: ct,
+    batch=lambda xs, is_batched, params: _batched(without_gauge, xs, is_batched, params),
+)
+
+
+def _degenerate(what: str, members: list[int], values: list[Any]) -> DegenerateError:
+    """The page for one cluster; a cluster of one is a phase that the output depends on."""
+    shown = ", ".join(f"{value:.6g}" for value in values)
+    names = ", ".join(map(str, members))
+    if len(members) == 1 and not what.startswith("null"):
+        return DegenerateError(
+            page(
+                f"the output depends on the phase of vector {names}, which belongs to the value {shown}.",
+                "A complex eigenvector or pair of singular vectors times any phase is as good, so the derivative\n"
+                "along that phase does not exist.",
+                "a function that no phase changes: abs(v), v @ v.conj().T, or v * (abs(v[0]) / v[0])",
+                "degenerate",
+            )
+        )
+    reason = {
+        "vectors": "Any rotation of their vectors among themselves is as good, and the output depends on which came back.",
+        "values": "The output treats them differently, and which of them comes first depends on the direction of the change.",
+        "second": "The first derivative exists here, but the second is asked for along a direction that splits the cluster.",
+        "null": "The vectors of a zero singular value are not determined by the matrix, and the output depends on them.",
+        "defective": "Their eigenvectors are (almost) parallel: the matrix has no basis of eigenvectors.",
+    }[what.partition(" ")[0]]
+    return DegenerateError(
+        page(
+            f"a derivative does not exist at this point: the values {names} are one degenerate cluster ({shown}).",
+            reason,
+            "a function that is the same for every basis of the cluster, such as the projector v @ v.conj().T over all\n"
+            "of it; eigvalsh, eigvals or svdvals where only the values matter; or stop_gradient around the vectors",
+            "degenerate",
+        )
+    )
+
+
+def _held_differential(
+    dxs: Sequence[Any], y: Any, g: Any, a: Any, left: Any, right: Any, same: Any, values: Any, symmetric: bool
+) -> Any:
+    if dxs[0] is None or dxs[1] is None:
+        return dxs[0]
+    return _keeps_cluster(dxs[0], adjoint_matrix(left) @ dxs[1] @ right, same, values, symmetric)
+
+
+def _keeps_cluster(x: Any, change: Any, same: Any, values: Any, symmetric: bool) -> Any:
+    """`x`, provided that `change` (of the matrix, in the basis of its vectors) moves each cluster as a whole."""
+    change = hermitian_part(change) if symmetric else change
+    split = change - on_diagonal(cluster_mean(diagonal(change), same))
+    return without_gauge(x, split, largest(change), same, values, what="second derivative")
+
+
+held: Primitive = smooth(
+    "held",
+    lambda g, *rest, symmetric: g,
+    _held_differential,
+    pullback=lambda ct, y, g, a, left, right, same, values, symmetric: (
+        _keeps_cluster(ct, ct, same, values, symmetric), None, None, None, None, None,
+    ),  # fmt: skip
+    batch=lambda xs, is_batched, params: _batched(held, xs, is_batched, params),
+)

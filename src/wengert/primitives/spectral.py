@@ -1,0 +1,276 @@
+"""Cards: eigenvalues, singular values and their vectors.
+
+Conventions, all of them explained in `wengert.primitives.gauge`:
+
+* `eigh` and `eigvalsh` read one triangle.  The derivative is that of the Hermitian matrix which it stands for,
+  with respect to the Hermitian part of the argument: gradients come out Hermitian.
+* Vectors move orthogonally to their gauge.  In reverse mode a cotangent with a part along the gauge raises
+  `DegenerateError`, which names the cluster.  Forward mode cannot see what will be made of the vectors: there the
+  result is right for functions that are the same in every gauge.
+* `eigvalsh`, `eigvals` and `svdvals` are continuous, and kinked where values meet.  There each value moves with
+  the mean of its cluster: so ties share equally (`eigvalsh(a).max()` at the identity has the gradient `eye / n`),
+  and for a pair this is the mean of the one-sided derivatives.  Singular values that are zero do not move, as
+  `abs` at 0.  With vectors at hand (`eigh`, `svd`) this would hide that `v f(w) vᴴ` needs the derivative of `f`, so
+  there a cotangent that differs inside a cluster is an error.
+* Second derivatives at a degenerate point exist here along directions that move the cluster as a whole, and for
+  functions linear in the values; otherwise they raise `DegenerateError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import implements
+from wengert.core.primitive import Primitive
+from wengert.primitives.contraction import adjoint_matrix
+from wengert.primitives.families import discrete, smooth
+from wengert.primitives.gauge import (
+    cluster_mean,
+    col,
+    column_scale,
+    diagonal,
+    held,
+    hermitian_part,
+    largest,
+    on_diagonal,
+    real_diagonal,
+    reciprocal_gaps,
+    row,
+    same_cluster,
+    skew_part,
+    without_gauge,
+)
+from wengert.primitives.solving import as_matrices, resolve
+from wengert.primitives.structure import real
+
+EigResult: Any = type(np.linalg.eig(np.eye(1)))
+EighResult: Any = type(np.linalg.eigh(np.eye(1)))
+
+
+def _symmetric(make: Any, *shape: int, kind: str = "f") -> Any:
+    """A random Hermitian matrix, for the laws."""
+    x = make(*shape, shape[-1], kind=kind)
+    return x + np.conjugate(np.swapaxes(x, -1, -2))
+
+
+# --- Hermitian matrices -------------------------------------------------------------------------------------------------
+
+
+def _read_triangle(a: Any, uplo: str) -> Any:
+    part = np.tril(a) if uplo == "L" else np.triu(a)
+    strict = np.tril(a, -1) if uplo == "L" else np.triu(a, 1)
+    whole = part + np.conjugate(np.swapaxes(strict, -1, -2))
+    if a.dtype.kind == "c":
+        index = np.arange(a.shape[-1])
+        whole[..., index, index] = whole[..., index, index].real
+    return whole
+
+
+read_triangle: Primitive = smooth("read_triangle", _read_triangle, lambda dxs, y, a, uplo: dxs[0])
+
+
+def hermitian_operand(a: Any, uplo: str) -> Any:
+    """The Hermitian matrix that a triangle of each matrix stands for; see the conventions above."""
+    (a,) = as_matrices(a)
+    if uplo.upper() not in ("L", "U"):
+        msg = "UPLO argument must be 'L' or 'U'"
+        raise ValueError(msg)
+    return read_triangle(a, uplo=uplo.upper())
+
+
+def _eigenbasis(w: Any) -> tuple[Any, Any]:
+    same = same_cluster(w, largest(row(w)))
+    return same, reciprocal_gaps(w, same)
+
+
+def _eigh_differential(dxs: Sequence[Any], y: Any, a: Any, uplo: str) -> tuple[Any, Any]:
+    w, v = y
+    same, gaps = _eigenbasis(w)
+    m = adjoint_matrix(v) @ hermitian_part(dxs[0]) @ v
+    m = held(m, a, v, v, same, row(w), symmetric=True)
+    return cluster_mean(real_diagonal(m), same), v @ (gaps * m)
+
+
+def _eigh_pullback(ct: Any, y: Any, a: Any, uplo: str) -> tuple[Any]:
+    (ct_w, ct_v), (w, v) = ct, y
+    same, gaps = _eigenbasis(w)
+    turn = adjoint_matrix(v) @ ct_v
+    turn = without_gauge(turn, skew_part(turn), column_scale(turn), same, row(w), what="vectors")
+    differences = row(ct_w) - col(ct_w)
+    ct_w = without_gauge(row(ct_w), differences, largest(row(ct_w)), same, row(w), what="values")[..., 0, :]
+    core = on_diagonal(ct_w) + gaps * skew_part(turn)
+    return (hermitian_part(v @ held(core, a, v, v, same, row(w), symmetric=True) @ adjoint_matrix(v)),)
+
+
+eigh_card: Primitive = smooth(
+    "eigh",
+    lambda a, uplo: tuple(np.linalg.eigh(hermitian_part(a), uplo)),
+    _eigh_differential,
+    pullback=_eigh_pullback,
+    n_outputs=2,
+    formula="a = v w vᴴ",
+    laws=lambda make: [((_symmetric(make, 3),), {"uplo": "L"}), ((_symmetric(make, 2, 3),), {"uplo": "U"})],
+)
+
+
+@implements(np.linalg.eigh)
+def eigh(a: Any, UPLO: str = "L") -> Any:
+    """Eigenvalues in ascending order and orthonormal eigenvectors of Hermitian matrices."""
+    return EighResult(*eigh_card(hermitian_operand(a, UPLO), uplo=UPLO.upper()))
+
+
+def _eigvalsh_differential(dxs: Sequence[Any], y: Any, a: Any, uplo: str) -> Any:
+    _, v = eigh_card(a, uplo=uplo)
+    same = same_cluster(y, largest(row(y)))
+    m = adjoint_matrix(v) @ hermitian_part(dxs[0]) @ v
+    return cluster_mean(real_diagonal(held(m, a, v, v, same, row(y), symmetric=True)), same)
+
+
+def _eigvalsh_pullback(ct: Any, y: Any, a: Any, uplo: str) -> tuple[Any]:
+    _, v = eigh_card(a, uplo=uplo)
+    same = same_cluster(y, largest(row(y)))
+    core = held(on_diagonal(cluster_mean(ct, same)), a, v, v, same, row(y), symmetric=True)
+    return (hermitian_part(v @ core @ adjoint_matrix(v)),)
+
+
+eigvalsh_card: Primitive = smooth(
+    "eigvalsh",
+    lambda a, uplo: np.linalg.eigvalsh(hermitian_part(a), uplo),
+    _eigvalsh_differential,
+    pullback=_eigvalsh_pullback,
+    formula="a = v w vᴴ",
+    laws=lambda make: [
+        ((_symmetric(make, 3),), {"uplo": "L"}),
+        ((_symmetric(make, 2, 2, kind="c"),), {"uplo": "U"}),
+    ],
+)
+
+
+@implements(np.linalg.eigvalsh)
+def eigvalsh(a: Any, UPLO: str = "L") -> Any:
+    """Eigenvalues of Hermitian matrices, in ascending order; values that meet move with their mean."""
+    return eigvalsh_card(hermitian_operand(a, UPLO), uplo=UPLO.upper())
+
+
+# --- general matrices ---------------------------------------------------------------------------------------------------
+
+
+def _defect(v: Any, same: Any) -> Any:
+    """1 inside clusters whose eigenvectors are parallel up to rounding."""
+    result = np.zeros(same.shape, same.dtype)
+    tolerance = np.finfo(v.dtype).eps ** 0.375
+    for place in np.argwhere((same.sum(-1) > 1).any(-1)):
+        block = same[tuple(place)]
+        for members in {tuple(np.nonzero(line)[0]) for line in block if line.sum() > 1}:
+            if np.linalg.svd(v[tuple(place)][:, members], compute_uv=False)[-1] < tolerance:
+                result[tuple(place)][np.ix_(members, members)] = 1
+    return result
+
+
+defect = discrete("defect", _defect)
+
+
+def _general_basis(w: Any, v: Any, a: Any) -> tuple[Any, Any, Any]:
+    same = same_cluster(w, largest(a))
+    parallel = defect(v, same)
+    v = without_gauge(v, parallel, 0.5 * parallel, same, row(w), what="defective")
+    return v, same, reciprocal_gaps(w, same)
+
+
+def _hold(core: Any, a: Any, v: Any, same: Any, w: Any) -> Any:
+    return held(core, a, adjoint_matrix(np.linalg.inv(v)), v, same, row(w), symmetric=False)
+
+
+def _eig_differential(dxs: Sequence[Any], y: Any, a: Any) -> tuple[Any, Any]:
+    w, v = y
+    v, same, gaps = _general_basis(w, v, a)
+    m = _hold(resolve(v, dxs[0] @ v), a, v, same, w)
+    turn = v @ (gaps * m)
+    along = diagonal(adjoint_matrix(v) @ turn)
+    return cluster_mean(diagonal(m), same), turn - v * row(along)
+
+
+def _eig_pullback(ct: Any, y: Any, a: Any) -> tuple[Any]:
+    (ct_w, ct_v), (w, v) = ct, y
+    v, same, gaps = _general_basis(w, v, a)
+    along = diagonal(adjoint_matrix(v) @ ct_v)
+    turn = adjoint_matrix(v) @ (ct_v - v * row(along))
+    offence = turn + on_diagonal(along - real(along))
+    scale = column_scale(adjoint_matrix(v) @ ct_v)
+    turn = without_gauge(turn, offence, scale, same, row(w), what="vectors")
+    differences = row(ct_w) - col(ct_w)
+    ct_w = without_gauge(row(ct_w), differences, largest(row(ct_w)), same, row(w), what="values")[..., 0, :]
+    return (_general_cotangent(on_diagonal(ct_w) + np.conjugate(gaps) * turn, a, v, same, w),)
+
+
+def _general_cotangent(core: Any, a: Any, v: Any, same: Any, w: Any) -> Any:
+    ct_a = resolve(adjoint_matrix(v), _hold(core, a, v, same, w) @ adjoint_matrix(v))
+    return ct_a if a.dtype.kind == "c" else real(ct_a)
+
+
+eig_card: Primitive = smooth(
+    "eig",
+    lambda a: tuple(np.linalg.eig(a)),
+    _eig_differential,
+    pullback=_eig_pullback,
+    n_outputs=2,
+    formula="a v = v w",
+    laws=lambda make: [((_symmetric(make, 3) + np.diag([1.0, 5.0, 9.0]),), {})],
+)
+
+
+@implements(np.linalg.eig)
+def eig(a: Any) -> Any:
+    """Eigenvalues and eigenvectors of length 1, real where all eigenvalues are."""
+    (a,) = as_matrices(a)
+    return EigResult(*eig_card(a))
+
+
+def _matching(wanted: Any, found: Any) -> Any:
+    """The permutation matrices that bring the eigenvalues `found` into the order of `wanted`."""
+    result = np.zeros((*wanted.shape, wanted.shape[-1]), wanted.real.dtype)
+    for place in np.ndindex(wanted.shape[:-1]):
+        distance = np.abs(found[place][:, None] - wanted[place][None, :])
+        for k in range(wanted.shape[-1]):
+            source = int(np.argmin(distance[:, k]))
+            result[(*place, source, k)] = 1
+            distance[source] = np.inf
+    return result
+
+
+matching = discrete("matching", _matching, laws=lambda make: [((np.array([1.0, 2.0]), np.array([2.0, 1.0])), {})])
+
+
+def _vectors_for(w: Any, a: Any) -> tuple[Any, Any, Any]:
+    found, v = eig_card(a)
+    v, same, _ = _general_basis(w, v @ matching(w, found), a)
+    return v, same, w
+
+
+def _eigvals_differential(dxs: Sequence[Any], y: Any, a: Any) -> Any:
+    v, same, w = _vectors_for(y, a)
+    return cluster_mean(diagonal(_hold(resolve(v, dxs[0] @ v), a, v, same, w)), same)
+
+
+def _eigvals_pullback(ct: Any, y: Any, a: Any) -> tuple[Any]:
+    v, same, w = _vectors_for(y, a)
+    return (_general_cotangent(on_diagonal(cluster_mean(ct, same)), a, v, same, w),)
+
+
+eigvals_card: Primitive = smooth(
+    "eigvals",
+    np.linalg.eigvals,
+    _eigvals_differential,
+    pullback=_eigvals_pullback,
+    laws=lambda make: [((_symmetric(make, 3) + np.diag([1.0, 5.0, 9.0]),), {}), ((make(2, 2, kind="c"),), {})],
+)
+
+
+@implements(np.linalg.eigvals)
+def eigvals(a: Any) -> Any:
+    """Eigenvalues, in LAPACK's order; values that meet move with their mean."""
+    (a,) = as_matrices(a)
+    return eigvals_card(a)
