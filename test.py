@@ -9,4 +9,4 @@ from environment import ROOT, run
 
 if __name__ == "__main__":
     arguments = sys.argv[1:] or ["-q", "-n", "2"]
-    sys.exit(run("test", "-m", "pytest", "--rootdir", str(ROOT), "-c", str(ROOT / "pyproject.toml"), *arguments))
+    sys.exit(run("test", "-m", "pytest", *arguments, cwd=ROOT))  # pytest reads `testpaths` in the root alone

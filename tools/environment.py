@@ -28,9 +28,9 @@ def ensure(extra: str) -> Path:
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
     if PYTHON.exists() and stamp.exists() and stamp.read_text() == wanted:
         return PYTHON
-    if not PYTHON.exists():
+    if not PYTHON.exists() or not any(VENV.glob("installed-*")):  # absent, or left half made: this repairs it in place
         print(f"making {VENV}", flush=True)
-        venv.create(VENV, with_pip=True)
+        venv.create(VENV, with_pip=True, symlinks=os.name != "nt")
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-e", f"{ROOT}[{extra}]"]
     if subprocess.run(command, env=clean_environment(), check=False).returncode != 0:
         sys.exit("installing failed: the first run needs the network, to fetch NumPy and the other packages")
@@ -38,7 +38,7 @@ def ensure(extra: str) -> Path:
     return PYTHON
 
 
-def run(extra: str, *command: str) -> int:
-    """Run `python *command` in the environment; returns its exit status."""
+def run(extra: str, *command: str, cwd: Path | None = None) -> int:
+    """Run `python *command` in the environment, in the folder `cwd` or the caller's; returns its exit status."""
     python = ensure(extra)
-    return subprocess.run([str(python), *command], env=clean_environment(), check=False).returncode
+    return subprocess.run([str(python), *command], env=clean_environment(), cwd=cwd, check=False).returncode
