@@ -42,3 +42,37 @@ def test_branch_not_taken_contributes_nothing():
     with np.errstate(all="ignore"):
         assert grad(f)(0.0) == 0.0
         assert grad(f)(-1.0) == 0.0
+
+
+def test_many_reads_of_one_array_accumulate():
+    x = np.random.default_rng(0).standard_normal(40)
+    picks = np.array([0, 3, 3])
+
+    def f(x):
+        total = 0.0
+        for k in range(40):
+            total = total + x[k] * x[k] * k
+        return total + x[picks] @ np.array([1.0, 2.0, 4.0]) + x[1:4] @ np.ones(3)
+
+    expected = 2 * x * np.arange(40)
+    expected[[0, 3]] += [1.0, 6.0]
+    expected[1:4] += 1.0
+    np.testing.assert_allclose(grad(f)(x), expected, rtol=1e-14)
+
+
+def test_a_cotangent_shared_by_two_parents_is_not_added_to_in_place():
+    def f(x, y=None):
+        a, b = x * 1.0, x * 1.0
+        return np.sin(a + b) @ np.ones(3) + a @ np.arange(3.0) + b @ np.ones(3)
+
+    x = np.array([0.1, 0.2, 0.3])
+    np.testing.assert_allclose(grad(f)(x), 2 * np.cos(2 * x) + np.arange(3.0) + 1, rtol=1e-14)
+
+
+def test_a_long_chain_neither_recurses_nor_slows_down():
+    def chain(x):
+        for _ in range(20_000):
+            x = x * 1.00001
+        return x
+
+    assert grad(chain)(1.0) == pytest.approx(1.00001**20_000, rel=1e-9)

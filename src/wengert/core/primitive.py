@@ -26,7 +26,7 @@ class Primitive:
     """
 
     __slots__ = (
-        "align", "batch", "domain", "eval", "family", "formula", "is_discrete", "laws", "n_outputs",
+        "accumulate", "align", "batch", "domain", "eval", "family", "formula", "is_discrete", "laws", "n_outputs",
         "name", "numpy", "pattern", "pull", "push", "slopes",
     )  # fmt: skip
 
@@ -67,6 +67,8 @@ class Primitive:
         self.numpy = numpy
         self.slopes = slopes
         self.is_discrete = push is None
+        # add the adjoint of `ct` into an array in place, where the adjoint touches few of its entries
+        self.accumulate: Callable[[Any, Any, Sequence[Any], Params], None] | None = None
         if register:
             REGISTRY[name] = self
         FRONT.update(dict.fromkeys(numpy, self))

@@ -118,6 +118,7 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
     """Visit entries from last to first; send each cotangent through the adjoint of its local linear map."""
     entries = record.entries
     totals: list[Any] = [None] * len(entries)
+    owned = bytearray(len(entries))  # 1 where a total is an array that this walk made and may add to in place
     for output, ct in zip(outputs, cts, strict=True):
         if record.owns(output):
             place = output.extra
@@ -136,10 +137,22 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
             entries[place] = entry = None
         if ct is None:
             continue
+        accumulate = primitive.accumulate
+        if accumulate is not None and owned[parents[0]] and not any(isinstance(v, Tracer) for v in (ct, *values[1:])):
+            accumulate(totals[parents[0]], ct, values, params)
+            continue
         for parent, piece in zip(parents, primitive.pull(ct, slots, result, values, params), strict=True):
-            if piece is not None:
-                total = totals[parent]
-                totals[parent] = piece if total is None else total + piece
+            if piece is None:
+                continue
+            total = totals[parent]
+            if total is None:
+                totals[parent] = piece
+                owned[parent] = accumulate is not None and type(piece) is np.ndarray
+            elif owned[parent] and type(piece) is np.ndarray and piece.dtype == total.dtype:
+                np.add(total, piece, out=total)
+            else:
+                totals[parent] = total = total + piece
+                owned[parent] = type(total) is np.ndarray
     return totals[: record.n_inputs]
 
 

@@ -38,7 +38,7 @@ def positions_of(shape: tuple[int, ...], layout: Layout, arrays: Sequence[Any]) 
 
 
 def _evaluate_index(x: Any, *arrays: Any, layout: Layout) -> Any:
-    return x[fill(layout, arrays)]
+    return x[fill(layout, arrays)] if arrays else x[layout]
 
 
 def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
@@ -46,8 +46,9 @@ def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
 
 
 def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, ...]) -> Any:
-    out = np.zeros_like(ct, shape=shape)
-    where = fill(layout, arrays)
+    plain = isinstance(ct, (np.ndarray, np.generic))
+    out = np.zeros(shape, ct.dtype) if plain else np.zeros_like(ct, shape=shape)
+    where = fill(layout, arrays) if arrays else layout
     if not arrays:
         out[where] = ct
     elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64:
@@ -121,6 +122,15 @@ index = linear(
         ((make(2, 4, 3), np.array([0, 2]), np.array([1, 1])), {"layout": (ARRAY, slice(None), ARRAY)}),
     ],
 )
+def _accumulate_index(total: Any, ct: Any, xs: Sequence[Any], params: Params) -> None:
+    arrays = xs[1:]
+    if arrays:
+        np.add.at(total, fill(params["layout"], arrays), ct)
+    else:
+        total[params["layout"]] += ct
+
+
+index.accumulate = _accumulate_index
 deposit = linear(
     "deposit",
     _evaluate_deposit,
@@ -279,7 +289,8 @@ def split_index(key: Any, x: Any) -> tuple[Layout, list[Any]]:
 @implements(operator.getitem)
 def get_item(x: Array, key: Any) -> Any:
     """`x[key]`; a basic index gives a view, as in NumPy."""
-    layout, arrays = split_index(key, x)
+    kind = type(key)
+    layout, arrays = ((key,), []) if kind is int or kind is slice else split_index(key, x)
     result = index(x, *arrays, layout=layout)
     if arrays or not isinstance(result, Array) or result.shape == ():
         return result
