@@ -6,12 +6,35 @@ Importing this room registers every card and every NumPy function that a traced 
 from wengert.primitives import (
     arithmetic,
     contraction,
+    creation,
     exponential,
     index,
+    joining,
+    padding,
+    placing,
+    products,
+    rearranging,
+    shaping,
     solving,
     spectral,
     structure,
     trigonometric,
 )
 
-__all__ = ["arithmetic", "contraction", "exponential", "index", "solving", "spectral", "structure", "trigonometric"]
+__all__ = [
+    "arithmetic",
+    "contraction",
+    "creation",
+    "exponential",
+    "index",
+    "joining",
+    "padding",
+    "placing",
+    "products",
+    "rearranging",
+    "shaping",
+    "solving",
+    "spectral",
+    "structure",
+    "trigonometric",
+]

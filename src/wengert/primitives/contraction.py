@@ -60,7 +60,7 @@ def _evaluate(*xs: Any, sentence: str) -> Any:
         return direct(*xs)
     plan = _matmul_plan(sentence) if len(xs) == 2 else None
     if plan is None or not all(type(x) is np.ndarray for x in xs):
-        return np.einsum(sentence, *xs)
+        return np.einsum(sentence, *xs, optimize=len(xs) > 2)
     order_a, order_b, n_batch, n_rows, n_inner, order_out = plan
     a, b = xs[0].transpose(order_a), xs[1].transpose(order_b)
     head, rows, inner = a.shape[:n_batch], a.shape[n_batch : n_batch + n_rows], a.shape[n_batch + n_rows :]
@@ -101,10 +101,18 @@ def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
 
 
 def _contract_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    return contract(*xs, sentence=_batched_sentence(is_batched, params))
+
+
+def _einsum_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    return einsum_of(*xs, sentence=_batched_sentence(is_batched, params))
+
+
+def _batched_sentence(is_batched: Sequence[bool], params: Params) -> str:
     ins, out = parts_of(params["sentence"])
     letter = next(c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in params["sentence"])
     named = [letter + letters if b else letters for letters, b in zip(ins, is_batched, strict=True)]
-    return contract(*xs, sentence=f"{','.join(named)}->{letter}{out}")
+    return f"{','.join(named)}->{letter}{out}"
 
 
 def _contract_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
@@ -135,6 +143,20 @@ contract = multilinear(
         ((make(2, 3), make(2, 3)), {"sentence": "ij,ij->j"}),
         ((make(2, 3),), {"sentence": "ij->i"}),
         ((make(2), make(3), make(2, 3)), {"sentence": "i,j,ij->j"}),
+    ],
+)
+
+einsum_of = multilinear(
+    "einsum",
+    _evaluate,
+    _contract_adjoint,
+    batch=_einsum_batch,
+    pattern=_contract_pattern,
+    derivative=contract,  # a value shows every NaN; only derivatives have strong zeros
+    laws=lambda make: [
+        ((make(2, 3), make(4, 3)), {"sentence": "ij,kj->ki"}),
+        ((make(3), make(3)), {"sentence": "i,i->"}),
+        ((make(2, 3), make(3, 2), make(2)), {"sentence": "ij,jk,k->i"}),
     ],
 )
 
@@ -175,12 +197,13 @@ _MATMUL_LAWS: dict[str, Any] = {
     "laws": lambda make: [((make(2, 3), make(3, 4)), {}), ((make(5, 2, 3), make(3, 2)), {}), ((make(0, 3), make(3, 2)), {})],
 }
 matrix_product = multilinear(
-    "matmul", np.matmul, _matmul_adjoint, derivative=lambda a, b: strong_matmul(a, b), **_MATMUL_LAWS
+    "matmul", np.matmul, _matmul_adjoint, derivative=lambda a, b: strong_matmul(a, b), formula="a @ b", **_MATMUL_LAWS
 )
 strong_matmul: Primitive = multilinear(
     "matmul_of_derivatives",
     lambda a, b: strong_contraction(np.matmul, (a, b)),
     _matmul_adjoint,
+    formula="a @ b",
     **_MATMUL_LAWS,
 )
 
