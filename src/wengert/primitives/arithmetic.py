@@ -26,7 +26,7 @@ cbrt     = elementwise("cbrt",     np.cbrt,        lambda y, a: 1 / (3 * np.squa
 fabs     = elementwise("fabs",     np.fabs,        lambda y, a: np.sign(a),                formula="|a|")
 absolute_real = elementwise("absolute", np.absolute, lambda y, a: np.sign(a),              formula="|a|", numpy=())
 where    = elementwise("where",    np.where,       None, lambda y, c, a, b: c, lambda y, c, a, b: np.logical_not(c),
-                       formula="a if c else b", numpy=(np.where,), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)))
+                       formula="b if a else c", numpy=(np.where,), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)))
 
 # A tie shares equally: the mean of the one-sided derivatives.
 maximum  = elementwise("maximum",  np.maximum,     lambda y, a, b: _first(a > b, a == b), lambda y, a, b: _first(b > a, a == b), formula="max(a, b)")
@@ -37,12 +37,19 @@ fmin     = elementwise("fmin",     np.fmin,        lambda y, a, b: _first(_or_na
 remainder = elementwise("remainder", np.remainder, 1, lambda y, a, b: -np.floor(a / b),   formula="a mod b", domain=((-2.0, 2.0), (2.5, 3.0)))
 fmod     = elementwise("fmod",     np.fmod,        1, lambda y, a, b: -np.trunc(a / b),   formula="fmod(a, b)", domain=((-2.0, 2.0), (2.5, 3.0)))
 copysign = elementwise("copysign", np.copysign,    lambda y, a, b: np.sign(a) * np.sign(y) , 0, formula="|a| sign b", domain=(0.5, 2.0))
-ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(1.0, n), None, formula="a 2ⁿ", domain=((-2.0, 2.0), (-3, 3)))
+ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(1.0, n), None, formula="a 2ᵇ", domain=((-2.0, 2.0), (-3, 3)))
 
 power    = elementwise("power",    np.power,       lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
 float_power = elementwise("float_power", np.float_power, lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
 hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: _safe_ratio(a, y), lambda y, a, b: _safe_ratio(b, y), formula="√(a² + b²)")
 
+_STEPS = {
+    np.floor: "⌊a⌋", np.ceil: "⌈a⌉", np.floor_divide: "a // b",
+    np.equal: "a == b", np.not_equal: "a != b",
+    np.less: "a < b", np.less_equal: "a <= b", np.greater: "a > b", np.greater_equal: "a >= b",
+    np.logical_and: "a and b", np.logical_or: "a or b", np.logical_not: "not a",
+    np.bitwise_and: "a & b", np.bitwise_or: "a | b", np.bitwise_xor: "a ^ b", np.invert: "~a",
+}
 for _ufunc in (
     np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.nextafter, np.spacing, np.signbit,
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
@@ -50,7 +57,7 @@ for _ufunc in (
     np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
     np.gcd, np.lcm, np.bitwise_count,
 ):
-    step(_ufunc.__name__, _ufunc)
+    step(_ufunc.__name__, _ufunc, formula=_STEPS.get(_ufunc, ""))
 sign_real = step("sign", np.sign, numpy=())
 heaviside = elementwise("heaviside", np.heaviside, None, lambda y, a, h: a == 0, formula="H(a)", domain=((0.5, 2.0), (0.0, 1.0)))
 exponent_of = step("exponent_of", lambda a: np.frexp(a)[1], numpy=())

@@ -66,13 +66,13 @@ def elementwise(
 
 
 def step(
-    name: str, evaluate: Callable[..., Any], *, n_outputs: int | None = None, numpy: tuple[Any, ...] | None = None
+    name: str, evaluate: Callable[..., Any], *, n_outputs: int | None = None, formula: str = "", numpy: tuple[Any, ...] | None = None
 ) -> Primitive:
     """An elementwise function that is constant almost everywhere: a comparison, a rounding, a sign."""
     if numpy is None:
         numpy = (evaluate,) if isinstance(evaluate, np.ufunc) else ()
     primitive = discrete(
-        name, evaluate, n_outputs=n_outputs, numpy=numpy,
+        name, evaluate, n_outputs=n_outputs, numpy=numpy, formula=formula,
         batch=lambda xs, is_batched, params: primitive(*equalize_ranks(xs, is_batched), **params),
     )  # fmt: skip
     return primitive

@@ -116,6 +116,7 @@ index = linear(
     _index_adjoint,
     batch=_index_batch,
     pattern=_index_pattern,
+    formula="a[{layout}]",
     laws=lambda make: [
         ((make(4, 3),), {"layout": (slice(None, None, -1), 1)}),
         ((make(4, 3), np.array([0, 2, 2])), {"layout": (ARRAY,)}),
@@ -136,6 +137,7 @@ deposit = linear(
     _evaluate_deposit,
     lambda ct, x, *arrays, layout, shape: index(ct, *arrays, layout=layout),
     batch=_deposit_batch,
+    formula="zeros({shape}) with [{layout}] += a",
     laws=lambda make: [
         ((make(2),), {"layout": (slice(1, 3),), "shape": (4,)}),
         ((make(3), np.array([0, 2, 2])), {"layout": (ARRAY,), "shape": (4,)}),
@@ -244,6 +246,7 @@ assign = smooth(
     _assign_differential,
     pullback=_assign_pullback,
     batch=_assign_batch,
+    formula="a with [{layout}] = b",
     laws=lambda make: [
         ((make(4, 3), make(2, 3)), {"layout": (slice(1, 3),)}),
         ((make(4), make(3), np.array([0, 2, 2])), {"layout": (ARRAY,)}),

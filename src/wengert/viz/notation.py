@@ -38,8 +38,8 @@ def brief(value: Any) -> str:
     array = np.asarray(value)
     if array.size == 1 and array.ndim == 0:
         return number(array[()])
-    if array.size <= _FEW and array.ndim == 1:
-        return f"[{', '.join(number(x, 4) for x in array)}]"
+    if array.size <= _FEW and array.ndim <= 2 and array.size:
+        return _nested(array)
     kind = f"{array.dtype}[{','.join(map(str, array.shape))}]"
     if array.dtype.kind not in "biuf" or array.size == 0:
         return kind
@@ -48,7 +48,11 @@ def brief(value: Any) -> str:
     low, high = array.min(), array.max()
     if low == high:
         return f"{kind} all {number(low, 4)}"
-    return f"{kind} {number(low, 4)} … {number(high, 4)}, mean {number(np.mean(array), 4)}"
+    return f"{kind} {number(low, 3)} … {number(high, 3)}, mean {number(np.mean(array), 3)}"
+
+
+def _nested(array: Any) -> str:
+    return f"[{', '.join(_nested(x) if x.ndim else number(x, 4) for x in array)}]"
 
 
 def bar(name: str) -> str:

@@ -1,0 +1,161 @@
+"""What is to be drawn: boxes with lines of text, and labelled edges, laid out but not yet in any format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wengert.core.graph import Var
+from wengert.viz.explanation import Explanation, describe_contribution
+from wengert.viz.layout import Edge, Layout, place
+from wengert.viz.notation import bar, brief, number, width
+from wengert.viz.walks import Contribution, Step
+
+LETTER, LINE = 7.83, 19.0  # of the text in boxes: 13 px, monospaced
+SMALL = 6.63  # a letter on an edge: 11 px
+_MOST = 120  # of a longer program the first and last steps are drawn
+_WIDEST = 44  # letters in a box
+_MORE = "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One variable: `kind` is input, step, output, mention or more; lines are `(text, kind of text)`."""
+
+    name: str
+    kind: str
+    lines: tuple[tuple[str, str], ...]
+    x: float
+    y: float
+    width: float
+    height: float
+    hover: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """From operand to result, with the local partial derivative."""
+
+    source: str
+    target: str
+    points: tuple[tuple[float, float], ...]
+    label: str
+    at: tuple[float, float]
+    hover: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Boxes and arrows with their places, and the words around them."""
+
+    title: str
+    point: str
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    width: float
+    height: float
+
+
+def build_scene(explanation: Explanation) -> Scene:
+    """Lay out the graph of an explanation."""
+    steps = explanation.steps
+    n_hidden = max(0, len(steps) - _MOST)
+    shown = steps if not n_hidden else [*steps[: _MOST // 2], *steps[-(_MOST // 2) :]]
+    inside = {step.name: step for step in shown}
+    ends = set(explanation.outputs)
+    lines = {step.name: _lines(step) for step in shown}
+    links = [
+        (operand, step, slot) for step in shown for slot, operand in _parents(step, inside)
+    ]
+    edges = [Edge(source, step.name, SMALL * width(_label(step, slot)[0]) + 10, 18.0) for source, step, slot in links]
+    sizes = {name: _size(texts) for name, texts in lines.items()}
+    if n_hidden:
+        sizes, edges = _with_hidden(sizes, edges, shown, n_hidden)
+        lines[_MORE] = ((f"{_MORE} {n_hidden} more steps {_MORE}", "faint"),)
+    mentions = {name: (LETTER * width(name) + 16, 24.0) for name in sizes}
+    layout = place(sizes, edges, mentions)
+    boxes = [_box(name, lines[name], inside.get(name), ends, layout, sizes[name]) for name in sizes]
+    arrows = []
+    for k, edge in enumerate(edges):
+        route = layout.routes[k]
+        label, hover = _label(links[k][1], links[k][2]) if k < len(links) else ("", "")
+        arrows.append(Arrow(str(edge.source), str(edge.target), route.points, label, route.label, hover))
+        if route.is_cut:
+            size = mentions[edge.source]
+            x, y = route.points[0][0], route.points[0][1] - size[1] / 2
+            boxes.append(Box(str(edge.source), "mention", ((str(edge.source), "name"),), x, y, *size, hover=f"{edge.source}, from above"))
+    return Scene(explanation.title, explanation.point, tuple(boxes), tuple(arrows), layout.width, layout.height)
+
+
+def _with_hidden(
+    sizes: dict[str, tuple[float, float]], edges: list[Edge], shown: list[Step], n_hidden: int
+) -> tuple[dict[str, tuple[float, float]], list[Edge]]:
+    """A box for the steps left out, between the first ones and the last."""
+    head, tail = shown[: _MOST // 2], shown[_MOST // 2 :]
+    reached = {edge.target for edge in edges}
+    used = {edge.source for edge in edges}
+    size = (LETTER * 24, LINE + 14)
+    sizes = {**{s.name: sizes[s.name] for s in head}, _MORE: size, **{s.name: sizes[s.name] for s in tail}}
+    above = [s.name for s in head if s.name not in used] or [head[-1].name]
+    below = [s.name for s in tail if s.name not in reached]
+    return sizes, [*edges, *(Edge(name, _MORE) for name in above), *(Edge(_MORE, name) for name in below)]
+
+
+def _parents(step: Step, inside: dict[str, Step]) -> list[tuple[int, str]]:
+    if step.node is None:
+        return []
+    pairs = zip(step.node.operands, step.operands, strict=True)
+    return [(slot, name) for slot, (atom, name) in enumerate(pairs) if isinstance(atom, Var) and name in inside]
+
+
+def _contribution(step: Step, slot: int) -> Contribution | None:
+    return next((c for c in step.contributions if c.slot == slot), None)
+
+
+def _label(step: Step, slot: int) -> tuple[str, str]:
+    """The local partial derivative on an edge, in short and in full."""
+    found = _contribution(step, slot)
+    slope = f"∂{step.name}/∂{step.operands[slot]}"
+    if found is None:
+        return "", f"{step.operands[slot]} → {step.name}"
+    value = found.partial
+    if value is None:
+        shape = (*np.shape(step.value), *np.shape(found.value))
+        return f"{slope}: [{','.join(map(str, shape))}]", describe_contribution(step, found)
+    array = np.asarray(value)
+    short = number(array[()], 4) if array.ndim == 0 else _small(array)
+    return f"{slope} = {short}", f"{slope} = {brief(value)}\n{describe_contribution(step, found)}"
+
+
+def _small(array: np.ndarray) -> str:
+    if array.size <= 3 and array.ndim == 1:
+        return f"[{', '.join(number(x, 3) for x in array)}]"
+    if array.size and np.all(array == array.flat[0]):
+        return f"{number(array.flat[0], 4)}, all"
+    return f"[{','.join(map(str, array.shape))}]"
+
+
+def _lines(step: Step) -> tuple[tuple[str, str], ...]:
+    head = step.name if step.is_input else f"{step.name} = {step.formula}"
+    lines = [(_cut(head), "name"), (_cut(brief(step.value)), "value")]
+    if step.adjoint is not None:
+        lines.append((_cut(f"{bar(step.name)} = {brief(step.adjoint)}"), "adjoint"))
+    return tuple(lines)
+
+
+def _cut(text: str) -> str:
+    return text if width(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def _size(lines: tuple[tuple[str, str], ...]) -> tuple[float, float]:
+    return LETTER * max(width(text) for text, _ in lines) + 24, LINE * len(lines) + 14
+
+
+def _box(
+    name: str, lines: tuple[tuple[str, str], ...], step: Step | None, ends: set[str], layout: Layout, size: tuple[float, float]
+) -> Box:
+    kind = "more" if step is None else "output" if name in ends else "input" if step.is_input else "step"
+    hover = "" if step is None else "\n".join([*(text for text, _ in lines), *([step.location] if step.location else [])])
+    x, y = layout.positions[name]
+    return Box(name, kind, lines, x, y, *size, hover=hover)
