@@ -26,7 +26,7 @@ class Primitive:
     """
 
     __slots__ = (
-        "accumulate", "align", "batch", "domain", "eval", "family", "formula", "is_discrete", "laws", "n_outputs",
+        "accumulate", "align", "kept", "batch", "domain", "eval", "family", "formula", "is_discrete", "laws", "n_outputs",
         "name", "numpy", "pattern", "pull", "push", "slopes",
     )  # fmt: skip
 
@@ -67,6 +67,8 @@ class Primitive:
         self.numpy = numpy
         self.slopes = slopes
         self.is_discrete = push is None
+        # `(xs, params, y) -> (xs, params, y)`, with less in it: what the walk back needs of an operation
+        self.kept: Callable[[Sequence[Any], Params, Any], tuple[Any, Params, Any]] | None = None
         # add the adjoint of `ct` into an array in place, where the adjoint touches few of its entries
         self.accumulate: Callable[[Any, Any, Sequence[Any], Params], None] | None = None
         if register:

@@ -63,7 +63,10 @@ class Record(Trace):
             return self._constant(primitive, result, bool(slots))
         entries = self.entries
         place = len(entries)
-        entries.append((primitive, values, params, result, slots, places))
+        if primitive.kept is None:
+            entries.append((primitive, values, params, result, slots, places))
+        else:
+            entries.append((primitive, *primitive.kept(values, params, result), slots, places))
         if primitive.n_outputs is None:
             return Array(result, self, place)
         entries.extend([None] * (primitive.n_outputs - 1))

@@ -21,6 +21,7 @@ import numpy as np
 
 from wengert.core.primitive import Params, Primitive
 from wengert.core.record import Record
+from wengert.core.types import type_of
 from wengert.primitives.pattern import dense_pattern, probe_pattern
 
 # --- linear: one active operand, and the adjoint written out -------------------------------------------------
@@ -57,10 +58,14 @@ def linear(
             return np.zeros((np.size(y), np.size(xs[slot])), bool)
         return probe_pattern(lambda x: evaluate(x, *xs[1:], **params), xs[0], y)
 
+    def kept(xs: Sequence[Any], params: Params, y: Any) -> tuple[Any, Params, Any]:
+        return (type_of(xs[0]), *xs[1:]), params, None  # of the active operand only its type
+
     primitive = Primitive(
         name, evaluate, family="selection", push=push, pull=pull, batch=batch or batch_front,
         pattern=pattern or probe, numpy=numpy, laws=laws, align=align, formula=formula,
     )  # fmt: skip
+    primitive.kept = kept
     return primitive
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from wengert.core.array import Array, implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
+from wengert.core.types import type_of
 from wengert.errors import BatchError, page
 from wengert.primitives.align import as_operand, conform
 from wengert.primitives.families import linear, smooth
@@ -253,6 +254,8 @@ assign = smooth(
         ((make(4), make()), {"layout": (2,)}),
     ],
 )
+
+assign.kept = lambda xs, params, y: ((type_of(xs[0]), type_of(xs[1]), *xs[2:]), params, type_of(y))
 
 
 # --- what x[i] and x[i] = v mean -----------------------------------------------------------------------------------

@@ -73,4 +73,4 @@ def zeros_like(x: Any) -> Any:
 
 def _n_elements(value: Any) -> int:
     parts = value if isinstance(value, tuple) else (value,)
-    return sum(int(np.prod(part.shape, dtype=int)) for part in parts)
+    return sum(int(np.prod(part.shape, dtype=int)) for part in parts if part is not None)
