@@ -26,8 +26,23 @@ class Primitive:
     """
 
     __slots__ = (
-        "accumulate", "align", "kept", "batch", "domain", "eval", "family", "formula", "is_discrete", "laws", "n_outputs",
-        "name", "numpy", "pattern", "pull", "push", "slopes",
+        "accumulate",
+        "align",
+        "batch",
+        "domain",
+        "eval",
+        "family",
+        "formula",
+        "is_discrete",
+        "kept",
+        "laws",
+        "n_outputs",
+        "name",
+        "numpy",
+        "pattern",
+        "pull",
+        "push",
+        "slopes",
     )  # fmt: skip
 
     def __init__(

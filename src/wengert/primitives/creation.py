@@ -78,7 +78,8 @@ def linspace(
     step = delta / intervals if intervals > 0 else np.full_like(delta, np.nan)
     y = count * (step if intervals > 0 else delta) + start
     if endpoint and num > 1:
-        y = concatenate([y[:-1], np.broadcast_to(stop, y.shape[1:])[None]])
+        end = np.broadcast_to(stop if hasattr(stop, "shape") else np.asarray(stop, working), y.shape[1:])
+        y = concatenate([y[:-1], end[None]])
     if axis != 0:
         y = np.moveaxis(y, 0, axis)
     if dtype is not None:
@@ -102,7 +103,7 @@ def logspace(
 @implements(np.geomspace)
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Equal ratios from `start` to `stop`."""
-    start, stop = np.broadcast_arrays(as_operand(start) * 1.0, as_operand(stop) * 1.0)
+    start, stop = np.broadcast_arrays(as_operand(start) * np.float64(1), as_operand(stop) * np.float64(1))
     if np.any(lowest(start) == 0) or np.any(lowest(stop) == 0):
         msg = "Geometric sequence cannot include zero"
         raise ValueError(msg)

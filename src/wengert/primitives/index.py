@@ -236,6 +236,8 @@ def _assign_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params)
     if is_batched[1]:
         value = reshape(value, shape=(n,) + (1,) * (len(target) - len(value.shape)) + tuple(value.shape[1:]))
     value = conform(value, target, x.dtype) if isinstance(value, Tracer) else np.broadcast_to(value, target)
+    if not arrays:  # keeps the order in memory, on which views of the result depend
+        return assign(x, value, layout=(slice(None), *layout))
     flat = reshape(x, shape=(n, int(np.prod(x.shape[1:], dtype=int))))
     out = assign(flat, value, positions, layout=(slice(None), ARRAY))
     return reshape(out, shape=tuple(x.shape))

@@ -18,7 +18,7 @@ from wengert.primitives.shaping import duplicate, expand_dims, flatten, into, na
 from wengert.primitives.structure import permute, spread
 
 
-def _joining(name: str, join: Callable[..., Any], part: Callable[..., tuple[Any, ...]], laws: Any) -> Any:
+def _joining(name: str, join: Callable[..., Any], part: Callable[..., list[tuple[Any, ...]]], laws: Any) -> Any:
     """A card for several operands side by side; `part(k, xs, axis)` is the index at which operand `k` stands."""
 
     def differential(dxs: Sequence[Any], y: Any, *xs: Any, axis: int) -> Any:

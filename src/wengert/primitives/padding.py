@@ -125,7 +125,7 @@ def _statistics(statistic: Callable[..., Any]) -> Callable[..., Any]:
         def side(x: Any, axis: int, before: int, after: int) -> Any:
             n = x.shape[axis]
             low, high = (n, n) if lengths is None else (min(int(k), n) for k in lengths[axis])
-            if min(low, high) <= 0 and statistic in {np.amax, np.amin}:
+            if min(low, high) <= 0 and statistic in {np.max, np.min}:
                 msg = "stat_length of 0 yields no value for padding"
                 raise ValueError(msg)
             front = statistic(x[on_axis(axis, slice(0, low))], axis=axis, keepdims=True)
@@ -182,7 +182,7 @@ def _pad_by_function(array: Any, widths: Any, function: Callable[..., Any], kwar
 _SIDES: dict[str, Callable[..., Any]] = {
     "constant": _constants, "linear_ramp": _ramps, "reflect": _odd("reflect"), "symmetric": _odd("symmetric"),
     "mean": _statistics(np.mean), "median": _statistics(np.median),
-    "maximum": _statistics(np.amax), "minimum": _statistics(np.amin),
+    "maximum": _statistics(np.max), "minimum": _statistics(np.min),
 }  # fmt: skip
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "empty": (), "edge": (), "wrap": (), "constant": ("constant_values",), "linear_ramp": ("end_values",),

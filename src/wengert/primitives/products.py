@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from wengert.core.array import implements
-from wengert.core.primitive import Params
+from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, common_dtype
 from wengert.primitives.contraction import einsum_of, matmul
@@ -116,7 +116,8 @@ def vecdot(x1: Any, x2: Any, /, out: Any = None, *, axis: int = -1, dtype: Any =
 @implements(*named("matvec"))
 def matvec(x1: Any, x2: Any, /, out: Any = None, *, dtype: Any = None) -> Any:
     """Matrices times vectors, in the last axes."""
-    return _finish(_broadcast_sentence(*operands(x1, x2), 2, 1, "ij,j->i"), out, dtype)
+    x1, x2 = operands(x1, x2)
+    return _finish(_broadcast_sentence(x1, x2, 2, 1, "ij,j->i"), out, dtype)
 
 
 @implements(*named("vecmat"))
@@ -381,7 +382,7 @@ convolution = multilinear(
     derivative=lambda a, v: strong_convolution(a, v),
     laws=lambda make: [((make(4), make(2)), {}), ((make(1), make(3)), {})],
 )
-strong_convolution = multilinear(
+strong_convolution: Primitive = multilinear(
     "convolve_of_derivatives",
     lambda a, v: strong_contraction(_convolve_last, (a, v)),
     _convolve_adjoint,

@@ -336,21 +336,21 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 @implements(np.hsplit)
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Parts along the second axis; the first of a vector."""
-    return split(ary, indices_or_sections, 1 if len(ary.shape) > 1 else 0)
+    return list(split(ary, indices_or_sections, 1 if len(ary.shape) > 1 else 0))
 
 
 @implements(np.vsplit)
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Parts along the first axis of two or more."""
     _needs_rank(ary, 2, "vsplit")
-    return split(ary, indices_or_sections, 0)
+    return list(split(ary, indices_or_sections, 0))
 
 
 @implements(np.dsplit)
 def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Parts along the third axis."""
     _needs_rank(ary, 3, "dsplit")
-    return split(ary, indices_or_sections, 2)
+    return list(split(ary, indices_or_sections, 2))
 
 
 def _needs_rank(a: Any, rank: int, name: str) -> None:

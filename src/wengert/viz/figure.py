@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wengert import _optional
-from wengert.viz.scene import LINE, Scene
+from wengert.viz.scene import LETTER, LINE, Scene, barred
 from wengert.viz.svg import HEAD, LIGHT, MARGIN, bezier
 
 _POINTS = 72 / 96  # of a CSS pixel
@@ -64,6 +64,10 @@ def _draw_boxes(axes: Any, scene: Scene, scale: float) -> None:
         first = box.y - LINE * (len(box.lines) - 1) / 2
         for k, (text, kind) in enumerate(box.lines):
             weight = "bold" if kind == "name" else "normal"
+            if kind == "adjoint":
+                name, rest = barred(text)
+                left, up, text = box.x - LETTER * len(name + rest) / 2, first + LINE * k - 8, name + rest
+                axes.plot([left, left + LETTER * len(name)], [up, up], color=colours[kind], linewidth=scale, zorder=5)
             _write(axes, box.x, first + LINE * k, text, 13 * scale, colours[kind], weight=weight)
 
 

@@ -124,7 +124,7 @@ def order(vertices: Sequence[Vertex]) -> list[list[Vertex]]:
             break
         downwards = sweep % 2 == 0
         for row in rows if downwards else reversed(rows):
-            row.sort(key=lambda v: _mean_position(v, v.above if downwards else v.below))  # noqa: B023 - used at once
+            row.sort(key=lambda v: _mean_position(v, v.above if downwards else v.below))
             _number([row])
         found = crossings(rows)
         if found < fewest:

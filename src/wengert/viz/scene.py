@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -122,18 +124,25 @@ def _label(step: Step, slot: int) -> tuple[str, str]:
     value = found.partial
     if value is None:
         shape = (*np.shape(step.value), *np.shape(found.value))
-        return f"{slope}: [{','.join(map(str, shape))}]", describe_contribution(step, found)
+        return f"{slope}: {'×'.join(map(str, shape))}", describe_contribution(step, found)
     array = np.asarray(value)
     short = number(array[()], 4) if array.ndim == 0 else _small(array)
     return f"{slope} = {short}", f"{slope} = {brief(value)}\n{describe_contribution(step, found)}"
 
 
-def _small(array: np.ndarray) -> str:
+def _small(array: Any) -> str:
     if array.size <= 3 and array.ndim == 1:
         return f"[{', '.join(number(x, 3) for x in array)}]"
     if array.size and np.all(array == array.flat[0]):
         return f"{number(array.flat[0], 4)}, all"
-    return f"[{','.join(map(str, array.shape))}]"
+    return f"array[{','.join(map(str, array.shape))}]"
+
+
+def barred(text: str) -> tuple[str, str]:
+    """The line of an adjoint as the name that has a bar, without it, and the rest: every renderer draws its own bar."""
+    name, equals, rest = text.partition(" = ")
+    letters = unicodedata.normalize("NFD", name)
+    return "".join(c for c in letters if not unicodedata.combining(c)), equals + rest
 
 
 def _lines(step: Step) -> tuple[tuple[str, str], ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from html import escape
 
 from wengert.viz.notation import width
-from wengert.viz.scene import LINE, SMALL, Arrow, Box, Scene
+from wengert.viz.scene import LINE, SMALL, Arrow, Box, Scene, barred
 
 Point = tuple[float, float]
 Points = tuple[Point, ...]
 MARGIN = 24.0
-HEAD = 62.0
+HEAD = 68.0
 FONT = "'DejaVu Sans Mono', Menlo, Consolas, ui-monospace, monospace"
 # Blue and vermilion of Okabe and Ito's palette, darkened or lightened to be readable on each ground.
 LIGHT = {"paper": "#ffffff", "box": "#f6f8fa", "line": "#8c959f", "ink": "#1b1f24", "soft": "#59636e",
@@ -108,11 +108,18 @@ def _label(arrow: Arrow) -> str:
     )
 
 
+def _words(text: str, kind: str) -> str:
+    if kind != "adjoint":
+        return escape(text)
+    name, rest = barred(text)
+    return f'<tspan text-decoration="overline">{escape(name)}</tspan>{escape(rest)}'
+
+
 def _box(box: Box) -> str:
     left, top = box.x - box.width / 2, box.y - box.height / 2
     first = top + (box.height - LINE * len(box.lines)) / 2 + 14
     lines = "".join(
-        f'<text class="wg-{kind}" x="{box.x:.1f}" y="{first + LINE * k:.1f}" text-anchor="middle">{escape(text)}</text>'
+        f'<text class="wg-{kind}" x="{box.x:.1f}" y="{first + LINE * k:.1f}" text-anchor="middle">{_words(text, kind)}</text>'
         for k, (text, kind) in enumerate(box.lines)
     )
     radius = 12 if box.kind in {"input", "mention"} else 5
