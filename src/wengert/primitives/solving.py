@@ -15,7 +15,7 @@ from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import smooth
 from wengert.primitives.index import get_item
-from wengert.primitives.structure import cast, imag, real, reshape, sum_, sum_to, swap_last
+from wengert.primitives.structure import cast, imag, real, sum_, sum_to, swap_last
 
 SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
 
