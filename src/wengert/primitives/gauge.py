@@ -20,7 +20,8 @@ import numpy as np
 from wengert.core.primitive import Params, Primitive
 from wengert.errors import DegenerateError, page
 from wengert.primitives.align import equalize_ranks
-from wengert.primitives.contraction import adjoint_matrix
+from wengert.primitives.contraction import adjoint_matrix, strong_matmul
+from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, linear, smooth
 from wengert.primitives.structure import real, spread, sum_
 
@@ -37,12 +38,12 @@ def col(x: Any) -> Any:
 
 def diagonal(x: Any) -> Any:
     """The diagonal of square matrices."""
-    return sum_(x * np.eye(x.shape[-1], dtype=x.dtype), axis=(-1,), keepdims=False)
+    return sum_(scaled(np.eye(x.shape[-1], dtype=x.dtype), x), axis=(-1,), keepdims=False)
 
 
 def on_diagonal(x: Any) -> Any:
     """Vectors as diagonal matrices."""
-    return col(x) * np.eye(x.shape[-1], dtype=x.dtype)
+    return scaled(np.eye(x.shape[-1], dtype=x.dtype), col(x))
 
 
 def hermitian_part(x: Any) -> Any:
@@ -106,7 +107,7 @@ def _column_scale(x: Any) -> Any:
 def cluster_mean(x: Any, same: Any) -> Any:
     """The mean over the cluster of each entry; exactly `x` where all clusters are single."""
     weights = same / sum_(same, axis=(-1,), keepdims=True)
-    return (weights @ col(x))[..., 0]
+    return strong_matmul(weights, col(x))[..., 0]
 
 
 def reciprocal_gaps(w: Any, same: Any) -> Any:
@@ -133,7 +134,7 @@ def _without_gauge(x: Any, offence: Any, scale: Any, same: Any, values: Any, wha
     return x
 
 
-def _batched(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+def batched_judgement(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
     """Apply a card that returns its first operand; the others only judge it, and may be batched where it is not."""
     n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
     first = xs[0] if is_batched[0] else spread(xs[0], shape=(n, *xs[0].shape))
@@ -144,40 +145,66 @@ without_gauge: Primitive = linear(
     "without_gauge",
     _without_gauge,
     lambda ct, *rest, **params: ct,
-    batch=lambda xs, is_batched, params: _batched(without_gauge, xs, is_batched, params),
+    batch=lambda xs, is_batched, params: batched_judgement(without_gauge, xs, is_batched, params),
 )
 
 
+_ANY_BASIS = (
+    "a function that is the same for every basis of the cluster, such as the projector v @ v.conj().T over all\n"
+    "of it; eigvalsh, eigvals or svdvals where only the values matter; or stop_gradient around the vectors"
+)
+# what happened ({names} and {values} of the cluster), why, what to write
+_PAGES = {
+    "phase": (
+        "the output depends on the phase of vector {names}, which belongs to the value {values}.",
+        "A complex eigenvector or pair of singular vectors times any phase is as good, so no derivative exists along it.",
+        "a function that no phase changes: abs(v), v @ v.conj().T, or v * (abs(v[0]) / v[0])",
+    ),
+    "vectors": (
+        "the output depends on single vectors of a degenerate cluster: values {names} are equal ({values}).",
+        "Any rotation of these vectors among themselves is as good, and the output depends on which came back.",
+        _ANY_BASIS,
+    ),
+    "values": (
+        "the output treats the values of a degenerate cluster differently: values {names} are equal ({values}).",
+        "Which of them comes first, with which vector, depends on the direction in which the matrix changes.",
+        _ANY_BASIS,
+    ),
+    "second": (
+        "a second derivative does not exist in a degenerate cluster: values {names} are equal ({values}).",
+        "The first derivative exists here, but the second is asked for along a direction that splits the cluster.",
+        "the function without the factorization (np.trace, np.linalg.norm, np.linalg.inv), or a matrix whose values differ",
+    ),
+    "null": (
+        "the output depends on the vectors of zero singular values: values {names} are zero ({values}).",
+        "The matrix does not determine these vectors, and the output depends on which came back.",
+        "a function of u[:, :r], s[:r] and vh[:r] with the rank r, or svdvals where only the values matter",
+    ),
+    "defective": (
+        "a defective matrix has no derivative of its eigenvalues: values {names} are equal ({values}).",
+        "Their eigenvectors are parallel up to rounding, and the values move with a root of the change.",
+        "a function of the matrix itself (np.trace, np.linalg.det), or a matrix whose eigenvalues differ",
+    ),
+    "dependent": (
+        "the derivative of a QR factorization does not exist: column {names} depends on those before it (r is {values}).",
+        "Its direction in q is not determined by the matrix.",
+        "np.linalg.svd or np.linalg.pinv, or a matrix whose leading columns are independent",
+    ),
+    "complement": (
+        "the output depends on single vectors of a complement: columns {names} may be any basis of it.",
+        "The columns that a complete factorization adds are not determined by the matrix.",
+        "a function of the projector v @ v.conj().T over all of them, or mode='reduced', full_matrices=False",
+    ),
+}
+
+
 def _degenerate(what: str, members: list[int], values: list[Any]) -> DegenerateError:
-    """The page for one cluster; a cluster of one is a phase that the output depends on."""
-    shown = ", ".join(f"{value:.6g}" for value in values)
-    names = ", ".join(map(str, members))
-    if len(members) == 1 and not what.startswith("null"):
-        return DegenerateError(
-            page(
-                f"the output depends on the phase of vector {names}, which belongs to the value {shown}.",
-                "A complex eigenvector or pair of singular vectors times any phase is as good, so the derivative\n"
-                "along that phase does not exist.",
-                "a function that no phase changes: abs(v), v @ v.conj().T, or v * (abs(v[0]) / v[0])",
-                "degenerate",
-            )
-        )
-    reason = {
-        "vectors": "Any rotation of their vectors among themselves is as good, and the output depends on which came back.",
-        "values": "The output treats them differently, and which of them comes first depends on the direction of the change.",
-        "second": "The first derivative exists here, but the second is asked for along a direction that splits the cluster.",
-        "null": "The vectors of a zero singular value are not determined by the matrix, and the output depends on them.",
-        "defective": "Their eigenvectors are (almost) parallel: the matrix has no basis of eigenvectors.",
-    }[what.partition(" ")[0]]
-    return DegenerateError(
-        page(
-            f"a derivative does not exist at this point: the values {names} are one degenerate cluster ({shown}).",
-            reason,
-            "a function that is the same for every basis of the cluster, such as the projector v @ v.conj().T over all\n"
-            "of it; eigvalsh, eigvals or svdvals where only the values matter; or stop_gradient around the vectors",
-            "degenerate",
-        )
-    )
+    """The page for one cluster; a cluster of one vector is a phase that the output depends on."""
+    if what == "vectors" and len(members) == 1:
+        what = "phase"
+    headline, reason, write = _PAGES[what]
+    names, shown = ", ".join(map(str, members)), ", ".join(f"{value:.6g}" for value in values)
+    return DegenerateError(page(headline.format(names=names, values=shown), reason, write, "degenerate"))
 
 
 def _held_differential(
@@ -192,7 +219,7 @@ def _keeps_cluster(x: Any, change: Any, same: Any, values: Any, symmetric: bool)
     """`x`, provided that `change` (of the matrix, in the basis of its vectors) moves each cluster as a whole."""
     change = hermitian_part(change) if symmetric else change
     split = change - on_diagonal(cluster_mean(diagonal(change), same))
-    return without_gauge(x, split, largest(change), same, values, what="second derivative")
+    return without_gauge(x, split, largest(change), same, values, what="second")
 
 
 held: Primitive = smooth(
@@ -202,5 +229,5 @@ held: Primitive = smooth(
     pullback=lambda ct, y, g, a, left, right, same, values, symmetric: (
         _keeps_cluster(ct, ct, same, values, symmetric), None, None, None, None, None,
     ),  # fmt: skip
-    batch=lambda xs, is_batched, params: _batched(held, xs, is_batched, params),
+    batch=lambda xs, is_batched, params: batched_judgement(held, xs, is_batched, params),
 )

@@ -1,0 +1,235 @@
+"""Cards: singular values and singular vectors.
+
+The conventions where values meet are those of `wengert.primitives.spectral`; here a zero singular value has further
+freedom, since its vectors are not tied to one another, and is a kink, as `abs` at 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import implements
+from wengert.core.primitive import Primitive
+from wengert.primitives.contraction import adjoint_matrix
+from wengert.primitives.factorizations import free_columns
+from wengert.primitives.families import discrete, smooth
+from wengert.primitives.gauge import (
+    batched_judgement,
+    cluster_mean,
+    col,
+    column_scale,
+    diagonal,
+    hermitian_part,
+    is_null,
+    largest,
+    on_diagonal,
+    real_diagonal,
+    reciprocal_gaps,
+    row,
+    same_cluster,
+    skew_part,
+    without_gauge,
+)
+from wengert.primitives.solving import as_matrices
+
+SVDResult: Any = type(np.linalg.svd(np.eye(1)))
+
+
+# --- second derivatives where values meet ---------------------------------------------------------------------------------
+
+
+def _moves_together(x: Any, change: Any, same: Any, null: Any, values: Any, rectangular: bool) -> Any:
+    """`x`, provided that `change` moves each cluster as a whole, and zero singular values not at all."""
+    part = hermitian_part(change)
+    split = part - on_diagonal(cluster_mean(diagonal(part), same))
+    x = without_gauge(x, split, largest(change), same, values, what="second")
+    if rectangular:  # the complement moves zeros as well: nothing is known of it here
+        return without_gauge(x, null * largest(change), 0.5 * largest(change), null, values, what="second")
+    return without_gauge(x, change, largest(change), null, values, what="second")
+
+
+def _still_differential(dxs: Sequence[Any], y: Any, x: Any, a: Any, u: Any, v: Any, *at: Any, rectangular: bool) -> Any:
+    if dxs[0] is None or dxs[1] is None:
+        return dxs[0]
+    return _moves_together(dxs[0], adjoint_matrix(u) @ dxs[1] @ v, *at, rectangular)
+
+
+still: Primitive = smooth(
+    "still",
+    lambda x, *rest, rectangular: x,
+    _still_differential,
+    pullback=lambda ct, y, x, a, u, v, *at, rectangular: (
+        _moves_together(ct, ct, *at, rectangular), None, None, None, None, None, None,
+    ),  # fmt: skip
+    batch=lambda xs, is_batched, params: batched_judgement(still, xs, is_batched, params),
+)
+
+
+# --- the decomposition ------------------------------------------------------------------------------------------------------
+
+
+class _Basis:
+    """The thin factors at a point, with the coefficients by which `p = uᴴ da v` turns them.
+
+    With `h` and `k` the Hermitian and skew parts of `p`, `uᴴ du = e h + d k` and `vᴴ dv = e h - d k`, where
+    `e = 1 / (s_j - s_i)` and `d = 1 / (s_i + s_j)`: no difference of squares, so small values keep their accuracy.
+    """
+
+    def __init__(self, y: Any, shape: Sequence[int]) -> None:
+        u, self.s, vh = y
+        k = self.s.shape[-1]
+        self.u, self.vh = u[..., :, :k], vh[..., :k, :]
+        self.v = adjoint_matrix(self.vh)
+        self.same = same_cluster(self.s, largest(row(self.s)))
+        self.null = is_null(self.s, size=max(shape[-2:]))
+        self.both_null = col(self.null) * row(self.null)
+        self.same = np.maximum(self.same, self.both_null)
+        self.e = reciprocal_gaps(self.s, self.same)
+        self.d = (1 - self.both_null) / (row(self.s) + col(self.s) + self.both_null)
+        self.inverse = (1 - self.null) / (self.s + self.null)
+
+    def hold(self, x: Any, a: Any) -> Any:
+        """`x`, provided that the matrix is not differentiated once more along a direction that splits a cluster."""
+        rectangular = a.shape[-2] != a.shape[-1]
+        return still(x, a, self.u, self.v, self.same, self.both_null, row(self.s), rectangular=rectangular)
+
+
+def _svd_differential(dxs: Sequence[Any], y: Any, a: Any, full: bool) -> tuple[Any, Any, Any]:
+    (da,) = dxs
+    at = _Basis(y, a.shape)
+    u, v = at.u, at.v
+    p = at.hold(adjoint_matrix(u) @ da @ v, a)
+    symmetric, skew = at.e * hermitian_part(p), at.d * skew_part(p)
+    du, dv = u @ (symmetric + skew), v @ (symmetric - skew)
+    m, n = a.shape[-2:]
+    if m > n:
+        du = du + (da @ v - u @ p) * row(at.inverse)
+    if n > m:
+        dv = dv + (adjoint_matrix(da) @ u - v @ adjoint_matrix(p)) * row(at.inverse)
+    ds = cluster_mean(real_diagonal(p), at.same) * (1 - at.null)
+    if full and m > n:
+        du = _extended(du, u, y[0][..., :, n:])
+    if full and n > m:
+        dv = _extended(dv, v, adjoint_matrix(y[2][..., m:, :]))
+    return du, ds, adjoint_matrix(dv)
+
+
+def _extended(du: Any, u: Any, rest: Any) -> Any:
+    """The tangent of all columns, when the complement `rest` follows without turning in itself."""
+    return np.concatenate([du, -(u @ (adjoint_matrix(du) @ rest))], -1)
+
+
+def _svd_pullback(ct: Any, y: Any, a: Any, full: bool) -> tuple[Any]:
+    ct_u, ct_s, ct_vh = ct
+    at = _Basis(y, a.shape)
+    u, v = at.u, at.v
+    k, (m, n) = at.s.shape[-1], a.shape[-2:]
+    ct_v = adjoint_matrix(ct_vh)
+    if full and m > n:
+        ct_u = _thin_cotangent(ct_u, y[0], u)
+    if full and n > m:
+        ct_v = _thin_cotangent(ct_v, adjoint_matrix(y[2]), v)
+    turn_u, turn_v = adjoint_matrix(u) @ ct_u[..., :, :k], adjoint_matrix(v) @ ct_v[..., :, :k]
+    outside_u, outside_v = ct_u[..., :, :k] - u @ turn_u, ct_v[..., :, :k] - v @ turn_v
+    turn, counter = skew_part(turn_u + turn_v), skew_part(turn_u - turn_v)
+    scale = column_scale(turn_u) + column_scale(turn_v) + column_length(outside_u) + column_length(outside_v)
+    turn = without_gauge(turn, turn, scale, at.same, row(at.s), what="vectors")
+    lost = np.abs(counter) + on_diagonal(column_length(outside_u)[..., 0, :] + column_length(outside_v)[..., 0, :])
+    turn = without_gauge(turn, lost, scale, at.both_null, row(at.s), what="null")
+    ct_s = without_gauge(row(ct_s), row(ct_s) - col(ct_s), largest(row(ct_s)), at.same, row(at.s), what="values")
+    ct_s = without_gauge(ct_s, ct_s + col(ct_s[..., 0, :]), largest(ct_s), at.both_null, row(at.s), what="values")
+    core = at.hold(on_diagonal(ct_s[..., 0, :]) + at.e * turn + at.d * counter, a)
+    ct_a = u @ core @ at.vh
+    if m > n:
+        ct_a = ct_a + (outside_u * row(at.inverse)) @ at.vh
+    if n > m:
+        ct_a = ct_a + u @ adjoint_matrix(outside_v * row(at.inverse))
+    return (ct_a,)
+
+
+def _thin_cotangent(ct_u: Any, full_u: Any, u: Any) -> Any:
+    """What a cotangent of all columns says about the thin ones, the others following."""
+    k = u.shape[-1]
+    ct_u = free_columns(ct_u, full_u, k)
+    return ct_u[..., :, :k] - full_u[..., :, k:] @ (adjoint_matrix(ct_u[..., :, k:]) @ u)
+
+
+column_length = discrete(
+    "column_length",
+    lambda x: np.sqrt(np.sum(np.square(np.abs(x)), axis=-2, keepdims=True)),
+    laws=lambda make: [((make(3, 2),), {})],
+)
+svd_card: Primitive = smooth(
+    "svd",
+    lambda a, full: tuple(np.linalg.svd(a, full)),
+    _svd_differential,
+    pullback=_svd_pullback,
+    n_outputs=3,
+    formula="a = u s vᴴ",
+    laws=lambda make: [
+        ((make(3, 3),), {"full": True}),
+        ((make(2, 4, 3),), {"full": False}),
+        ((make(2, 4),), {"full": False}),
+    ],
+)
+
+
+def _svdvals_differential(dxs: Sequence[Any], y: Any, a: Any) -> Any:
+    u, _, vh = svd_card(a, full=False)
+    at = _Basis((u, y, vh), a.shape)
+    p = at.hold(adjoint_matrix(at.u) @ dxs[0] @ at.v, a)
+    return cluster_mean(real_diagonal(p), at.same) * (1 - at.null)
+
+
+def _svdvals_pullback(ct: Any, y: Any, a: Any) -> tuple[Any]:
+    u, _, vh = svd_card(a, full=False)
+    at = _Basis((u, y, vh), a.shape)
+    return (at.u @ at.hold(on_diagonal(cluster_mean(ct, at.same) * (1 - at.null)), a) @ at.vh,)
+
+
+svdvals_card: Primitive = smooth(
+    "svdvals",
+    lambda a: np.linalg.svd(a, compute_uv=False),
+    _svdvals_differential,
+    pullback=_svdvals_pullback,
+    formula="a = u s vᴴ",
+    laws=lambda make: [((make(3, 3),), {}), ((make(2, 4, 3),), {}), ((make(2, 3, kind="c"),), {})],
+)
+
+
+@implements(np.linalg.svdvals)
+def svdvals(x: Any, /) -> Any:
+    """Singular values in descending order; values that meet move with their mean, zeros do not move."""
+    (x,) = as_matrices(x)
+    return svdvals_card(x)
+
+
+@implements(np.linalg.svd)
+def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+    """`a = u diag(s) vᴴ` with `s` descending; through the eigenvalues for `hermitian`."""
+    if hermitian:
+        return _hermitian_svd(a, compute_uv)
+    if not compute_uv:
+        return svdvals(a)
+    (a,) = as_matrices(a)
+    return SVDResult(*svd_card(a, full=bool(full_matrices)))
+
+
+def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
+    if not compute_uv:
+        w = np.linalg.eigvalsh(a)
+        return (row(np.abs(w)) @ descending(w))[..., 0, :]
+    w, v = np.linalg.eigh(a)
+    order = descending(w)
+    w, v = (row(w) @ order)[..., 0, :], v @ order
+    sign = one_of_sign(w)
+    return SVDResult(v, sign * w, adjoint_matrix(v * row(sign)))
+
+
+one_of_sign = discrete("one_of_sign", lambda w: np.copysign(np.ones((), w.dtype), w))
+descending = discrete(
+    "descending", lambda w: np.swapaxes(np.eye(w.shape[-1], dtype=w.dtype)[np.argsort(np.abs(w))[..., ::-1]], -1, -2)
+)
