@@ -68,7 +68,7 @@ def _evaluate(*xs: Any, sentence: str) -> Any:
     size = int(np.prod(inner, dtype=int))
     left = a.reshape(*head, int(np.prod(rows, dtype=int)), size)
     right = b.reshape(*head, size, int(np.prod(columns, dtype=int)))
-    return np.matmul(left, right).reshape(*head, *rows, *columns).transpose(order_out)
+    return np.matmul(left, right).reshape((*head, *rows, *columns)).transpose(order_out)[()]
 
 
 def _contract(*xs: Any, sentence: str) -> Any:

@@ -1,0 +1,198 @@
+"""Interpolation, finite differences and quadrature on samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from wengert.core.array import implements
+from wengert.core.primitive import Params
+from wengert.core.trace import Tracer, lowest
+from wengert.primitives.align import as_operand
+from wengert.primitives.families import discrete, smooth
+from wengert.primitives.joining import concatenate, stacked
+from wengert.primitives.shaping import on_axis, to_dtype
+
+# --- interpolation --------------------------------------------------------------------------------------------------
+
+
+def _segment(x: Any, xp: Any, side: str) -> Any:
+    """The segment of the knots `xp` that holds `x`: -1 before the first knot, `n - 1` after the last."""
+    return np.searchsorted(xp, x, side=side) - 1  # type: ignore[call-overload]
+
+
+def _member_by_member(card: Callable[..., Any]) -> Callable[..., Any]:
+    """A batch of knots, for which NumPy has no loop; one batch of points alone is no more than points."""
+
+    def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+        if not any(is_batched[1:]):
+            return card()(*xs, **params)
+        n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+        results = [
+            card()(*[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)], **params) for k in range(n)
+        ]
+        return stacked(*results, axis=-1 - len(results[0].shape))
+
+    return batch
+
+
+segment = discrete("segment", _segment, batch=_member_by_member(lambda: segment), laws=lambda make: [((make(5), np.arange(3.0)), {"side": "right"})])
+
+
+def _interp_differential(dxs: Sequence[Any], y: Any, x: Any, xp: Any, fp: Any) -> Any:
+    """The mean over the segments on both sides of `x`, which are one except at a knot."""
+    sides = [_on_segment(dxs, segment(x, xp, side=side), x, xp, fp) for side in ("left", "right")]
+    return to_dtype((sides[0] + sides[1]) / 2, y.dtype)
+
+
+def _on_segment(dxs: Sequence[Any], k: Any, x: Any, xp: Any, fp: Any) -> Any:
+    dx, dxp, dfp = dxs
+    n = len(xp)
+    here, after = np.clip(k, 0, n - 1), np.clip(k + 1, 0, n - 1)  # equal outside, where y is constant
+    inside = np.not_equal(here, after)
+    width = np.where(inside, xp[after] - xp[here], 1.0)
+    weight = np.where(inside, (x - xp[here]) / width, 0.0)
+    slope = np.where(inside, (fp[after] - fp[here]) / width, 0.0)
+    total: Any = 0.0
+    if dfp is not None:
+        total = total + (1 - weight) * dfp[here] + weight * dfp[after]
+    if dxp is not None:
+        total = total - slope * ((1 - weight) * dxp[here] + weight * dxp[after])
+    return total if dx is None else total + slope * dx
+
+
+interpolation = smooth(
+    "interp",
+    np.interp,
+    _interp_differential,
+    batch=_member_by_member(lambda: interpolation),
+    laws=lambda make: [((make(5), np.linspace(-1.5, 1.5, 4), make(4)), {})],
+)
+
+
+@implements(np.interp)
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+    """The broken line through the knots `(xp, fp)` at `x`; its derivative at a knot is the mean of both sides."""
+    x, xp, fp = (to_dtype(v, float) if isinstance(v, Tracer) and v.dtype.kind != "c" else v
+                 for v in (_at_least_array(v) for v in (x, xp, fp)))  # fmt: skip
+    if period is not None:
+        if period == 0:
+            msg = "period must be a non-zero value"
+            raise ValueError(msg)
+        period = abs(period)
+        x, xp = x % period, xp % period
+        order = np.argsort(xp)
+        xp, fp = np.take(xp, order), np.take(fp, order)
+        xp = concatenate((xp[-1:] - period, xp, xp[:1] + period))
+        fp = concatenate((fp[-1:], fp, fp[:1]))
+        left = right = None
+    if lowest(xp).shape[-1:] != lowest(fp).shape[-1:]:
+        msg = "fp and xp are not of the same length."
+        raise ValueError(msg)
+    y = interpolation(x, xp, fp)
+    y = y if left is None else np.where(np.less(x, xp[0]), left, y)
+    return y if right is None else np.where(np.greater(x, xp[-1]), right, y)
+
+
+def _at_least_array(v: Any) -> Any:
+    v = as_operand(v)
+    return v if hasattr(v, "shape") else np.asarray(v)
+
+
+# --- differences ----------------------------------------------------------------------------------------------------
+
+
+@implements(np.gradient)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """Second-order differences inside, one-sided ones of order `edge_order` at the edges, along each axis."""
+    f = _at_least_array(f)
+    f = f if f.dtype.kind in "fc" else to_dtype(f, float)
+    axes = tuple(range(len(f.shape))) if axis is None else normalize_axis_tuple(axis, len(f.shape))
+    if len(varargs) not in {0, 1, len(axes)} or len(varargs) == 1 and len(axes) > 1 and np.ndim(varargs[0]):
+        msg = "invalid number of arguments"
+        raise TypeError(msg)
+    if edge_order not in {1, 2}:
+        msg = "'edge_order' greater than 2 not supported"
+        raise ValueError(msg)
+    steps = list(varargs) * len(axes) if len(varargs) == 1 and len(axes) > 1 else list(varargs) or [1.0] * len(axes)
+    results = []
+    for k, h in zip(axes, steps, strict=True):
+        if f.shape[k] < edge_order + 1:
+            msg = "Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required."
+            raise ValueError(msg)
+        results.append(_gradient_along(f, k, _spacing(h, f.shape[k]), edge_order))
+    return results[0] if len(axes) == 1 else tuple(results)
+
+
+def _spacing(h: Any, n: int) -> Any:
+    """A step, or the steps between coordinates; equal plain steps are one step, as in NumPy."""
+    h = as_operand(h)
+    if np.ndim(h) == 0:
+        return h
+    if np.shape(h) != (n,):
+        msg = "when 1d, distances must match the length of the corresponding dimension"
+        raise ValueError(msg)
+    steps = h[1:] - h[:-1]
+    if not isinstance(steps, Tracer):
+        steps = steps.astype(float) if steps.dtype.kind in "iu" else steps
+        if (steps == steps[0]).all():
+            return steps[0]
+    return steps
+
+
+def _gradient_along(f: Any, axis: int, h: Any, edge_order: int) -> Any:
+    def part(*ends: int | None) -> Any:
+        return f[on_axis(axis, slice(*ends))]
+
+    def at(k: int) -> Any:
+        return f[on_axis(axis, slice(k, k + 1 or None))]
+
+    if np.ndim(h) == 0:
+        inside = (part(2, None) - part(None, -2)) / (2.0 * h)
+        first, last = h, h
+        front: Any = (-1.5 / h, 2.0 / h, -0.5 / h)
+        back: Any = (0.5 / h, -2.0 / h, 1.5 / h)
+    else:
+        column = np.reshape(h, tuple(-1 if k == axis else 1 for k in range(len(f.shape))))
+        a, b = column[on_axis(axis, slice(None, -1))], column[on_axis(axis, slice(1, None))]
+        inside = (
+            -b / (a * (a + b)) * part(None, -2) + (b - a) / (a * b) * part(1, -1) + a / (b * (a + b)) * part(2, None)
+        )
+        first, last = h[0], h[-1]
+        if edge_order == 2:
+            a, b, c, d = h[0], h[1], h[-2], h[-1]
+            front = (-(2.0 * a + b) / (a * (a + b)), (a + b) / (a * b), -a / (b * (a + b)))
+            back = (d / (c * (c + d)), -(d + c) / (c * d), (2.0 * d + c) / (d * (c + d)))
+    if edge_order == 1:
+        ends = (at(1) - at(0)) / first, (at(-1) - at(-2)) / last
+    else:
+        ends = (
+            front[0] * at(0) + front[1] * at(1) + front[2] * at(2),
+            back[0] * at(-3) + back[1] * at(-2) + back[2] * at(-1),
+        )
+    return to_dtype(concatenate([ends[0], inside, ends[1]], axis), f.dtype)
+
+
+# --- quadrature -----------------------------------------------------------------------------------------------------
+
+
+@implements(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """The area under the broken line through the samples `y`."""
+    y = _at_least_array(y)
+    axis = normalize_axis_index(axis, len(y.shape))
+    width = as_operand(dx)
+    if x is not None:
+        x = _at_least_array(x)
+        if len(x.shape) == 1:
+            width = np.reshape(x[1:] - x[:-1], tuple(-1 if k == axis else 1 for k in range(len(y.shape))))
+        else:
+            along = normalize_axis_index(axis - len(y.shape), len(x.shape))
+            width = x[on_axis(along, slice(1, None))] - x[on_axis(along, slice(None, -1))]
+    high, low = y[on_axis(axis, slice(1, None))], y[on_axis(axis, slice(None, -1))]
+    return np.sum(width * (high + low) / 2.0, axis=axis)
+
+
