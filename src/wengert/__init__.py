@@ -27,14 +27,11 @@ from wengert.api import (
 )
 from wengert.core.array import Array
 from wengert.core.graph import Graph
-from wengert.viz import Drawing, Explanation, draw, explain
-from wengert.viz import Drawing, Explanation, draw, explain
+from wengert.viz import draw, explain
 
 __version__ = "0.1.0"
 __all__ = [
     "Array",
-    "Drawing",
-    "Explanation",
     "Graph",
     "LinearMap",
     "check_rules",

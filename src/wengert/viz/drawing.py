@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from wengert.viz.explanation import Explanation, explain
+from wengert.viz.explanation import Explanation
 from wengert.viz.figure import save_figure
 from wengert.viz.page import html_document
 from wengert.viz.scene import Scene, build_scene
@@ -62,16 +60,3 @@ class Drawing:
 
     def __repr__(self) -> str:
         return f"<Drawing of {self.explanation.title}: {len(self.scene.boxes)} boxes, {len(self.scene.arrows)} edges>"
-
-
-def draw(f: Callable[..., Any]) -> Callable[..., Drawing]:
-    """The computational graph of a call as a picture: `draw(f)(*args)`.
-
-    >>> draw(lambda x, y: (x + y) * (x - y))(3.0, 2.0)
-    <Drawing of f(x, y) = (x + y)·(x - y): 5 boxes, 6 edges>
-    """
-
-    def drawn(*args: Any, **kwargs: Any) -> Drawing:
-        return Drawing(explain(f)(*args, **kwargs))
-
-    return drawn

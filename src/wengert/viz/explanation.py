@@ -133,7 +133,10 @@ class Explanation:
         return rich_tables(self, forward_rows(self), reverse_rows(self))
 
     def show(self) -> None:
-        """Print it: with colours if rich is installed, else as plain text."""
+        """Print it: with colours in a terminal if rich is installed, else as plain text."""
+        if not sys.stdout.isatty():
+            sys.stdout.write(f"{self}\n")
+            return
         try:
             console = _optional.load("rich.console", "coloured tables", "viz").Console()
         except ImportError:
@@ -194,16 +197,3 @@ def _columns(rows: Sequence[Sequence[str]], numbers: int | None = None) -> list[
         ]
         lines.append(("  " + "   ".join(cells)).rstrip())
     return lines
-
-
-def explain(f: Callable[..., Any]) -> Callable[..., Explanation]:
-    """The forward and the reverse walk of `f`, step by step: `explain(f)(*args)`.
-
-    >>> print(explain(lambda x, y: (x + y) * (x - y))(3.0, 2.0).summary())
-    ['df/dx = 2x = 6', 'df/dy = -2y = -4']
-    """
-
-    def explained(*args: Any, **kwargs: Any) -> Explanation:
-        return Explanation(f, args, kwargs)
-
-    return explained

@@ -100,7 +100,7 @@ def _slot(letter: str) -> int:
 def _operand(match: re.Match[str], template: str, texts: Sequence[str]) -> str:
     letter = match[0]
     text = texts[_slot(letter)]
-    is_compound = not re.fullmatch(r"[\w.\[\]']+|\([^()]*\)|[\w.]+\([^()]*\)", text)
+    is_compound = not is_atomic(text)
     if letter[-1] not in LETTERS:
         minus = letter[:-1]
         if all(c in _SUPERSCRIPTS for c in text) and len(text) <= 3:
@@ -109,6 +109,21 @@ def _operand(match: re.Match[str], template: str, texts: Sequence[str]) -> str:
     before, after = template[: match.start()].rstrip(), template[match.end() :].lstrip()
     is_enclosed = (not before or before[-1] in "(|,[") and (not after or after[0] in ")|,]=")
     return f"({text})" if is_compound and not is_enclosed else text
+
+
+def is_atomic(text: str) -> bool:
+    """Whether a formula needs no parentheses around it: a name, a number, `f(...)`, `x[...]`, `|x|`."""
+    if re.fullmatch(r"[\w.]+", text) or (text[:1] == text[-1:] == "|" and text.count("|") == 2):
+        return True
+    if text[-1:] not in {")", "]"} or not re.match(r"\w|\(", text):
+        return False
+    depth = 0
+    start = re.match(r"[\w.]*", text)
+    for k, letter in enumerate(text[start.end() if start else 0 :]):
+        if depth == 0 and k and letter not in "[(.":
+            return False
+        depth += (letter in "([") - (letter in ")]")
+    return True
 
 
 def _call(node: Node, texts: Sequence[str]) -> str:
