@@ -51,7 +51,7 @@ def _interp_differential(dxs: Sequence[Any], y: Any, x: Any, xp: Any, fp: Any) -
 def _on_segment(dxs: Sequence[Any], k: Any, x: Any, xp: Any, fp: Any) -> Any:
     dx, dxp, dfp = dxs
     n = len(xp)
-    here, after = np.clip(k, 0, n - 1), np.clip(k + 1, 0, n - 1)  # equal outside, where y is constant
+    here, after = (np.minimum(np.maximum(j, 0), n - 1) for j in (k, k + 1))  # equal outside, where y is constant
     inside = np.not_equal(here, after)
     width = np.where(inside, xp[after] - xp[here], 1.0)
     weight = np.where(inside, (x - xp[here]) / width, 0.0)
