@@ -185,4 +185,14 @@ def _gather_outputs(totals: list[Any], place: int, result: Sequence[Any]) -> tup
     totals[place : place + len(result)] = [None] * len(result)
     if all(ct is None for ct in found):
         return None
-    return tuple(np.zeros(part.shape, part.dtype) if ct is None else ct for ct, part in zip(found, result, strict=True))
+    return tuple(absent(part) if ct is None else ct for ct, part in zip(found, result, strict=True))
+
+
+def absent(part: Any) -> Any:
+    """The zero cotangent of an output that nothing depends on: one number, repeated."""
+    return np.broadcast_to(np.zeros((), part.dtype), part.shape)
+
+
+def is_absent(ct: Any) -> bool:
+    """Whether a cotangent was made by `absent`: no result of an operation repeats one zero in memory."""
+    return type(ct) is np.ndarray and not any(ct.strides) and not ct.any()

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.primitive import Params, Primitive
+from wengert.core.trace import lowest
 from wengert.errors import DegenerateError, page
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix, strong_matmul
@@ -115,6 +116,12 @@ def reciprocal_gaps(w: Any, same: Any) -> Any:
     return (1 - same) / (row(w) - col(w) + same)
 
 
+def has_clusters(same: Any) -> bool:
+    """Whether any values are equal; where none are, everything about clusters may be left out."""
+    plain = lowest(same)
+    return bool(np.count_nonzero(plain) > plain.size // max(plain.shape[-1], 1))
+
+
 # --- the two questions ------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +156,45 @@ without_gauge: Primitive = linear(
 )
 
 
+def _significance(part: Any, whole: Any, scale: Any, same: Any) -> tuple[Any, Any]:
+    """For each value 1 where its cluster's block of `whole` is not zero, and 1 where that of `part` is not either."""
+    tolerance = np.sqrt(np.finfo(whole.dtype).eps)
+    size = (np.abs(whole) * same).max(-1)
+    size = (size[..., None, :] * same).max(-1)
+    floor = tolerance * (np.diagonal(scale, 0, -2, -1)[..., None, :] * same).max(-1)
+    part_size = (np.abs(part)[..., None, :] * same).max(-1)
+    matters = size > floor
+    return matters.astype(same.dtype), (matters & (part_size > tolerance * size)).astype(same.dtype)
+
+
+is_significant: Primitive = discrete(
+    "is_significant", _significance, n_outputs=2, batch=lambda xs, is_batched, params: is_significant(*xs)
+)
+
+
+def inside_clusters(ct_w: Any, turn: Any, same: Any, values: Any) -> Any:
+    """The cotangent of the matrix, in the basis of its vectors, inside the clusters; `turn` is that of the vectors.
+
+    Of `x`, the answer, the cotangent of the values is the diagonal, which depends on the basis that came back,
+    while the Hermitian part `h` of `turn` is known as a whole.  For a sum over the values `x` is a multiple of the
+    identity, for a projector it is 0, and for `tr(b v f(w) vᴴ)` it is `f' / 2f` times `h`: always `x = α + κ h`.
+    So `κ` is read off the diagonals; when they do not determine it or do not agree, there is no derivative to be had.
+    """
+    if not has_clusters(same):
+        return on_diagonal(ct_w)
+    mean = cluster_mean(ct_w, same)
+    part = hermitian_part(turn) * same
+    part = part - on_diagonal(cluster_mean(real_diagonal(part), same))
+    line = real_diagonal(part)
+    matters, is_known = is_significant(line, part, column_scale(turn), same)
+    unknown = row(matters * (1 - is_known)) * same
+    fit = cluster_mean((ct_w - mean) * line, same) / (cluster_mean(line * line, same) + (1 - is_known)) * is_known
+    rest = on_diagonal(ct_w - mean - fit * line)
+    ct_w = without_gauge(ct_w, rest, largest(row(ct_w)), same, values, what="values")
+    ct_w = without_gauge(ct_w, unknown, 0.5 * unknown, same, values, what="open")
+    return on_diagonal(cluster_mean(ct_w, same)) + row(fit) * part
+
+
 _ANY_BASIS = (
     "a function that is the same for every basis of the cluster, such as the projector v @ v.conj().T over all\n"
     "of it; eigvalsh, eigvals or svdvals where only the values matter; or stop_gradient around the vectors"
@@ -169,6 +215,12 @@ _PAGES = {
         "the output treats the values of a degenerate cluster differently: values {names} are equal ({values}).",
         "Which of them comes first, with which vector, depends on the direction in which the matrix changes.",
         _ANY_BASIS,
+    ),
+    "open": (
+        "values and vectors of a degenerate cluster leave the derivative open: values {names} are equal ({values}).",
+        "For v @ diag(f(w)) @ v.conj().T it needs the derivative of f at the repeated value, which the cotangents of\n"
+        "w and v do not tell when every vector of the cluster has the same share in the output.",
+        "the function without the factorization (np.linalg.inv, matrix_power, np.trace), or a matrix whose values differ",
     ),
     "second": (
         "a second derivative does not exist in a degenerate cluster: values {names} are equal ({values}).",

@@ -13,6 +13,8 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
+from wengert.core.record import is_absent
+from wengert.core.trace import lowest
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.factorizations import free_columns
 from wengert.primitives.families import discrete, smooth
@@ -22,7 +24,9 @@ from wengert.primitives.gauge import (
     col,
     column_scale,
     diagonal,
+    has_clusters,
     hermitian_part,
+    inside_clusters,
     is_null,
     largest,
     on_diagonal,
@@ -94,7 +98,16 @@ class _Basis:
     def hold(self, x: Any, a: Any) -> Any:
         """`x`, provided that the matrix is not differentiated once more along a direction that splits a cluster."""
         rectangular = a.shape[-2] != a.shape[-1]
+        if not has_clusters(self.same) and not np.any(lowest(self.null)):
+            return x
         return still(x, a, self.u, self.v, self.same, self.both_null, row(self.s), rectangular=rectangular)
+
+    def values_with_vectors(self, ct_s: Any, turn: Any) -> Any:
+        """The part of the cotangent that the singular values contribute when the vectors are used as well."""
+        zeros = on_diagonal(ct_s * self.null)
+        ct_s = without_gauge(ct_s, zeros, largest(row(ct_s)), self.both_null, row(self.s), what="null")
+        apart = self.same * (1 - self.both_null) + on_diagonal(self.null)
+        return inside_clusters(ct_s, turn, apart, row(self.s))
 
 
 def _svd_differential(dxs: Sequence[Any], y: Any, a: Any, full: bool) -> tuple[Any, Any, Any]:
@@ -125,6 +138,8 @@ def _extended(du: Any, u: Any, rest: Any) -> Any:
 def _svd_pullback(ct: Any, y: Any, a: Any, full: bool) -> tuple[Any]:
     ct_u, ct_s, ct_vh = ct
     at = _Basis(y, a.shape)
+    if is_absent(ct_u) and is_absent(ct_vh):
+        return (_values_cotangent(ct_s, a, at),)
     u, v = at.u, at.v
     k, (m, n) = at.s.shape[-1], a.shape[-2:]
     ct_v = adjoint_matrix(ct_vh)
@@ -132,22 +147,28 @@ def _svd_pullback(ct: Any, y: Any, a: Any, full: bool) -> tuple[Any]:
         ct_u = _thin_cotangent(ct_u, y[0], u)
     if full and n > m:
         ct_v = _thin_cotangent(ct_v, adjoint_matrix(y[2]), v)
-    turn_u, turn_v = adjoint_matrix(u) @ ct_u[..., :, :k], adjoint_matrix(v) @ ct_v[..., :, :k]
-    outside_u, outside_v = ct_u[..., :, :k] - u @ turn_u, ct_v[..., :, :k] - v @ turn_v
-    turn, counter = skew_part(turn_u + turn_v), skew_part(turn_u - turn_v)
-    scale = column_scale(turn_u) + column_scale(turn_v) + column_length(outside_u) + column_length(outside_v)
-    turn = without_gauge(turn, turn, scale, at.same, row(at.s), what="vectors")
-    lost = np.abs(counter) + on_diagonal(column_length(outside_u)[..., 0, :] + column_length(outside_v)[..., 0, :])
-    turn = without_gauge(turn, lost, scale, at.both_null, row(at.s), what="null")
-    ct_s = without_gauge(row(ct_s), row(ct_s) - col(ct_s), largest(row(ct_s)), at.same, row(at.s), what="values")
-    ct_s = without_gauge(ct_s, ct_s + col(ct_s[..., 0, :]), largest(ct_s), at.both_null, row(at.s), what="values")
-    core = at.hold(on_diagonal(ct_s[..., 0, :]) + at.e * turn + at.d * counter, a)
-    ct_a = u @ core @ at.vh
+    ct_u, ct_v = ct_u[..., :, :k], ct_v[..., :, :k]
+    turn_u, turn_v = adjoint_matrix(u) @ ct_u, adjoint_matrix(v) @ ct_v
+    outside_u, outside_v = ct_u - u @ turn_u, ct_v - v @ turn_v
+    both, counter = turn_u + turn_v, skew_part(turn_u - turn_v)
+    lengths = column_length(outside_u) + column_length(outside_v)
+    scale = column_scale(turn_u) + column_scale(turn_v) + lengths
+    both = without_gauge(both, skew_part(both), scale, at.same, row(at.s), what="vectors")
+    lost = np.abs(counter) + on_diagonal(lengths[..., 0, :])
+    both = without_gauge(both, lost, scale, at.both_null, row(at.s), what="null")
+    core = at.e * skew_part(both) + at.d * counter
+    if not is_absent(ct_s):
+        core = core + at.values_with_vectors(ct_s, both)
+    ct_a = u @ at.hold(core, a) @ at.vh
     if m > n:
         ct_a = ct_a + (outside_u * row(at.inverse)) @ at.vh
     if n > m:
         ct_a = ct_a + u @ adjoint_matrix(outside_v * row(at.inverse))
     return (ct_a,)
+
+
+def _values_cotangent(ct_s: Any, a: Any, at: _Basis) -> Any:
+    return at.u @ at.hold(on_diagonal(cluster_mean(ct_s, at.same) * (1 - at.null)), a) @ at.vh
 
 
 def _thin_cotangent(ct_u: Any, full_u: Any, u: Any) -> Any:
@@ -187,7 +208,7 @@ def _svdvals_differential(dxs: Sequence[Any], y: Any, a: Any) -> Any:
 def _svdvals_pullback(ct: Any, y: Any, a: Any) -> tuple[Any]:
     u, _, vh = svd_card(a, full=False)
     at = _Basis((u, y, vh), a.shape)
-    return (at.u @ at.hold(on_diagonal(cluster_mean(ct, at.same) * (1 - at.null)), a) @ at.vh,)
+    return (_values_cotangent(ct, a, at),)
 
 
 svdvals_card: Primitive = smooth(

@@ -5,13 +5,15 @@ Conventions, all of them explained in `wengert.primitives.gauge`:
 * `eigh` and `eigvalsh` read one triangle.  The derivative is that of the Hermitian matrix which it stands for,
   with respect to the Hermitian part of the argument: gradients come out Hermitian.
 * Vectors move orthogonally to their gauge.  In reverse mode a cotangent with a part along the gauge raises
-  `DegenerateError`, which names the cluster.  Forward mode cannot see what will be made of the vectors: there the
-  result is right for functions that are the same in every gauge.
+  `DegenerateError`, which names the cluster.  Forward mode cannot see what will be made of the vectors.
 * `eigvalsh`, `eigvals` and `svdvals` are continuous, and kinked where values meet.  There each value moves with
   the mean of its cluster: so ties share equally (`eigvalsh(a).max()` at the identity has the gradient `eye / n`),
   and for a pair this is the mean of the one-sided derivatives.  Singular values that are zero do not move, as
-  `abs` at 0.  With vectors at hand (`eigh`, `svd`) this would hide that `v f(w) vᴴ` needs the derivative of `f`, so
-  there a cotangent that differs inside a cluster is an error.
+  `abs` at 0.
+* When values and vectors are used together, as in `v f(w) vᴴ`, the derivative of `f` at a repeated value must be found
+  from both cotangents: see `inside_clusters`.  Where they leave it open, the error says so.  Forward mode moves the
+  values of a cluster with their mean and does not turn their vectors: this is right for functions of the values alone
+  and of projectors onto whole clusters, and for `v f(w) vᴴ` along directions that move the cluster as a whole.
 * Second derivatives at a degenerate point exist here along directions that move the cluster as a whole, and for
   functions linear in the values; otherwise they raise `DegenerateError`.
 """
@@ -25,6 +27,7 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
+from wengert.core.record import is_absent
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.gauge import (
@@ -34,6 +37,7 @@ from wengert.primitives.gauge import (
     diagonal,
     held,
     hermitian_part,
+    inside_clusters,
     largest,
     on_diagonal,
     real_diagonal,
@@ -97,11 +101,14 @@ def _eigh_differential(dxs: Sequence[Any], y: Any, a: Any, uplo: str) -> tuple[A
 def _eigh_pullback(ct: Any, y: Any, a: Any, uplo: str) -> tuple[Any]:
     (ct_w, ct_v), (w, v) = ct, y
     same, gaps = _eigenbasis(w)
-    turn = adjoint_matrix(v) @ ct_v
-    turn = without_gauge(turn, skew_part(turn), column_scale(turn), same, row(w), what="vectors")
-    differences = row(ct_w) - col(ct_w)
-    ct_w = without_gauge(row(ct_w), differences, largest(row(ct_w)), same, row(w), what="values")[..., 0, :]
-    core = on_diagonal(ct_w) + gaps * skew_part(turn)
+    if is_absent(ct_v):
+        core = on_diagonal(cluster_mean(ct_w, same))
+    else:
+        turn = adjoint_matrix(v) @ ct_v
+        turn = without_gauge(turn, skew_part(turn), column_scale(turn), same, row(w), what="vectors")
+        core = gaps * skew_part(turn)
+        if not is_absent(ct_w):
+            core = core + inside_clusters(ct_w, turn, same, row(w))
     return (hermitian_part(v @ held(core, a, v, v, same, row(w), symmetric=True) @ adjoint_matrix(v)),)
 
 
@@ -196,6 +203,8 @@ def _eig_differential(dxs: Sequence[Any], y: Any, a: Any) -> tuple[Any, Any]:
 def _eig_pullback(ct: Any, y: Any, a: Any) -> tuple[Any]:
     (ct_w, ct_v), (w, v) = ct, y
     v, same, gaps = _general_basis(w, v, a)
+    if is_absent(ct_v):
+        return (_general_cotangent(on_diagonal(cluster_mean(ct_w, same)), a, v, same, w),)
     along = diagonal(adjoint_matrix(v) @ ct_v)
     turn = adjoint_matrix(v) @ (ct_v - v * row(along))
     offence = turn + on_diagonal(along - real(along))
