@@ -76,7 +76,7 @@ class Primitive:
         self.pattern = pattern
         self.align = align
         self.n_outputs = n_outputs  # None: one array; a number: a tuple of so many
-        self.formula = formula
+        self.formula = formula  # the operands are a, b, c, d in order, and {name} stands for a param
         self.domain = domain
         self.laws = laws
         self.numpy = numpy

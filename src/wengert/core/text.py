@@ -83,7 +83,7 @@ def name_atoms(graph: Any) -> dict[Any, str]:
     letters = (letter for letter in _letters() if letter not in used)
     given: set[str] = set()
     counters: dict[str, Iterator[int]] = {}
-    for var in graph.vars():
+    for var in dict.fromkeys(graph.vars()):
         name = var.hint if is_name(var.hint) else next(letters)
         if name in given:
             counter = counters.setdefault(name, count(1))
@@ -94,7 +94,7 @@ def name_atoms(graph: Any) -> dict[Any, str]:
     constants = (name for k in count() if (name := f"_{k}") not in used)
     for atom in [a for node in graph.nodes for a in node.operands] + list(graph.outputs):
         if atom not in names:
-            names[atom] = next(constants)
+            names[atom] = getattr(atom, "hint", "") or next(constants)
     return names
 
 

@@ -121,7 +121,7 @@ index = linear(
     laws=lambda make: [
         ((make(4, 3),), {"layout": (slice(None, None, -1), 1)}),
         ((make(4, 3), np.array([0, 2, 2])), {"layout": (ARRAY,)}),
-        ((make(2, 4, 3), np.array([0, 2]), np.array([1, 1])), {"layout": (ARRAY, slice(None), ARRAY)}),
+        ((make(2, 4, 3), np.array([0, 1]), np.array([1, 1])), {"layout": (ARRAY, slice(None), ARRAY)}),
     ],
 )
 def _accumulate_index(total: Any, ct: Any, xs: Sequence[Any], params: Params) -> None:

@@ -8,14 +8,14 @@ of one size only.)
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 GAP = 26.0  # between neighbours in a layer
 LAYER_GAP = 22.0
 LONGEST = 8  # an edge across more layers of nodes is cut: its source is named again next to its target
 _ORDER_SWEEPS, _COORDINATE_SWEEPS = 16, 24
-Key = Hashable
+Key = str
 
 
 @dataclass(slots=True)

@@ -12,11 +12,12 @@ import numpy as np
 from wengert.core.graph import Const, Node
 from wengert.core.text import format_literal
 
-LETTERS = "abcdefgh"
+LETTERS = "abcdfgh"  # the operands in a card's formula; e is Euler's number
+_RAISED = "ᵃᵇᶜᵈᶠᵍʰ"
 _SUPERSCRIPTS = dict(zip("0123456789-abcdefghijklmnoprstuvwxyz", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
-_WORD = re.compile(r"(^|[(+\-/·,] ?)([A-Za-z₀-₉]{2,}) ([a-h])(?![A-Za-z])")
-_PRODUCT = re.compile(r"(?<![A-Za-z])([a-h]) (?=[a-h\d](?![A-Za-z]))|(?<=[\dπ]) (?=[a-h](?![A-Za-z]))")
-_OPERAND = re.compile(r"(?<![A-Za-z])[a-h](?![A-Za-z])|⁻?[ᵃᵇᶜᵈᵉᶠᵍʰ]")
+_WORD = re.compile(r"(^|[(+\-/·,] ?)([A-Za-z₀-₉]{2,}) ([a-df-h])(?![A-Za-z])")
+_PRODUCT = re.compile(r"(?<![A-Za-z])([a-df-h]) (?=[a-df-h\d](?![A-Za-z]))|(?<=[\dπ]) (?=[a-df-h](?![A-Za-z]))")
+_OPERAND = re.compile(r"(?<![A-Za-z])[a-df-h](?![A-Za-z])|⁻?[ᵃᵇᶜᵈᶠᵍʰ]")
 _FEW = 4  # an array of so many elements is written out
 
 
@@ -94,7 +95,7 @@ def formula(node: Node, texts: Sequence[str]) -> str:
 
 def _slot(letter: str) -> int:
     letter = letter[-1]
-    return LETTERS.index(letter) if letter in LETTERS else "ᵃᵇᶜᵈᵉᶠᵍʰ".index(letter)
+    return LETTERS.index(letter) if letter in LETTERS else _RAISED.index(letter)
 
 
 def _operand(match: re.Match[str], template: str, texts: Sequence[str]) -> str:

@@ -82,11 +82,11 @@ def build_scene(explanation: Explanation) -> Scene:
     for k, edge in enumerate(edges):
         route = layout.routes[k]
         label, hover = _label(links[k][1], links[k][2]) if k < len(links) else ("", "")
-        arrows.append(Arrow(str(edge.source), str(edge.target), route.points, label, route.label, hover))
+        arrows.append(Arrow(edge.source, edge.target, route.points, label, route.label, hover))
         if route.is_cut:
             size = mentions[edge.source]
             x, y = route.points[0][0], route.points[0][1] - size[1] / 2
-            boxes.append(Box(str(edge.source), "mention", ((str(edge.source), "name"),), x, y, *size, hover=f"{edge.source}, from above"))
+            boxes.append(Box(edge.source, "mention", ((edge.source, "name"),), x, y, *size, hover=f"{edge.source}, from above"))
     return Scene(explanation.title, explanation.point, tuple(boxes), tuple(arrows), layout.width, layout.height)
 
 

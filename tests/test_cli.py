@@ -1,0 +1,100 @@
+"""The command line, as a user runs it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from wengert.cli import as_arrays, main, read_argument
+
+
+def run(capsys, *argv):
+    status = main(argv)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_the_example(capsys):
+    status, out, _ = run(capsys, "explain", "lambda x, y: (x + y) * (x - y)", "3", "2")
+    assert status == 0
+    assert "df/dx = 2x = 6" in out
+    assert "df/dy = -2y = -4" in out
+
+
+def test_python_m_wengert():
+    done = subprocess.run([sys.executable, "-m", "wengert", "explain", "np.sin", "-1e0"], capture_output=True, text=True, check=True)
+    assert "dsin/dx" in done.stdout
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "import numpy as np, math\n"
+        "def loss(params, x):\n    h = params['w'] @ x\n    return h * h + params['b']\n"
+        "def bad(x):\n    return {}['k'] + x\n"
+        "def lost(x):\n    return math.sin(x)\n"
+    )
+    return path
+
+
+def test_a_function_of_a_file_and_its_pictures(capsys, model, tmp_path):
+    svg, page = tmp_path / "g.svg", tmp_path / "g.html"
+    status, out, _ = run(
+        capsys, "explain", f"{model}:loss", "{'w': [1, 2], 'b': 0.5}", "[3, -4]", "--svg", str(svg), "--html", str(page)
+    )
+    assert status == 0
+    assert "model.py:3" in out
+    assert "dloss/dparams['w'] = [-30, 40]" in out
+    assert svg.read_text().startswith("<svg")
+    assert page.read_text().startswith("<!doctype")
+
+
+def test_open_shows_the_page(capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    run(capsys, "explain", "np.sin", "1", "--open")
+    assert opened[0].startswith("file:///")
+
+
+@pytest.mark.parametrize(
+    ("argv", "status", "said"),
+    [
+        (["explain", "lambda x: x +", "1"], 2, "neither a Python expression"),
+        (["explain", "np.sin", "abc"], 2, "the argument 'abc' is not"),
+        (["explain", "nowhere.py:f", "1"], 2, "there is no file nowhere.py"),
+        (["explain", "np.pi", "1"], 2, "is float, not a function"),
+        (["explain", "lambda x: 1 / 0", "1"], 1, "raised ZeroDivisionError"),
+        (["explain", "np.sin", "1", "--svg", "x.xyz"], 1, "endings"),
+        (["explain", "no_such_module_here:f"], 2, "could not be imported"),
+    ],
+)
+def test_mistakes_are_said_readably(capsys, argv, status, said):
+    found, _, err = run(capsys, *argv)
+    assert found == status
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_errors_of_the_users_function(capsys, model):
+    status, _, err = run(capsys, "explain", f"{model}:bad", "1")
+    assert status == 1
+    assert "KeyError" in err
+    assert "model.py:6" in err
+    _, _, err = run(capsys, "explain", f"{model}:lost", "1")
+    assert "would lose its derivative" in err
+    _, _, err = run(capsys, "explain", f"{model}:nope", "1")
+    assert "has no 'nope'" in err
+
+
+def test_help(capsys):
+    assert main([]) == 2
+    assert "wengert explain" in capsys.readouterr().out
+
+
+def test_arguments():
+    assert type(read_argument("3")) is float
+    np.testing.assert_array_equal(read_argument("[[1, 2], [3, 4]]"), [[1.0, 2.0], [3.0, 4.0]])
+    assert read_argument("(1, True)") == (1.0, True)
+    assert as_arrays([[1], [2, 3]])[1].dtype == float

@@ -1,0 +1,145 @@
+"""The picture: what is in it, and that nothing overlaps."""
+
+import itertools
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+import wengert as wg
+from wengert.viz.layout import Edge, crossings, order, place, spaced, Vertex
+
+
+def f(x, y):
+    return (x + y) * (x - y)
+
+
+def network(w, x):
+    h = np.tanh(x @ w)
+    for _ in range(3):
+        h = h * 2.0 + np.sin(h) - np.hypot(h, 3.0)
+    s = h[0] * h[1]
+    return np.where(s > 0, s, -s) / np.exp(h[1])
+
+
+def drawings():
+    yield wg.draw(f)(3, 2)
+    yield wg.draw(network)(np.ones((3, 2)), np.arange(3.0))
+
+
+def test_the_example_has_values_partials_and_adjoints():
+    svg = wg.draw(f)(3, 2).svg
+    texts = ["".join(e.itertext()) for e in ET.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    shown = " ".join(texts)
+    for word in ("a = x + y", "b = x - y", "f = a·b", "∂a/∂x = 1", "∂b/∂y = -1", "∂f/∂a = 1", "∂f/∂b = 5", "x = 6", "y = -4"):
+        assert word in shown
+    assert "prefers-color-scheme: dark" in svg
+
+
+def test_svg_is_well_formed_and_nothing_is_clipped():
+    for drawing in drawings():
+        root = ET.fromstring(drawing.svg)
+        width, height = (float(root.attrib[k]) for k in ("width", "height"))
+        scene = drawing.scene
+        assert all(box.x - box.width / 2 >= -1e-9 and box.x + box.width / 2 <= scene.width + 1e-9 for box in scene.boxes)
+        assert scene.width <= width
+        assert scene.height <= height
+
+
+def test_boxes_and_labels_do_not_overlap():
+    for drawing in drawings():
+        scene = drawing.scene
+        areas = [(b.x, b.y, b.width, b.height) for b in scene.boxes]
+        areas += [(*a.at, 6.63 * len(a.label), 16) for a in scene.arrows if a.label]
+        for (x, y, w, h), (u, v, p, q) in itertools.combinations(areas, 2):
+            assert abs(x - u) >= (w + p) / 2 - 1e-6 or abs(y - v) >= (h + q) / 2 - 1e-6
+
+
+def test_inputs_are_on_top_and_edges_run_downwards():
+    for drawing in drawings():
+        scene = drawing.scene
+        top = min(box.y for box in scene.boxes)
+        assert all(abs(box.y - top) < 40 for box in scene.boxes if box.kind == "input")
+        for arrow in scene.arrows:
+            heights = [y for _, y in arrow.points]
+            assert heights == sorted(heights)
+
+
+def test_long_edges_are_cut_and_long_programs_are_shortened():
+    def long(x, y):
+        for _ in range(300):
+            x = np.sin(x) * y
+        return x
+
+    scene = wg.draw(long)(0.3, 1.1).scene
+    assert any(box.kind == "mention" and box.name == "y" for box in scene.boxes)
+    assert any("more steps" in box.lines[0][0] for box in scene.boxes)
+    assert len(scene.boxes) < 260
+
+
+def test_dot():
+    dot = wg.draw(f)(3, 2).dot
+    assert dot.startswith("digraph")
+    assert re.search(r'"a" -> "f" \[label="∂f/∂a = 1"\]', dot)
+    assert dot.count("->") == 6
+
+
+def test_html_needs_no_network():
+    html = wg.draw(network)(np.ones((3, 2)), np.arange(3.0)).html
+    assert "Forward walk" in html
+    assert not re.search(r"(?:src|href)=|@import|url\(", html)
+    assert set(re.findall(r"https?://[^\"' ]+", html)) == {"http://www.w3.org/2000/svg"}
+    assert "s &gt; 0" in html
+
+
+@pytest.mark.parametrize(("ending", "magic"), [("svg", b"<svg"), ("dot", b"digraph"), ("html", b"<!doctype"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_save(tmp_path, ending, magic):
+    if ending in {"png", "pdf"}:
+        pytest.importorskip("matplotlib")
+    path = tmp_path / f"graph.{ending}"
+    wg.draw(f)(3, 2).save(path)
+    assert path.read_bytes().startswith(magic)
+
+
+def test_save_names_the_endings(tmp_path):
+    with pytest.raises(ValueError, match=r"\.svg \.dot \.html \.png \.pdf"):
+        wg.draw(f)(3, 2).save(tmp_path / "graph.xyz")
+
+
+def test_notebooks():
+    drawing = wg.draw(f)(3, 2)
+    assert drawing._repr_svg_() in drawing._repr_html_()
+    assert repr(drawing) == "<Drawing of f(x, y) = (x + y)·(x - y): 5 boxes, 6 edges>"
+
+
+# --- layout --------------------------------------------------------------------------------------------------------
+
+
+def test_spacing_is_the_nearest_without_overlap():
+    row = [Vertex(10, 1, 0), Vertex(10, 1, 0), Vertex(10, 1, 0)]
+    assert spaced(row, [0, 100, 200]) == [0, 100, 200]
+    assert spaced(row, [50, 50, 50]) == [50 - 36, 50, 50 + 36]
+
+
+def test_crossings_are_removed():
+    rows = [[Vertex(1, 1, 0) for _ in range(4)], [Vertex(1, 1, 1) for _ in range(4)]]
+    for k, upper in enumerate(rows[0]):
+        upper.below.append(rows[1][3 - k])
+        rows[1][3 - k].above.append(upper)
+    assert crossings(order([v for row in rows for v in row])) == 0
+
+
+def test_random_graphs_have_room():
+    random = np.random.default_rng(0)
+    names = [f"v{k}" for k in range(30)]
+    edges = [Edge(names[int(random.integers(k))], names[k], 40, 14) for k in range(1, 30) for _ in range(2)]
+    layout = place({n: (60.0, 40.0) for n in names}, edges, {n: (30.0, 20.0) for n in names})
+    for (x, y), (u, v) in itertools.combinations(layout.positions.values(), 2):
+        assert abs(x - u) >= 60 or abs(y - v) >= 40
+    assert len(layout.routes) == len(edges)
+
+
+def test_nothing_to_draw():
+    assert "<svg" in wg.draw(lambda: 1.0)().svg
+    assert "<svg" in wg.draw(lambda x: x)(2.0).svg
