@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from wengert.core.trace import Tracer, lowest
-from wengert.primitives.align import as_operand, contains_tracer
+from wengert.errors import BatchError, page
+from wengert.primitives.align import as_operand, common_dtype, contains_tracer
 from wengert.primitives.creation import full as traced_full
 from wengert.primitives.joining import build_array
 from wengert.primitives.shaping import to_dtype
@@ -63,9 +63,18 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **kwa
         start, stop = 0, start
     if not contains_tracer([start, stop, step]):
         return np.arange(start, stop, step, dtype, **kwargs)
-    n = max(0, math.ceil((lowest(stop) - lowest(start)) / lowest(step)))
-    kind = np.result_type(*[as_operand(v) for v in (start, stop, step) if not isinstance(v, Tracer)] or [0],
-                          *[v.dtype for v in (start, stop, step) if isinstance(v, Tracer)])  # fmt: skip
+    counts = np.unique(np.ceil((lowest(stop) - lowest(start)) / lowest(step)))
+    if counts.size != 1:
+        raise BatchError(
+            page(
+                f"np.arange would have between {int(counts[0])} and {int(counts[-1])} entries.",
+                "The members of a batch are computed together, and their arrays have one length.",
+                "np.linspace(start, stop, num), whose length is given",
+                "batch",
+            )
+        )
+    n = max(0, int(counts[0]))
+    kind = np.result_type(int, *[v.dtype if hasattr(v, "dtype") else np.asarray(v).dtype for v in (start, stop, step)])
     second = start + step  # NumPy's step is the difference of its first two entries
     result = np.arange(n).astype(kind) * (second - start) + start
     return result if dtype is None else to_dtype(result, dtype)
@@ -187,11 +196,10 @@ class _Joiner:
             words = [int(w) for w in parts[0].split(",")]
             axis, ndmin, trans1d = (*words, *self.default[len(words) :])
             parts = parts[1:]
-        return np.concatenate([_at_rank(_part(p), ndmin, trans1d) for p in parts], axis)
-
-
-def _part(p: Any) -> Any:
-    return _range(p) if isinstance(p, slice) else np.atleast_1d(build_array(p, copy=None))
+        ranges = [_range(p) if isinstance(p, slice) else p for p in parts]
+        dtype = common_dtype([as_operand(p) for p in ranges])  # numbers are weak here
+        arrays = [np.atleast_1d(build_array(p, copy=None)) for p in ranges]
+        return np.concatenate([_at_rank(to_dtype(a, dtype), ndmin, trans1d) for a in arrays], axis)
 
 
 def _range(p: slice) -> Any:
@@ -220,7 +228,9 @@ class _Grid:
         parts: Sequence[slice] = key if isinstance(key, tuple) else (key,)
         if not contains_tracer([v for p in parts for v in (p.start, p.stop, p.step)]):
             return self.plain[key]
-        axes = [_range(p) for p in parts]
+        ends = [0 if v is None else abs(v) if isinstance(v, complex) else v for p in parts for v in (p.start, p.stop, p.step)]
+        kind = common_dtype([as_operand(v) for v in ends])
+        axes = [to_dtype(_range(p), kind) for p in parts]
         if not isinstance(key, tuple):
             return axes[0]
         grids = np.meshgrid(*axes, sparse=self.sparse, indexing="ij")

@@ -54,6 +54,8 @@ def _linear(plain: Callable[..., Any]) -> Callable[..., Any]:
         constant = plain(np.zeros(n), *args, **kwargs)
         matrix = np.stack([_to_length(plain(unit, *args, **kwargs), len(constant), n) for unit in np.eye(n)], 1)
         constant = _to_length(constant, len(matrix), n)
+        kind = c.dtype if c.dtype.kind in "fc" else np.dtype(float)
+        matrix, constant = matrix.astype(kind), constant.astype(kind)
         result = dot(matrix - constant[:, None], c) + constant.reshape((-1,) + (1,) * (c.ndim - 1))
         return np.moveaxis(result, 0, axis)
 

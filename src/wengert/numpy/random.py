@@ -115,10 +115,10 @@ class Generator:
     def multivariate_normal(
         self, mean: Any, cov: Any, size: Any = None, check_valid: Any = "warn", tol: float = 1e-8, *, method: str = "svd"
     ) -> Any:
-        """`mean + F z` with `F Fᵀ = cov`; the factor's value is NumPy's, its derivative that of a Cholesky factor.
+        """`mean + F z` with `F Fᵀ = cov`, by NumPy's factor.
 
-        All factors give the same distribution.  `F = F₀ chol(F₀⁻¹ cov F₀⁻ᵀ)` with `F₀` held fixed is `F₀` in value,
-        and smooth where the singular vectors of an isotropic `cov` are not.
+        Where eigenvalues of `cov` coincide, that factor has no derivative, but the distribution has one:
+        `F = F₀ chol(F₀⁻¹ cov F₀⁻ᵀ)` with `F₀` held fixed is `F₀` in value, and smooth.
         """
         if not contains_tracer([mean, cov]):
             return self._plain.multivariate_normal(mean, cov, size, check_valid, tol, method=method)
@@ -126,8 +126,9 @@ class Generator:
         n = mean.shape[0]
         outer = () if size is None else (size,) if isinstance(size, int) else tuple(size)
         noise = self._plain.standard_normal((*outer, n)).reshape(-1, n)
-        factor = _factor(stop_gradient(cov) if isinstance(cov, Tracer) else cov, method)
-        if isinstance(cov, Tracer):
+        smooth = method == "cholesky" or _is_separated(np.linalg.eigvalsh(lowest(cov)))
+        factor = _factor(cov if smooth or not isinstance(cov, Tracer) else stop_gradient(cov), method)
+        if not smooth and isinstance(cov, Tracer):
             whitened = np.linalg.solve(factor, np.transpose(np.linalg.solve(factor, cov)))
             factor = np.matmul(factor, np.linalg.cholesky((whitened + np.transpose(whitened)) / 2))
         return np.reshape(mean + np.matmul(noise, np.transpose(factor)), (*outer, n))
@@ -185,6 +186,11 @@ def _factor(cov: Any, method: str) -> Any:
         return u * np.sqrt(s)
     values, vectors = np.linalg.eigh(cov)
     return vectors * np.sqrt(values)
+
+
+def _is_separated(values: Any) -> bool:
+    """Whether eigenvalues, in order along the last axis, are far enough apart for their vectors to be smooth."""
+    return bool(np.all(np.diff(values, axis=-1) > 1e-6 * values[..., -1:]))
 
 
 def _triangular(u: Any, left: Any, mode: Any, right: Any) -> Any:

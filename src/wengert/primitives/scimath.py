@@ -57,6 +57,7 @@ def logn(n: Any, x: Any) -> Any:
 def power(x: Any, p: Any) -> Any:
     """`x ** p`, complex for a negative base."""
     p = as_operand(p)
-    if not isinstance(p, (int, float, complex)) and p.dtype.kind in "iu" and np.any(lowest(p) < 0):
+    p = p if hasattr(p, "dtype") else np.asarray(p)
+    if p.dtype.kind in "iu" and np.any(lowest(p) < 0):
         p = to_dtype(p, float)
-    return np.power(_complex_if(x, _is_negative), float(p) if isinstance(p, int) and p < 0 else p)
+    return np.power(_complex_if(x, _is_negative), p)
