@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.viz.layout import Edge, crossings, order, place, spaced, Vertex
+from wengert.viz.layout import Edge, Vertex, crossings, order, place, spaced
 
 
 def f(x, y):

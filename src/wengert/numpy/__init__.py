@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as _numpy
+import numpy as np
 
 from wengert.numpy import lib, polynomial, random
 from wengert.numpy.creation import (
@@ -20,9 +20,9 @@ from wengert.numpy.creation import (
     ascontiguousarray,
     asfortranarray,
     c_,
-    frompyfunc,
     fromfunction,
     fromiter,
+    frompyfunc,
     full,
     kaiser,
     mgrid,
@@ -33,17 +33,17 @@ from wengert.numpy.creation import (
     vectorize,
 )
 
-__all__ = sorted({  # noqa: PLE0605 - NumPy's public names are ours
-    *_numpy.__all__,
+__all__ = [
     "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray", "c_",
     "fromfunction", "fromiter", "frompyfunc", "full", "kaiser", "lib", "mgrid", "ogrid", "polynomial", "r_", "random",
     "require", "row_stack", "vectorize",
-})  # fmt: skip
+]  # fmt: skip
+__all__ += [name for name in np.__all__ if name not in __all__]
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_numpy, name)
+    return getattr(np, name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*dir(_numpy), *__all__})
+    return sorted({*dir(np), *__all__})

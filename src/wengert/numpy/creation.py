@@ -18,7 +18,7 @@ from wengert.primitives.shaping import to_dtype
 def _or_numpy(function: Callable[..., Any], traced: Callable[..., Any]) -> Callable[..., Any]:
     """`function` for plain values; `traced` as soon as a nested list holds a traced one."""
 
-    def front(object: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: A002 - NumPy's name
+    def front(object: Any, *args: Any, **kwargs: Any) -> Any:
         return (traced if contains_tracer(object) else function)(object, *args, **kwargs)
 
     front.__name__ = front.__qualname__ = function.__name__
@@ -80,7 +80,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **kwa
     return result if dtype is None else to_dtype(result, dtype)
 
 
-def fromiter(iter: Iterable[Any], dtype: Any, count: int = -1, **kwargs: Any) -> Any:  # noqa: A002 - NumPy's name
+def fromiter(iter: Iterable[Any], dtype: Any, count: int = -1, **kwargs: Any) -> Any:
     """`numpy.fromiter`, also of traced values."""
     values = [v for v, _ in zip(iter, range(count), strict=False)] if count >= 0 else list(iter)
     return build_array(values, dtype) if contains_tracer(values) else np.fromiter(values, dtype, count, **kwargs)
@@ -136,7 +136,9 @@ class vectorize:
         ranks = self._core_ranks(len(varying))
         outer = [v.shape[: len(v.shape) - r] for v, r in zip(varying, ranks, strict=True)]
         shape = np.broadcast_shapes(*outer)
-        spread = [np.broadcast_to(v, shape + tuple(v.shape[len(v.shape) - r :])) for v, r in zip(varying, ranks, strict=True)]
+        spread = [
+            np.broadcast_to(v, shape + tuple(v.shape[len(v.shape) - r :])) for v, r in zip(varying, ranks, strict=True)
+        ]
         results = []
         for index in np.ndindex(*shape):
             parts = [v[index] for v in spread]
@@ -228,7 +230,11 @@ class _Grid:
         parts: Sequence[slice] = key if isinstance(key, tuple) else (key,)
         if not contains_tracer([v for p in parts for v in (p.start, p.stop, p.step)]):
             return self.plain[key]
-        ends = [0 if v is None else abs(v) if isinstance(v, complex) else v for p in parts for v in (p.start, p.stop, p.step)]
+        ends = [
+            0 if v is None else abs(v) if isinstance(v, complex) else v
+            for p in parts
+            for v in (p.start, p.stop, p.step)
+        ]
         kind = common_dtype([as_operand(v) for v in ends])
         axes = [to_dtype(_range(p), kind) for p in parts]
         if not isinstance(key, tuple):

@@ -17,9 +17,7 @@ def _as_strided(x: Any, shape: Any = None, strides: Any = None, subok: bool = Fa
     return np.lib.stride_tricks.as_strided(x, shape, strides, subok, writeable)
 
 
-stride_tricks = SimpleNamespace(
-    as_strided=_as_strided, sliding_window_view=np.lib.stride_tricks.sliding_window_view
-)
+stride_tricks = SimpleNamespace(as_strided=_as_strided, sliding_window_view=np.lib.stride_tricks.sliding_window_view)
 
 
 def __getattr__(name: str) -> Any:

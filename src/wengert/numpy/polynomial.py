@@ -75,7 +75,9 @@ def _fit(family: str) -> Callable[..., Any]:
             weights = np.reshape(as_operand(w) + 0.0, (-1, 1))
             left, right = left * weights, right * (weights if len(y.shape) == 2 else weights[:, 0])
         length = np.sqrt(np.sum(np.square(left), axis=0))
-        c, residuals, rank, s = np.linalg.lstsq(left / length, right, x.shape[0] * np.finfo(x.dtype).eps if rcond is None else rcond)
+        c, residuals, rank, s = np.linalg.lstsq(
+            left / length, right, x.shape[0] * np.finfo(x.dtype).eps if rcond is None else rcond
+        )
         c = np.transpose(np.transpose(c) / length)
         if np.ndim(deg):
             whole = np.zeros_like(c, shape=(int(terms[-1]) + 1, *c.shape[1:]))
@@ -155,7 +157,7 @@ def _divided(c1: Any, c2: Any) -> tuple[Any, Any]:
     return np.flip(quotient), _trimmed(np.flip(rest)[: max(1, c2.shape[0] - 1)])
 
 
-def _powered(c: Any, pow: int, maxpower: int | None = None) -> Any:  # noqa: A002 - NumPy's name
+def _powered(c: Any, pow: int, maxpower: int | None = None) -> Any:
     if maxpower is not None and pow > maxpower:
         msg = "Power is too large"
         raise ValueError(msg)

@@ -50,7 +50,9 @@ class Generator:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._plain, name)
 
-    def _draw(self, name: str, formula: Callable[..., Any], noise: Callable[..., Any], parameters: Any, size: Any) -> Any:
+    def _draw(
+        self, name: str, formula: Callable[..., Any], noise: Callable[..., Any], parameters: Any, size: Any
+    ) -> Any:
         if not contains_tracer(list(parameters)):
             return getattr(self._plain, name)(*parameters, size=size)
         values = [as_operand(p) for p in parameters]
@@ -113,7 +115,14 @@ class Generator:
     # --- vectors ---------------------------------------------------------------------------------------------------
 
     def multivariate_normal(
-        self, mean: Any, cov: Any, size: Any = None, check_valid: Any = "warn", tol: float = 1e-8, *, method: str = "svd"
+        self,
+        mean: Any,
+        cov: Any,
+        size: Any = None,
+        check_valid: Any = "warn",
+        tol: float = 1e-8,
+        *,
+        method: str = "svd",
     ) -> Any:
         """`mean + F z` with `F Fᵀ = cov`, by NumPy's factor.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from wengert.core.array import implements
-from wengert.core.primitive import Params
+from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.primitives.align import as_operand
 from wengert.primitives.families import discrete, smooth
@@ -31,15 +31,18 @@ def _member_by_member(card: Callable[..., Any]) -> Callable[..., Any]:
         if not any(is_batched[1:]):
             return card()(*xs, **params)
         n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
-        results = [
-            card()(*[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)], **params) for k in range(n)
-        ]
+        results = [card()(*[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)], **params) for k in range(n)]
         return stacked(*results, axis=-1 - len(results[0].shape))
 
     return batch
 
 
-segment = discrete("segment", _segment, batch=_member_by_member(lambda: segment), laws=lambda make: [((make(5), np.arange(3.0)), {"side": "right"})])
+segment: Primitive = discrete(
+    "segment",
+    _segment,
+    batch=_member_by_member(lambda: segment),
+    laws=lambda make: [((make(5), np.arange(3.0)), {"side": "right"})],
+)
 
 
 def _interp_differential(dxs: Sequence[Any], y: Any, x: Any, xp: Any, fp: Any) -> Any:
@@ -64,7 +67,7 @@ def _on_segment(dxs: Sequence[Any], k: Any, x: Any, xp: Any, fp: Any) -> Any:
     return total if dx is None else total + slope * dx
 
 
-interpolation = smooth(
+interpolation: Primitive = smooth(
     "interp",
     np.interp,
     _interp_differential,
@@ -194,5 +197,3 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
             width = x[on_axis(along, slice(1, None))] - x[on_axis(along, slice(None, -1))]
     high, low = y[on_axis(axis, slice(1, None))], y[on_axis(axis, slice(None, -1))]
     return np.sum(width * (high + low) / 2.0, axis=axis)
-
-

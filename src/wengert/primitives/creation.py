@@ -94,7 +94,9 @@ def logspace(
     """`base ** linspace(start, stop)`."""
     rank = max(np.ndim(start), np.ndim(stop), np.ndim(base))
     if np.ndim(base):
-        start, stop, base = (np.reshape(as_operand(v) * 1.0, (1,) * (rank - np.ndim(v)) + np.shape(v)) for v in (start, stop, base))
+        start, stop, base = (
+            np.reshape(as_operand(v) * 1.0, (1,) * (rank - np.ndim(v)) + np.shape(v)) for v in (start, stop, base)
+        )
         base = np.expand_dims(base, axis)
     y = np.power(base, np.linspace(start, stop, num, endpoint, axis=axis))
     return y if dtype is None else to_dtype(y, dtype)

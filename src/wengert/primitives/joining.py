@@ -102,9 +102,7 @@ def concatenate(
 
 
 @implements(np.stack)
-def stack(
-    arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Any:
+def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Arrays of one shape side by side along a new axis."""
     parts = [_array(a) for a in arrays]
     if any(tuple(a.shape) != tuple(parts[0].shape) for a in parts):

@@ -129,7 +129,7 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...]) -> Any:
         return two_norm(x, axis=axes)
     if isinstance(ord, str):
         msg = f"Invalid norm order '{ord}' for vectors"
-        raise ValueError(msg)
+        raise ValueError(msg)  # noqa: TRY004 - NumPy's error
     if ord == np.inf:
         return np.max(np.abs(x), axis=axes, initial=0)
     if ord == -np.inf:

@@ -66,7 +66,11 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
         return _pad_by_function(array, widths, mode, kwargs)
     allowed = _OPTIONS.get(mode)
     if allowed is None or set(kwargs) - set(allowed):
-        msg = f"mode {mode!r} is not supported" if allowed is None else f"unsupported keyword arguments for mode {mode!r}: {set(kwargs) - set(allowed)}"
+        msg = (
+            f"mode {mode!r} is not supported"
+            if allowed is None
+            else f"unsupported keyword arguments for mode {mode!r}: {set(kwargs) - set(allowed)}"
+        )
         raise ValueError(msg)
     if _only_copies(mode, kwargs):
         return padded(array, widths=widths, mode="constant" if mode == "empty" else mode)
@@ -82,7 +86,11 @@ def _only_copies(mode: str, options: Any) -> bool:
     if mode == "constant":
         value = options.get("constant_values", 0)
         return isinstance(value, (int, float)) and value == 0
-    return mode in {"wrap", "edge", "empty"} or mode in {"reflect", "symmetric"} and options.get("reflect_type", "even") == "even"
+    return (
+        mode in {"wrap", "edge", "empty"}
+        or mode in {"reflect", "symmetric"}
+        and options.get("reflect_type", "even") == "even"
+    )
 
 
 def _bordered(array: Any, axis: int, front: Any, back: Any) -> Any:
@@ -92,7 +100,11 @@ def _bordered(array: Any, axis: int, front: Any, back: Any) -> Any:
 
 def _repeated(value: Any, array: Any, axis: int, width: int) -> Any:
     shape = (*array.shape[:axis], width, *array.shape[axis + 1 :])
-    return spread(to_dtype(value, array.dtype), shape=shape) if isinstance(value, Tracer) else np.full(shape, value, array.dtype)
+    return (
+        spread(to_dtype(value, array.dtype), shape=shape)
+        if isinstance(value, Tracer)
+        else np.full(shape, value, array.dtype)
+    )
 
 
 def _constants(array: Any, rank: int, options: Any) -> Callable[..., Any]:

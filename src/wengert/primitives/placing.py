@@ -55,7 +55,11 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     """At each place the entry of the first choice whose condition holds."""
     if len(condlist) != len(choicelist) or not condlist:
-        msg = "list of cases must be same length as list of conditions" if condlist else "select with an empty condition list is not possible"
+        msg = (
+            "list of cases must be same length as list of conditions"
+            if condlist
+            else "select with an empty condition list is not possible"
+        )
         raise ValueError(msg)
     choices = [as_operand(c) for c in [*choicelist, default]]
     dtype = common_dtype(choices)
@@ -170,5 +174,3 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     step = shape[1] + 1 if len(shape) == 2 else 1 + int(np.cumprod(shape[:-1]).sum())
     places = np.arange(size_of(a))[:end:step]
     _write(a, places, _cycled(val, places.size))
-
-

@@ -264,5 +264,3 @@ def basis_values(family: str, x: Any, deg: int) -> Any:
         nxt = (a * x + b) * columns[-1]
         columns.append(nxt - c * columns[-2] if k and c else nxt)
     return np.stack(columns, axis=-1)
-
-

@@ -280,7 +280,10 @@ def _complete(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
         msg = f"einsum: the sentence {subscripts!r} names {len(ins)} operands, and {len(ranks)} were given"
         raise ValueError(msg)
     free = [c for c in reversed(LETTERS) if c not in subscripts]
-    hidden = [rank - len(letters.replace("...", "")) if "..." in letters else 0 for letters, rank in zip(ins, ranks, strict=True)]
+    hidden = [
+        rank - len(letters.replace("...", "")) if "..." in letters else 0
+        for letters, rank in zip(ins, ranks, strict=True)
+    ]
     dots = "".join(free[: max(hidden)])
     for letters, rank, n in zip(ins, ranks, hidden, strict=True):
         if n < 0 or "..." not in letters and len(letters) != rank:
@@ -427,5 +430,3 @@ def correlate(a: Any, v: Any, mode: Any = "valid") -> Any:
     a, v, n, m = _two_vectors(a, v)
     full = convolution(a, np.flip(_conjugated(v)))
     return _window(full, n, m, mode, (m - 1) // 2 if n >= m else n // 2)
-
-

@@ -19,13 +19,19 @@ from wengert.primitives.structure import permute, reshape
 rolled = selection(
     "roll",
     lambda x, shift, axis: np.roll(x, shift, axis),
-    laws=lambda make: [((make(5),), {"shift": (2,), "axis": (-1,)}), ((make(3, 4),), {"shift": (1, -1), "axis": (-1, -2)})],
+    laws=lambda make: [
+        ((make(5),), {"shift": (2,), "axis": (-1,)}),
+        ((make(3, 4),), {"shift": (1, -1), "axis": (-1, -2)}),
+    ],
 )
 tiled = selection("tile", lambda x, reps: np.tile(x, reps), laws=lambda make: [((make(2, 3),), {"reps": (2, 1)})])
 repeated = selection(
     "repeat",
     lambda x, repeats, axis: np.repeat(x, repeats, axis),
-    laws=lambda make: [((make(3, 2),), {"repeats": 2, "axis": -1}), ((make(3, 2),), {"repeats": (1, 0, 2), "axis": -2})],
+    laws=lambda make: [
+        ((make(3, 2),), {"repeats": 2, "axis": -1}),
+        ((make(3, 2),), {"repeats": (1, 0, 2), "axis": -2}),
+    ],
 )
 lower = selection("tril", lambda x, k: np.tril(x, k), laws=lambda make: [((make(3, 4),), {"k": 1})])
 upper = selection("triu", lambda x, k: np.triu(x, k), laws=lambda make: [((make(3, 4),), {"k": -1})])
@@ -39,7 +45,9 @@ def _on_diagonal(x: Any, k: int) -> Any:
     return out
 
 
-on_diagonal = selection("on_diagonal", _on_diagonal, laws=lambda make: [((make(3),), {"k": 0}), ((make(3),), {"k": -1})])
+on_diagonal = selection(
+    "on_diagonal", _on_diagonal, laws=lambda make: [((make(3),), {"k": 0}), ((make(3),), {"k": -1})]
+)
 
 
 def from_end(axis: int, rank: int) -> int:

@@ -309,7 +309,11 @@ def _sections(n: int, indices_or_sections: Any, exact: bool) -> list[slice]:
         return [slice(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
     parts = int(indices_or_sections)
     if parts <= 0 or exact and n % parts:
-        msg = "array split does not result in an equal division" if parts > 0 else "number sections must be larger than 0."
+        msg = (
+            "array split does not result in an equal division"
+            if parts > 0
+            else "number sections must be larger than 0."
+        )
         raise ValueError(msg)
     ends = np.cumsum([0, *[n // parts + (k < n % parts) for k in range(parts)]])
     return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
@@ -396,5 +400,3 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = Non
     """`x` under another dtype."""
     result = to_dtype(x, dtype)
     return duplicate(result) if copy and result is x else result
-
-

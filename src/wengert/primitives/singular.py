@@ -45,7 +45,7 @@ SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 # --- second derivatives where values meet ---------------------------------------------------------------------------------
 
 
-def _moves_together(x: Any, change: Any, same: Any, null: Any, values: Any, rectangular: bool) -> Any:
+def _moves_together(x: Any, change: Any, same: Any, null: Any, values: Any, *, rectangular: bool) -> Any:
     """`x`, provided that `change` moves each cluster as a whole, and zero singular values not at all."""
     part = hermitian_part(change)
     split = part - on_diagonal(cluster_mean(diagonal(part), same))
@@ -58,7 +58,7 @@ def _moves_together(x: Any, change: Any, same: Any, null: Any, values: Any, rect
 def _still_differential(dxs: Sequence[Any], y: Any, x: Any, a: Any, u: Any, v: Any, *at: Any, rectangular: bool) -> Any:
     if dxs[0] is None or dxs[1] is None:
         return dxs[0]
-    return _moves_together(dxs[0], adjoint_matrix(u) @ dxs[1] @ v, *at, rectangular)
+    return _moves_together(dxs[0], adjoint_matrix(u) @ dxs[1] @ v, *at, rectangular=rectangular)
 
 
 still: Primitive = smooth(
@@ -66,7 +66,7 @@ still: Primitive = smooth(
     lambda x, *rest, rectangular: x,
     _still_differential,
     pullback=lambda ct, y, x, a, u, v, *at, rectangular: (
-        _moves_together(ct, ct, *at, rectangular), None, None, None, None, None, None,
+        _moves_together(ct, ct, *at, rectangular=rectangular), None, None, None, None, None, None,
     ),  # fmt: skip
     batch=lambda xs, is_batched, params: batched_judgement(still, xs, is_batched, params),
 )
