@@ -17,25 +17,40 @@ from wengert.core.trace import Tracer
 from wengert.primitives.structure import cast, reshape, spread
 
 
+_ARRAYS = (Tracer, np.ndarray, np.generic)
+_OPERANDS = (Tracer, int, float, complex, np.ndarray, np.generic)
+_WEAK = (int, float, complex)
+_WEAK_WITH = {"f": (int, float), "c": (int, float, complex)}  # numbers that leave a dtype of this kind as it is
+
+
 def align_elementwise(operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """Spread and cast the traced operands to the common shape and dtype."""
     if len(operands) == 2:  # the usual cases first: a small operation costs no more than this
         a, b = operands
         if type(a) is Array:
+            x = a.value
             if type(b) is Array:
-                x, y = a.value, b.value
-                if x.shape == y.shape and x.dtype is y.dtype:
+                b = b.value
+            if type(b) is float:
+                if x.dtype.kind in "fc":
                     return operands
-            elif type(b) is float and a.value.dtype.kind in "fc":
+            elif isinstance(b, _ARRAYS) and x.shape == b.shape and x.dtype is b.dtype:
                 return operands
-        elif type(a) is float and type(b) is Array and b.value.dtype.kind in "fc":
-            return operands
+        elif type(b) is Array:
+            y = b.value
+            if type(a) is float:
+                if y.dtype.kind in "fc":
+                    return operands
+            elif isinstance(a, _ARRAYS) and a.shape == y.shape and a.dtype is y.dtype:
+                return operands
     return _align(operands)
 
 
 def as_operand(value: Any) -> Any:
     """An array-like as an operand; Python numbers stay weak, as NumPy's promotion wants."""
-    if isinstance(value, (Tracer, int, float, complex, np.ndarray, np.generic)) or hasattr(value, "__array_function__"):
+    if isinstance(value, _OPERANDS):
+        return np.bool_(value) if type(value) is bool else value
+    if hasattr(value, "__array_function__"):
         return value
     if isinstance(value, (list, tuple)) and contains_tracer(value):
         return FRONT[np.array](value)
@@ -53,14 +68,29 @@ def _align(operands: tuple[Any, ...]) -> tuple[Any, ...]:
     operands = tuple(map(as_operand, operands))
     if not any(isinstance(x, Tracer) for x in operands):
         return operands
-    shape = np.broadcast_shapes(*[x.shape if isinstance(x, Tracer) else np.shape(x) for x in operands])  # type: ignore[attr-defined]
+    shape = common_shape(operands)
     dtype = common_dtype(operands)
-    return tuple(conform(x, shape, dtype) if isinstance(x, Tracer) else x for x in operands)
+    return tuple([conform(x, shape, dtype) if isinstance(x, Tracer) else x for x in operands])
+
+
+def common_shape(operands: Sequence[Any]) -> tuple[int, ...]:
+    """The shape that operands have when they are broadcast against each other."""
+    shapes = {tuple(x.shape) for x in operands if type(x) not in _WEAK}
+    shapes.discard(())
+    if len(shapes) == 1:
+        return shapes.pop()
+    return np.broadcast_shapes(*shapes) if shapes else ()
 
 
 def common_dtype(operands: Sequence[Any]) -> Any:
     """NumPy's promotion, Python numbers being weak."""
-    return np.result_type(*[x if type(x) in (int, float, complex) else x.dtype for x in operands])
+    dtypes = {x.dtype for x in operands if type(x) not in _WEAK}
+    if len(dtypes) == 1:
+        dtype = dtypes.pop()
+        weak = _WEAK_WITH.get(dtype.kind, ())
+        if all(type(x) in weak for x in operands if type(x) in _WEAK):
+            return dtype
+    return np.result_type(*[x if type(x) in _WEAK else x.dtype for x in operands])
 
 
 def conform(x: Any, shape: tuple[int, ...], dtype: Any) -> Any:

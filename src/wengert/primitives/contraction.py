@@ -218,14 +218,15 @@ def matmul(a: Any, b: Any) -> Any:
     if len(a.shape) == 0 or len(b.shape) == 0:
         msg = "matmul: Input operand does not have enough dimensions (a scalar); use * instead"
         raise ValueError(msg)
-    dtype = common_dtype((a, b))
-    a, b = (cast(x, dtype=dtype) if isinstance(x, Tracer) and x.dtype != dtype else x for x in (a, b))
+    if a.dtype is not b.dtype:
+        dtype = common_dtype((a, b))
+        a, b = (cast(x, dtype=dtype) if isinstance(x, Tracer) and x.dtype != dtype else x for x in (a, b))
     sentence = _VECTOR_SENTENCES.get((len(a.shape), len(b.shape)))
     if sentence is not None:
         if a.shape[-1] != b.shape[0]:
             msg = f"matmul: the last axis of the first operand has length {a.shape[-1]}, the first of the second {b.shape[0]}"
             raise ValueError(msg)
-        return contract(a, b, sentence=sentence)
+        return einsum_of(a, b, sentence=sentence)
     row, column = len(a.shape) == 1, len(b.shape) == 1
     a = reshape(a, shape=(1, a.shape[0])) if row else a
     b = reshape(b, shape=(b.shape[0], 1)) if column else b
