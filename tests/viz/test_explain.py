@@ -47,15 +47,12 @@ def test_plain_text():
         "",
         "Reverse walk: how fast the output changes with each step, from the last to the first",
         "",
-        "  step   adjoint   adds to the adjoints of its operands",
-        f"  f      {bar('f')} = 1     {bar('a')} += {bar('f')}·∂f/∂a = 1·1 = 1",
-        f"                   {bar('b')} += {bar('f')}·∂f/∂b = 1·5 = 5",
-        f"  b      {bar('b')} = 5     {bar('x')} += {bar('b')}·∂b/∂x = 5·1 = 5",
-        f"                   {bar('y')} += {bar('b')}·∂b/∂y = 5·(-1) = -5",
-        f"  a      {bar('a')} = 1     {bar('x')} += {bar('a')}·∂a/∂x = 1·1 = 1",
-        f"                   {bar('y')} += {bar('a')}·∂a/∂y = 1·1 = 1",
-        f"  y      {bar('y')} = -4",
-        f"  x      {bar('x')} = 6",
+        "  step   adjoint by the chain rule   with the slopes   in numbers       adjoint",
+        f"  f      {bar('f')} = 1                                                                1",
+        f"  b      {bar('b')} = {bar('f')}·∂f/∂b                 = {bar('f')}·a             = 1·5                  5",
+        f"  a      {bar('a')} = {bar('f')}·∂f/∂a                 = {bar('f')}·b             = 1·1                  1",
+        f"  y      {bar('y')} = {bar('b')}·∂b/∂y + {bar('a')}·∂a/∂y                         = 5·(-1) + 1·1        -4",
+        f"  x      {bar('x')} = {bar('b')}·∂b/∂x + {bar('a')}·∂a/∂x                         = 5·1 + 1·1            6",
         "",
         "Both walks give",
         "  df/dx = 2x = 6",
@@ -86,9 +83,52 @@ def test_gradients_of_a_network_against_central_differences():
             np.testing.assert_allclose(e.gradients[f"params[{key!r}]"][place], slope, rtol=1e-7, atol=1e-9)
 
 
-def test_columns_for_elements_of_small_inputs_and_one_for_large():
-    labels = [c.label for c in wg.explain(lambda x, v, w: x * v @ v + w @ w)(1.0, np.ones(2), np.ones(50)).columns]
-    assert labels == ["d/dx", "d/dv[0]", "d/dv[1]", "d/dw·1"]
+def test_columns_for_elements_of_few_and_one_for_each_larger_input():
+    def labels(f, *args):
+        return [c.label for c in wg.explain(f)(*args).columns]
+
+    assert labels(lambda x, v: x * v @ v, 1.0, np.ones(2)) == ["d/dx", "d/dv[0]", "d/dv[1]"]
+    assert labels(lambda x, v, w: x * v @ v + w @ w, 1.0, np.ones(2), np.ones(50)) == ["d/dx", "d/dv·1", "d/dw·1"]
+    e = wg.explain(lambda *args: args[0] * args[9])(*np.arange(10.0))
+    assert len(e.columns) == 6
+    assert "The first 6 of 10 directions are shown." in str(e)
+    assert e.gradients["args[9]"] == 0.0
+    assert e.gradients["args[0]"] == 9.0
+
+
+def test_slopes_are_formulas_in_the_names_of_the_user():
+    def f(x, rate):
+        h = np.tanh(rate * x)
+        w = np.exp(-h) / x
+        return w * np.sin(x) + x**3
+
+    steps = {s.name: s for s in wg.explain(f)(0.5, 2.0).steps}
+    slopes = {(c.source[0], c.operand): c.slope for s in steps.values() for c in s.contributions}
+    assert slopes["h", "a"] == "sech(a)²"
+    assert slopes["w", "x"] == "(-w) / x"
+    assert {"cos(x)", "3·x²", "rate", "w"} <= set(slopes.values())
+
+
+def test_the_sum_over_many_uses_is_shortened():
+    def f(x):
+        s = 0.0
+        for k in range(20):
+            s = s + np.sin(x * k)
+        return s
+
+    e = wg.explain(f)(0.3)
+    np.testing.assert_allclose(e.gradients["x"], sum(k * np.cos(0.3 * k) for k in range(20)), rtol=1e-13)
+    assert "… 17 more terms" in str(e)
+
+
+def test_several_outputs_of_one_step():
+    def f(a):
+        w, v = np.linalg.eigh(a)
+        return w[0] * v[0, 0] ** 2
+
+    e = wg.explain(f)(np.array([[2.0, 1.0], [1.0, 3.0]]))
+    assert "eigh(" in str(e)
+    assert f"({bar('w')}, {bar('v')})" in str(e)
 
 
 def test_vector_output_says_that_the_walk_starts_from_ones():

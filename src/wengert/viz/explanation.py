@@ -12,12 +12,13 @@ from wengert import _optional
 from wengert.api import grad
 from wengert.core.graph import Graph, Var
 from wengert.transforms.record_graph import trace
-from wengert.viz.notation import bar, brief, expression, pad, width
+from wengert.viz.notation import bar, brief, cut, expression, is_atomic, number, pad, terse, width
 from wengert.viz.polynomial import closed_forms
-from wengert.viz.tables import html_page, rich_tables
+from wengert.viz.tables import FORWARD, REVERSE, REVERSE_HEAD, forward_head, html_page, rich_tables
 from wengert.viz.walks import Contribution, Step, Walks, as_floats
 
 LONGEST = 60  # a longer program shows its first and last steps
+_MOST_TERMS = 4  # of a sum over the uses of a step
 
 
 class Explanation:
@@ -33,6 +34,7 @@ class Explanation:
         self.graph: Graph = walks.graph
         self.steps: list[Step] = walks.steps
         self.columns = walks.columns
+        self.n_directions = walks.n_directions
         self.inputs = {step.name: step.value for step in self.steps if step.is_input}
         self.gradients = {
             s.name: np.zeros_like(s.value) if s.adjoint is None else s.adjoint
@@ -77,7 +79,17 @@ class Explanation:
         outputs = [a for a in self.graph.outputs if isinstance(a, Var) and a.type.is_inexact]
         if len(outputs) == 1 and outputs[0].type.shape == ():
             return ""
-        return "The output is not one number: the reverse walk starts from ones, and gives the gradient of the sum of all outputs."
+        return "The output is not one number: the walk starts from ones, and gives the gradient of the sum of all outputs."
+
+    @property
+    def forward_notes(self) -> list[str]:
+        """What the columns of the forward walk leave out."""
+        notes = []
+        if any(column.label.endswith("·1") for column in self.columns):
+            notes.append("A column d/dx·1 moves all elements of x together, at the rate 1.")
+        if self.n_directions > len(self.columns):
+            notes.append(f"The first {len(self.columns)} of {self.n_directions} directions are shown.")
+        return notes
 
     def summary(self) -> list[str]:
         """`df/dx = 2x = 6`, one line for each input."""
@@ -111,11 +123,10 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [self.title, f"at {self.point}" if self.point else "", ""]
-        lines += ["Forward walk: the value of each step, and how fast it changes with each input", ""]
-        lines += _columns([forward_head(self), *forward_rows(self)], numbers=2)
-        lines += ["", "Reverse walk: how fast the output changes with each step, from the last to the first"]
-        lines += [self.note, ""] if self.note else [""]
-        lines += _columns([["step", "adjoint", "adds to the adjoints of its operands"], *reverse_rows(self)])
+        lines += [FORWARD, *self.forward_notes, ""]
+        lines += _columns([forward_head(self), *forward_rows(self)], right=range(2, 3 + len(self.columns)))
+        lines += ["", REVERSE, *([self.note] if self.note else []), ""]
+        lines += _columns([REVERSE_HEAD, *reverse_rows(self)], right=[len(REVERSE_HEAD) - 1])
         lines += ["", "Both walks give" if self.columns else "", *(f"  {line}" for line in self.summary())]
         return "\n".join(lines).rstrip()
 
@@ -145,11 +156,6 @@ class Explanation:
             console.print(self.__rich__())
 
 
-def forward_head(explanation: Explanation) -> list[str]:
-    """The column titles of the forward walk."""
-    return ["step", "formula", "value", *(column.label for column in explanation.columns), "line"]
-
-
 def forward_rows(explanation: Explanation) -> list[list[str]]:
     """The forward walk as text, one row for each step."""
     rows = []
@@ -157,43 +163,82 @@ def forward_rows(explanation: Explanation) -> list[list[str]]:
         if step is None:
             rows.append(["…", f"{len(explanation.steps) - LONGEST} more steps", *[""] * (len(explanation.columns) + 2)])
         else:
-            rows.append([step.name, step.formula, brief(step.value), *map(brief, step.tangents), step.location])
+            rows.append([step.name, cut(step.formula, 60), brief(step.value), *map(terse, step.tangents), step.location])
     return rows
 
 
 def reverse_rows(explanation: Explanation) -> list[list[str]]:
-    """The reverse walk as text, from the last step to the first; a row for each contribution."""
+    """The reverse walk as text, from the last step to the first: each adjoint as the sum over the step's uses."""
     rows = []
     for step in reversed(explanation.shown()):
         if step is None:
-            rows.append(["…", "", f"{len(explanation.steps) - LONGEST} more steps"])
-            continue
-        adjoint = f"{bar(step.name)} = {brief(step.adjoint)}" if step.adjoint is not None else "not reached"
-        said = [describe_contribution(step, c) for c in step.contributions]
-        rows.append([step.name, adjoint, said[0] if said else ""])
-        rows += [["", "", line] for line in said[1:]]
+            rows.append(["…", f"{len(explanation.steps) - LONGEST} more steps", "", "", ""])
+        elif step.adjoint is None:
+            rows.append([step.name, "no derivative reaches it", "", "", ""])
+        else:
+            rows.append([step.name, *chain_rule(step), brief(step.adjoint)])
     return rows
 
 
-def describe_contribution(step: Step, c: Contribution) -> str:
+def chain_rule(step: Step) -> tuple[str, str, str]:
+    """The adjoint of a step as a sum: `ā·∂a/∂x + b̄·∂b/∂x`, the same with slopes as formulas, and as numbers."""
+    terms = step.received
+    seed = ["1"] if step.is_output else []
+    symbols = _sum([*seed, *map(product_in_symbols, terms)])
+    slopes = _sum([*seed, *map(product_with_slope, terms)]) if any(c.slope for c in terms) else ""
+    is_scalar = np.ndim(step.value) == 0 and all(np.ndim(c.adjoint) == 0 and c.partial is not None for c in terms)
+    numbers = _sum([*seed, *(_product(terse(c.adjoint), terse(c.partial)) for c in terms)]) if terms and is_scalar else ""
+    return f"{bar(step.name)} = {symbols}", f"= {slopes}" if slopes else "", f"= {numbers}" if numbers else ""
+
+
+def product_in_symbols(c: Contribution) -> str:
+    """`ā·∂a/∂x`, or `(∂a/∂x)ᵀ ā` where the derivative is a matrix."""
+    names, bars = ", ".join(c.source), ", ".join(map(bar, c.source))
+    if len(c.source) > 1:
+        return f"(∂({names})/∂{c.operand})ᵀ ({bars})"
+    if c.is_elementwise or np.ndim(c.adjoint) == np.ndim(c.value) == 0:
+        return f"{bars}·∂{names}/∂{c.operand}"
+    return f"(∂{names}/∂{c.operand})ᵀ {bars}"
+
+
+def product_with_slope(c: Contribution) -> str:
+    """`ā·cos(x)`."""
+    if c.slope:
+        return _product(bar(c.source[0]), c.slope)
+    partial = np.asarray(c.partial)
+    if c.partial is None or not c.is_elementwise or partial.size == 0 or np.any(partial != partial.flat[0]):
+        return product_in_symbols(c)
+    one = number(partial.flat[0], 4)
+    return bar(c.source[0]) if one == "1" else f"-{bar(c.source[0])}" if one == "-1" else _product(bar(c.source[0]), one)
+
+
+def describe_contribution(c: Contribution) -> str:
     """`x̄ += ā·∂a/∂x = 1·1 = 1`."""
-    left, ct, slope = bar(c.operand), bar(step.name), f"∂{step.name}/∂{c.operand}"
-    if np.ndim(step.value) == 0 and np.ndim(c.value) == 0 and c.partial is not None:
-        factors = [brief(step.adjoint), brief(c.partial)]
-        work = "·".join(f"({x})" if x.startswith("-") and k else x for k, x in enumerate(factors))
-        return f"{left} += {ct}·{slope} = {work} = {brief(c.value)}"
-    is_slope = step.node is not None and step.node.primitive.family == "elementwise"
-    product = f"{ct}·{slope}" if is_slope else f"({slope})ᵀ {ct}"
-    return f"{left} += {product} = {brief(c.value)}"
+    work = f"{bar(c.operand)} += {product_in_symbols(c)}"
+    if c.slope:
+        work += f" = {product_with_slope(c)}"
+    if c.partial is not None and np.ndim(c.adjoint) == np.ndim(c.value) == 0:
+        work += f" = {_product(terse(c.adjoint), terse(c.partial))}"
+    return f"{work} = {brief(c.value)}"
 
 
-def _columns(rows: Sequence[Sequence[str]], numbers: int | None = None) -> list[str]:
-    """Rows of text as aligned columns; from column `numbers` on, but for the last, on the right."""
-    widths = [max(width(row[k]) for row in rows) for k in range(len(rows[0]))]
+def _product(left: str, right: str) -> str:
+    left = left if is_atomic(left) or left[:1] == "-" else f"({left})"
+    return f"{left}·{right if is_atomic(right) else f'({right})'}"
+
+
+def _sum(terms: Sequence[str]) -> str:
+    if len(terms) > _MOST_TERMS:
+        terms = [*terms[: _MOST_TERMS - 1], f"… {len(terms) - _MOST_TERMS + 1} more terms"]
+    return " + ".join(terms).replace("+ -", "- ")
+
+
+def _columns(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
+    """Rows of text as aligned columns, those of numbers on the right; a column that is empty is left out."""
+    kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]
+    widths = {k: max(width(row[k]) for row in rows) for k in kept}
     lines = []
     for row in rows:
-        cells = [
-            pad(cell, widths[k], right=numbers is not None and numbers <= k < len(row) - 1) for k, cell in enumerate(row)
-        ]
+        cells = [pad(row[k], widths[k], right=k in right) for k in kept]
         lines.append(("  " + "   ".join(cells)).rstrip())
     return lines

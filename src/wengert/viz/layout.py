@@ -8,12 +8,14 @@ of one size only.)
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 GAP = 26.0  # between neighbours in a layer
 LAYER_GAP = 22.0
 LONGEST = 8  # an edge across more layers of nodes is cut: its source is named again next to its target
+WIDEST_FAN = 6  # and so are the edges from one node to more nodes than this of one layer
 _ORDER_SWEEPS, _COORDINATE_SWEEPS = 16, 24
 Key = str
 
@@ -73,15 +75,17 @@ def place(
 
     `mention` is the size of a second mention of each node.
     """
-    layers = longest_path(sizes, edges)
+    layers = layers_of(sizes, edges)
+    fans = Counter((edge.source, layers[edge.target]) for edge in edges)
     vertices = {key: Vertex(*size, layer=2 * layers[key]) for key, size in sizes.items()}
     everything = list(vertices.values())
     chains: list[list[Vertex]] = []
     cuts: list[bool] = []
     for edge in edges:
         source, target = vertices[edge.source], vertices[edge.target]
-        is_cut = mention is not None and target.layer - source.layer > 2 * LONGEST
-        if is_cut and mention is not None:
+        is_far = target.layer - source.layer > 2 * LONGEST or fans[edge.source, layers[edge.target]] > WIDEST_FAN
+        is_cut = mention is not None and is_far
+        if mention is not None and is_far:
             source = Vertex(*mention[edge.source], layer=target.layer - 2)
             everything.append(source)
         bends = [Vertex(4.0, 0.0, layer) for layer in range(source.layer + 1, target.layer)]
@@ -101,14 +105,19 @@ def place(
     return Layout({key: (v.x, v.y) for key, v in vertices.items()}, routes, right, bottom)
 
 
-def longest_path(sizes: Mapping[Key, tuple[float, float]], edges: Sequence[Edge]) -> dict[Key, int]:
-    """The layer of each node: one below its lowest predecessor."""
+def layers_of(sizes: Mapping[Key, tuple[float, float]], edges: Sequence[Edge]) -> dict[Key, int]:
+    """The layer of each node: below all its predecessors, sources on top, and the rest just above its first use."""
     layers = dict.fromkeys(sizes, 0)
-    incoming: dict[Key, list[Key]] = {key: [] for key in sizes}
+    sources: dict[Key, list[Key]] = {key: [] for key in sizes}
+    targets: dict[Key, list[Key]] = {key: [] for key in sizes}
     for edge in edges:
-        incoming[edge.target].append(edge.source)
+        sources[edge.target].append(edge.source)
+        targets[edge.source].append(edge.target)
     for key in sizes:
-        layers[key] = max((layers[source] + 1 for source in incoming[key]), default=0)
+        layers[key] = max((layers[source] + 1 for source in sources[key]), default=0)
+    for key in reversed(list(sizes)):
+        if sources[key] and targets[key]:
+            layers[key] = min(layers[target] for target in targets[key]) - 1
     return layers
 
 

@@ -15,9 +15,11 @@ from wengert.core.text import format_literal
 LETTERS = "abcdfgh"  # the operands in a card's formula; e is Euler's number
 _RAISED = "ᵃᵇᶜᵈᶠᵍʰ"
 _SUPERSCRIPTS = dict(zip("0123456789-abcdefghijklmnoprstuvwxyz", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ", strict=True))
+_POWERS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 _WORD = re.compile(r"(^|[(+\-/·,] ?)([A-Za-z₀-₉]{2,}) ([a-df-h])(?![A-Za-z])")
 _PRODUCT = re.compile(r"(?<![A-Za-z])([a-df-h]) (?=[a-df-h\d](?![A-Za-z]))|(?<=[\dπ]) (?=[a-df-h](?![A-Za-z]))")
 _OPERAND = re.compile(r"(?<![A-Za-z])[a-df-h](?![A-Za-z])|⁻?[ᵃᵇᶜᵈᶠᵍʰ]")
+_PRODUCTS = {"i,i->", "ij,j->i", "i,ij->j", "ij,jk->ik"}  # index sentences that NumPy writes with @
 _FEW = 4  # an array of so many elements is written out
 
 
@@ -25,7 +27,7 @@ def number(value: Any, digits: int = 6) -> str:
     """A number in a few digits: `5`, `0.333333`, `1+2j`."""
     value = value.item() if isinstance(value, (np.ndarray, np.generic)) else value
     if isinstance(value, complex):
-        return f"{number(value.real)}{'-' if value.imag < 0 else '+'}{number(abs(value.imag))}j"
+        return f"{number(value.real, digits)}{'-' if value.imag < 0 else '+'}{number(abs(value.imag), digits)}j"
     if isinstance(value, float):
         text = f"{value:.{digits}g}"
         return "0" if text == "-0" else text
@@ -52,15 +54,38 @@ def brief(value: Any) -> str:
     return f"{kind} {number(low, 3)} … {number(high, 3)}, mean {number(np.mean(array), 3)}"
 
 
-def _nested(array: Any) -> str:
-    return f"[{', '.join(_nested(x) if x.ndim else number(x, 4) for x in array)}]"
+def terse(value: Any) -> str:
+    """A value in a few letters, for columns and edges: a large array by its norm."""
+    if value is None:
+        return "0"
+    array = np.asarray(value)
+    if array.ndim == 0:
+        return number(array[()], 5)
+    if array.size <= _FEW and array.ndim == 1 and array.size:
+        return _nested(array, 3)
+    if array.size and array.dtype.kind in "fc":
+        if np.all(array == array.flat[0]):
+            return f"{number(array.flat[0], 4)} everywhere"
+        return f"norm {number(np.sqrt(np.sum(np.square(np.abs(array)))), 3)}"
+    return f"{array.dtype}[{','.join(map(str, array.shape))}]"
+
+
+def cut(text: str, longest: int) -> str:
+    """`text`, or its beginning and an ellipsis."""
+    return text if width(text) <= longest else text[: longest - 1] + "…"
+
+
+def _nested(array: Any, digits: int = 4) -> str:
+    return f"[{', '.join(_nested(x, digits) if x.ndim else number(x, digits) for x in array)}]"
 
 
 def bar(name: str) -> str:
-    """The adjoint of a variable: its name with a bar over it."""
+    """The adjoint of a variable: its name with a bar over it, of `params['w']` over `params`."""
+    head = re.match(r"\w*", name)
+    n = head.end() if head else 0
     if len(name) == 1:
         return unicodedata.normalize("NFC", name + "\u0304")
-    return "".join(letter + "\u0305" for letter in name)
+    return "".join(letter + "\u0305" for letter in name[:n]) + name[n:]
 
 
 def width(text: str) -> int:
@@ -82,6 +107,8 @@ def constant(atom: Const) -> str:
 
 def formula(node: Node, texts: Sequence[str]) -> str:
     """What a node computes, as its card writes it, with these texts for its operands."""
+    if node.params.get("sentence") in _PRODUCTS:
+        return " @ ".join(text if is_atomic(text) else f"({text})" for text in texts)
     template = node.primitive.formula
     if not isinstance(template, str) or not template:
         return _call(node, texts)
@@ -114,6 +141,7 @@ def _operand(match: re.Match[str], template: str, texts: Sequence[str]) -> str:
 
 def is_atomic(text: str) -> bool:
     """Whether a formula needs no parentheses around it: a name, a number, `f(...)`, `x[...]`, `|x|`."""
+    text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).rstrip(_POWERS)
     if re.fullmatch(r"[\w.]+", text) or (text[:1] == text[-1:] == "|" and text.count("|") == 2):
         return True
     if text[-1:] not in {")", "]"} or not re.match(r"\w|\(", text):

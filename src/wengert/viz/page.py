@@ -60,7 +60,7 @@ def _details(explanation: Explanation, k: int) -> str:
     lines += [f"{column.label:8} {brief(tangent)}" for column, tangent in pairs]
     if step.adjoint is not None:
         lines.append(f"{bar(step.name)}        {_full(step.adjoint)}")
-    return "\n".join([*lines, *(describe_contribution(step, c) for c in step.contributions)])
+    return "\n".join([*lines, *(describe_contribution(c) for c in step.contributions)])
 
 
 def _full(value: object) -> str:

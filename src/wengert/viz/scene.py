@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from wengert.core.graph import Var
 from wengert.viz.explanation import Explanation, describe_contribution
 from wengert.viz.layout import Edge, Layout, place
-from wengert.viz.notation import bar, brief, number, width
+from wengert.viz.notation import bar, brief, cut, terse, width
 from wengert.viz.walks import Contribution, Step
 
 LETTER, LINE = 7.83, 19.0  # of the text in boxes: 13 px, monospaced
 SMALL = 6.63  # a letter on an edge: 11 px
-_MOST = 120  # of a longer program the first and last steps are drawn
+_MOST = 240  # of a longer program the first and last steps are drawn
 _WIDEST = 44  # letters in a box
 _MORE = "…"
+_LONGEST_SLOPE = 12  # letters of a formula on an edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,39 +122,29 @@ def _label(step: Step, slot: int) -> tuple[str, str]:
     if found is None:
         return "", f"{step.operands[slot]} → {step.name}"
     value = found.partial
-    if value is None:
+    if value is None or (not found.is_elementwise and np.size(value) > 4):
         shape = (*np.shape(step.value), *np.shape(found.value))
-        return f"{slope}: {'×'.join(map(str, shape))}", describe_contribution(step, found)
-    array = np.asarray(value)
-    short = number(array[()], 4) if array.ndim == 0 else _small(array)
-    return f"{slope} = {short}", f"{slope} = {brief(value)}\n{describe_contribution(step, found)}"
-
-
-def _small(array: Any) -> str:
-    if array.size <= 3 and array.ndim == 1:
-        return f"[{', '.join(number(x, 3) for x in array)}]"
-    if array.size and np.all(array == array.flat[0]):
-        return f"{number(array.flat[0], 4)}, all"
-    return f"array[{','.join(map(str, array.shape))}]"
+        return f"{slope}: {'×'.join(map(str, shape))}", describe_contribution(found)
+    symbol = f"{found.slope} = " if found.slope and width(found.slope) <= _LONGEST_SLOPE else ""
+    full = f"{slope} = {found.slope} = {brief(value)}" if found.slope else f"{slope} = {brief(value)}"
+    return f"{slope} = {symbol}{terse(value)}", f"{full}\n{describe_contribution(found)}"
 
 
 def barred(text: str) -> tuple[str, str]:
-    """The line of an adjoint as the name that has a bar, without it, and the rest: every renderer draws its own bar."""
+    """The line of an adjoint as what has a bar, without it, and the rest: every renderer draws its own bar."""
     name, equals, rest = text.partition(" = ")
     letters = unicodedata.normalize("NFD", name)
-    return "".join(c for c in letters if not unicodedata.combining(c)), equals + rest
+    n = max((k + 1 for k, c in enumerate(letters) if unicodedata.combining(c)), default=len(letters))
+    plain = "".join(c for c in letters[:n] if not unicodedata.combining(c))
+    return plain, letters[n:] + equals + rest
 
 
 def _lines(step: Step) -> tuple[tuple[str, str], ...]:
     head = step.name if step.is_input else f"{step.name} = {step.formula}"
-    lines = [(_cut(head), "name"), (_cut(brief(step.value)), "value")]
+    lines = [(cut(head, _WIDEST), "name"), (cut(brief(step.value), _WIDEST), "value")]
     if step.adjoint is not None:
-        lines.append((_cut(f"{bar(step.name)} = {brief(step.adjoint)}"), "adjoint"))
+        lines.append((cut(f"{bar(step.name)} = {brief(step.adjoint)}", _WIDEST), "adjoint"))
     return tuple(lines)
-
-
-def _cut(text: str) -> str:
-    return text if width(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
 def _size(lines: tuple[tuple[str, str], ...]) -> tuple[float, float]:

@@ -9,6 +9,9 @@ from typing import Any
 from wengert import _optional
 
 Rows = Sequence[Sequence[str]]
+FORWARD = "Forward walk: the value of each step, and how fast it changes with each input"
+REVERSE = "Reverse walk: how fast the output changes with each step, from the last to the first"
+REVERSE_HEAD = ("step", "adjoint by the chain rule", "with the slopes", "in numbers", "adjoint")
 STYLE = """
 .wengert { --ink: #1b1f24; --soft: #59636e; --line: #d1d9e0; --paper: #ffffff; --value: #0072b2; --adjoint: #b34e00;
   color: var(--ink); background: var(--paper); font: 14px/1.5 system-ui, sans-serif; padding: 0.5em 1em; }
@@ -18,6 +21,7 @@ STYLE = """
   background: none; color: inherit; white-space: nowrap; }
 .wengert th { color: var(--soft); font-weight: 600; } .wengert .number { text-align: right; }
 .wengert .value { color: var(--value); } .wengert .adjoint { color: var(--adjoint); }
+.wengert .name, .wengert .result { font-weight: 600; } .wengert .result { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
 .wengert .scroll { overflow-x: auto; } .wengert .faint { color: var(--soft); }
 .wengert tr.lit td { background: color-mix(in srgb, var(--value) 14%, transparent); }
 @media (prefers-color-scheme: dark) { .wengert { --ink: #e6edf3; --soft: #9aa6b2; --line: #3d444d; --paper: #10151b;
@@ -30,7 +34,7 @@ def rich_tables(explanation: Any, forward: Rows, reverse: Rows) -> Any:
     table, text = _optional.load("rich.table", "coloured tables", "viz"), _optional.load("rich.text", "coloured tables", "viz")
     group = _optional.load("rich.console", "coloured tables", "viz").Group
 
-    first = table.Table(title="Forward walk: value of each step, and its change with each input", title_justify="left")
+    first = table.Table(box=_optional.load("rich.box", "coloured tables", "viz").SIMPLE_HEAD, pad_edge=False)
     first.add_column("step", style="bold")
     first.add_column("formula")
     first.add_column("value", justify="right", style="cyan")
@@ -39,32 +43,45 @@ def rich_tables(explanation: Any, forward: Rows, reverse: Rows) -> Any:
     first.add_column("line", style="dim")
     for row in forward:
         first.add_row(*map(text.Text, row))
-    second = table.Table(title="Reverse walk: change of the output with each step", title_justify="left")
-    second.add_column("step", style="bold")
-    second.add_column("adjoint", style="yellow")
-    second.add_column("adds to the adjoints of its operands")
+    second = table.Table(box=first.box, pad_edge=False)
+    kept = [k for k in range(5) if any(row[k] for row in reverse)]
+    styles = ["bold", "", "", "", "yellow"]
+    for k in kept:
+        second.add_column(REVERSE_HEAD[k], style=styles[k])
     for row in reverse:
-        second.add_row(*map(text.Text, row))
-    head = text.Text(explanation.title, style="bold") + text.Text(f"   at {explanation.point}\n", style="not bold")
+        second.add_row(*(text.Text(row[k]) for k in kept))
+    head = text.Text(explanation.title, style="bold")
+    point = text.Text(f"at {explanation.point}\n" if explanation.point else "")
+    notes = [text.Text(note, style="dim") for note in explanation.forward_notes]
     note = [text.Text(explanation.note, style="dim")] if explanation.note else []
     tail = text.Text("\n".join(["Both walks give", *(f"  {line}" for line in explanation.summary())]), style="bold")
-    return group(head, first, text.Text(""), second, *note, text.Text(""), tail)
+    titles = [text.Text(title, style="italic") for title in (FORWARD, REVERSE)]
+    return group(head, point, titles[0], *notes, first, titles[1], *note, second, tail)
+
+
+def forward_head(explanation: Any) -> list[str]:
+    """The column titles of the forward walk."""
+    return ["step", "formula", "value", *(column.label for column in explanation.columns), "line"]
 
 
 def html_tables(explanation: Any, forward: Rows, reverse: Rows) -> str:
     """The two tables, without their style sheet."""
-    n = len(explanation.columns)
-    head = ["step", "formula", "value", *(column.label for column in explanation.columns), "line"]
-    kinds = ["", "", "number value", *["number"] * n, "faint"]
-    note = f"<p>{escape(explanation.note)}</p>" if explanation.note else ""
+    kinds = ["name", "", "number value", *["number"] * len(explanation.columns), "faint"]
     summary = "".join(f"<div>{escape(line)}</div>" for line in explanation.summary())
+    kept = [k for k in range(len(REVERSE_HEAD)) if any(row[k] for row in reverse)]
+    styles = ["name", "", "", "", "number adjoint"]
+    reverse_table = _table([REVERSE_HEAD[k] for k in kept], [styles[k] for k in kept], [[row[k] for k in kept] for row in reverse])
     return (
-        f"<h3>Forward walk</h3><p>The value of each step, and how fast it changes with each input.</p>"
-        f"{_table(head, kinds, forward)}"
-        f"<h3>Reverse walk</h3><p>How fast the output changes with each step, from the last to the first.</p>{note}"
-        f"{_table(['step', 'adjoint', 'adds to the adjoints of its operands'], ['', 'adjoint', ''], reverse)}"
-        f"<h3>Both walks give</h3><div class='adjoint'>{summary}</div>"
+        f"{_heading(FORWARD, explanation.forward_notes)}{_table(forward_head(explanation), kinds, forward)}"
+        f"{_heading(REVERSE, [explanation.note] if explanation.note else [])}{reverse_table}"
+        f"<h3>Both walks give</h3><div class='adjoint result'>{summary}</div>"
     )
+
+
+def _heading(title: str, notes: Sequence[str]) -> str:
+    head, _, rest = title.partition(": ")
+    said = [rest[0].upper() + rest[1:] + ".", *notes]
+    return f"<h3>{head}</h3>" + "".join(f"<p>{escape(line)}</p>" for line in said)
 
 
 def html_page(explanation: Any, forward: Rows, reverse: Rows) -> str:
@@ -78,10 +95,6 @@ def _table(head: Sequence[str], kinds: Sequence[str], rows: Rows) -> str:
         pairs = zip(cells, [f' class="{kind}"' if kind else "" for kind in kinds], strict=True)
         return "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in pairs)
 
-    name = ""
-    body = []
-    for cells in rows:
-        name = cells[0] or name
-        body.append(f'<tr data-step="{escape(name)}">{row(cells, "td")}</tr>')
-    table = f"<thead><tr>{row(head, 'th')}</tr></thead><tbody>{''.join(body)}</tbody>"
+    body = "".join(f'<tr data-step="{escape(cells[0])}">{row(cells, "td")}</tr>' for cells in rows)
+    table = f"<thead><tr>{row(head, 'th')}</tr></thead><tbody>{body}</tbody>"
     return f"<div class='scroll'><table>{table}</table></div>"

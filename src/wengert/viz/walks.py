@@ -16,9 +16,10 @@ from wengert.core.graph import Const, Graph, Node, Var
 from wengert.core.text import name_atoms
 from wengert.transforms.record_graph import Recording
 from wengert.viz.notation import constant, formula
+from wengert.viz.slopes import slope_text
 
-MOST_COLUMNS = 8
-_FEW_ELEMENTS = 4  # an input of so many elements gets a column for each
+MOST_COLUMNS = 6
+_FEW_DIRECTIONS = 4  # if all inputs together have so few elements, each gets a column
 _SMALL_JACOBIAN = 64
 
 
@@ -33,13 +34,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one step adds to the adjoint of one of its operands."""
+    """What one step adds to the adjoint of one of its operands: one term of the chain rule's sum."""
 
+    source: tuple[str, ...]  # the results of the step
+    adjoint: Any  # of the first of them
     operand: str
     slot: int
-    partial: Any  # local partial derivative: a number, slopes, or a small Jacobian; None for a large one
+    slope: str  # the local partial derivative as a formula, if there is a short one
+    partial: Any  # and as a number, slopes, or a small Jacobian; None for a large one
     value: Any
     total: Any  # the operand's adjoint after this
+    is_elementwise: bool
 
 
 @dataclass(slots=True)
@@ -53,8 +58,10 @@ class Step:
     node: Node | None = None
     operands: tuple[str, ...] = ()
     adjoint: Any = None
-    contributions: list[Contribution] = field(default_factory=list)
+    contributions: list[Contribution] = field(default_factory=list)  # to the adjoints of its operands
+    received: list[Contribution] = field(default_factory=list)  # by its own adjoint
     location: str = ""
+    is_output: bool = False
 
     @property
     def is_input(self) -> bool:
@@ -70,7 +77,8 @@ class Walks:
         self.graph: Graph = recording.graph
         self.values = recording.values
         self.names = name_atoms(self.graph)
-        self.columns = make_columns([(self.names[v], self.values[v]) for v in self.graph.inputs])
+        columns = make_columns([(self.names[v], self.values[v]) for v in self.graph.inputs])
+        self.columns, self.n_directions = columns[:MOST_COLUMNS], len(columns)
         self._by_var: dict[Var, Step] = {}
         self._walk_forward()
         self._walk_back()
@@ -91,6 +99,7 @@ class Walks:
             y = results[0] if node.primitive.n_outputs is None else tuple(results)
             tangents = [self._push(node, k, y, xs) for k in range(len(self.columns))]
             said = formula(node, [self.text(a) for a in node.operands])
+            said = said if len(results) == 1 else f"{node.primitive.name}({', '.join(map(self.text, node.operands))})"
             for k, var in enumerate(node.outputs):
                 self._by_var[var] = Step(
                     self.names[var], said if len(results) == 1 else f"{said}[{k}]", results[k],
@@ -112,6 +121,7 @@ class Walks:
                 step = self._by_var[output]
                 ones = np.ones(output.type.shape, output.type.dtype)[()]
                 step.adjoint = ones if step.adjoint is None else step.adjoint + ones
+                step.is_output = True
         for node in reversed(self.graph.nodes):
             adjoints = [self._by_var[y].adjoint for y in node.outputs]
             if node.primitive.pull is None or all(ct is None for ct in adjoints):
@@ -131,10 +141,14 @@ class Walks:
                 continue
             operand = self._by_var[node.operands[slot]]  # type: ignore[index]
             operand.adjoint = piece if operand.adjoint is None else operand.adjoint + piece
-            partial = local_partial(node, slot, y, xs)
-            self._by_var[node.outputs[0]].contributions.append(
-                Contribution(operand.name, slot, partial, piece, operand.adjoint)
-            )
+            step = self._by_var[node.outputs[0]]
+            names = tuple(self.names[y] for y in node.outputs)
+            found = Contribution(
+                names, step.adjoint, operand.name, slot, slope_text(node, slot, y, xs, [names[0], *step.operands]),
+                local_partial(node, slot, y, xs), piece, operand.adjoint, node.primitive.family == "elementwise",
+            )  # fmt: skip
+            step.contributions.append(found)
+            operand.received.append(found)
 
     def _value(self, atom: Any) -> Any:
         return atom.value if isinstance(atom, Const) else self.values[atom]
@@ -160,22 +174,21 @@ def local_partial(node: Node, slot: int, y: Any, xs: Sequence[Any]) -> Any:
 
 
 def make_columns(inputs: Sequence[tuple[str, Any]]) -> list[Column]:
-    """A column for each scalar input and each element of a small one; one for all elements of a large one."""
+    """A column for each input, or for each element where there are few: one for all elements of an array otherwise."""
+    inputs = [(name, value) for name, value in inputs if value.dtype.kind in "fc"]
+    is_small = sum(int(np.prod(value.shape, dtype=int)) for _, value in inputs) <= _FEW_DIRECTIONS
     columns: list[Column] = []
     for name, value in inputs:
-        if value.dtype.kind not in "fc":
-            continue
-        n = int(np.prod(value.shape, dtype=int))
         if value.shape == ():
             columns.append(Column(f"d/d{name}", name, np.ones((), value.dtype)[()]))
-        elif n <= _FEW_ELEMENTS:
+        elif is_small:
             for position in np.ndindex(*value.shape):
                 seed = np.zeros(value.shape, value.dtype)
                 seed[position] = 1
                 columns.append(Column(f"d/d{name}[{','.join(map(str, position))}]", name, seed))
         else:
             columns.append(Column(f"d/d{name}·1", name, np.ones(value.shape, value.dtype)))
-    return columns[:MOST_COLUMNS]
+    return columns
 
 
 def as_floats(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
