@@ -36,6 +36,7 @@ fmin     = elementwise("fmin",     np.fmin,        lambda y, a, b: _first(_or_na
 
 remainder = elementwise("remainder", np.remainder, 1, lambda y, a, b: -np.floor(a / b),   formula="a mod b", domain=((-2.0, 2.0), (2.5, 3.0)))
 fmod     = elementwise("fmod",     np.fmod,        1, lambda y, a, b: -np.trunc(a / b),   formula="fmod(a, b)", domain=((-2.0, 2.0), (2.5, 3.0)))
+nextafter = elementwise("nextafter", np.nextafter, 1, 0,                                   formula="nextafter(a, b)")
 copysign = elementwise("copysign", np.copysign,    lambda y, a, b: np.sign(a) * np.sign(y) , 0, formula="|a| sign b", domain=(0.5, 2.0))
 ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(1.0, n), None, formula="a 2ᵇ", domain=((-2.0, 2.0), (-3, 3)))
 
@@ -51,7 +52,7 @@ _STEPS = {
     np.bitwise_and: "a & b", np.bitwise_or: "a | b", np.bitwise_xor: "a ^ b", np.invert: "~a",
 }
 for _ufunc in (
-    np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.nextafter, np.spacing, np.signbit,
+    np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing, np.signbit,
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
     np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.isnan, np.isinf, np.isfinite,
     np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
