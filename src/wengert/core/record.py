@@ -48,7 +48,7 @@ class Record(Trace):
         is_nested = False  # whether somebody further down is watching too
         for slot, operand in enumerate(operands):
             if isinstance(operand, Tracer):
-                if operand.trace is self:
+                if operand.watcher is self:
                     if operand.extra is not None:
                         slots.append(slot)
                         places.append(operand.extra)
@@ -97,11 +97,11 @@ class Record(Trace):
 
     def owns(self, value: Any) -> bool:
         """Whether `value` is a tracer of this trace that depends on an input."""
-        return isinstance(value, Tracer) and value.trace is self and value.extra is not None
+        return isinstance(value, Tracer) and value.watcher is self and value.extra is not None
 
     def strip(self, value: Any) -> Any:
         """The value one level down, if it is a tracer of this trace."""
-        return value.value if isinstance(value, Tracer) and value.trace is self else value
+        return value.value if isinstance(value, Tracer) and value.watcher is self else value
 
     def close(self) -> None:
         """Nothing can be recorded any more; a tracer that got out says so when it is used."""

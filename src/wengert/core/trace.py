@@ -38,11 +38,11 @@ class Trace:
 class Tracer:
     """A value that watches what is done with it.
 
-    `value` is what it stands for (an array, or a tracer of a lower level), `trace` the transformation
+    `value` is what it stands for (an array, or a tracer of a lower level), `watcher` the transformation
     that watches, and `extra` what that transformation knows about it: a tangent, or a place in a list.
     """
 
-    __slots__ = ("__weakref__", "extra", "trace", "value")
+    __slots__ = ("__weakref__", "extra", "value", "watcher")
 
     if TYPE_CHECKING:  # every kind of tracer is an array
         @property
@@ -50,9 +50,9 @@ class Tracer:
         @property
         def dtype(self) -> Any: ...
 
-    def __init__(self, value: Any, trace: Trace, extra: Any) -> None:
+    def __init__(self, value: Any, watcher: Trace, extra: Any) -> None:
         self.value = value
-        self.trace = trace
+        self.watcher = watcher
         self.extra = extra
 
 
@@ -62,7 +62,7 @@ def bind(primitive: Any, operands: Sequence[Any], params: Mapping[str, Any] = NO
     level = 0
     for operand in operands:
         if isinstance(operand, Tracer):
-            trace = operand.trace
+            trace = operand.watcher
             if trace.level > level:
                 top = trace
                 level = trace.level
@@ -75,7 +75,7 @@ def constant_like(value: Any, like: Any) -> Any:
     """`value` watched by every transformation that watches `like`, and depending on nothing."""
     if not isinstance(like, Tracer):
         return value
-    return like.trace.constant(constant_like(value, like.value), like)
+    return like.watcher.constant(constant_like(value, like.value), like)
 
 
 def lowest(value: Any) -> Any:

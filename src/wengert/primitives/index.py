@@ -17,10 +17,10 @@ from wengert.core.array import Array, implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.core.types import type_of
-from wengert.errors import BatchError, page
 from wengert.primitives.align import as_operand, conform
-from wengert.primitives.families import linear, smooth
-from wengert.primitives.structure import reshape
+from wengert.primitives.families import discrete, linear, smooth
+from wengert.primitives.masked import Masked, is_batch_of, refuse, spread_mask
+from wengert.primitives.structure import permute, reshape
 
 ARRAY = "array"  # stands in a layout for the next index array among the operands
 Layout = tuple[Any, ...]
@@ -32,10 +32,54 @@ def fill(layout: Layout, arrays: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(next(rest) if isinstance(part, str) else part for part in layout)
 
 
+# --- positions: an index as places in the array laid end to end -----------------------------------------------------
+
+
 def positions_of(shape: tuple[int, ...], layout: Layout, arrays: Sequence[Any]) -> Any:
     """The flat position in an array of `shape` that each entry of `x[...]` reads."""
     flat = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
     return np.asarray(flat[fill(layout, arrays)])
+
+
+def _positions_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    """The same question about one array of all members, laid end to end: their number is one more index."""
+    layout, shape = params["layout"], params["shape"]
+    n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+    rank = max(len(x.shape) - b for x, b in zip(xs, is_batched, strict=True))
+    member = np.arange(n).reshape((n,) + (1,) * rank)
+    arrays = [
+        reshape(x, shape=(n,) + (1,) * (rank + 1 - len(x.shape)) + tuple(x.shape[1:])) if b else x
+        for x, b in zip(xs, is_batched, strict=True)
+    ]
+    found = positions(member, *arrays, layout=(ARRAY, *layout), shape=(n, *shape))
+    before = _axes_before(layout, len(shape))
+    order = (0, *range(1 + rank, 1 + rank + before), *range(1, 1 + rank), *range(1 + rank + before, len(found.shape)))
+    size = int(np.prod(shape, dtype=int))
+    return permute(found, axes=order) % max(size, 1)
+
+
+def _axes_before(layout: Layout, rank: int) -> int:
+    """How many axes of `x[...]` come before those of its index arrays: none if something stands between these."""
+    advanced = [k for k, part in enumerate(layout) if isinstance(part, (str, int))]
+    if advanced[-1] - advanced[0] != len(advanced) - 1:
+        return 0
+    used = sum(part is not None and part is not Ellipsis for part in layout)
+    return sum(rank - used if part is Ellipsis else 1 for part in layout[: advanced[0]])
+
+
+positions = discrete(
+    "positions",
+    lambda *arrays, layout, shape: positions_of(shape, layout, arrays),
+    batch=_positions_batch,
+    formula="positions of [{layout}]",
+    laws=lambda make: [((np.array([0, 2, -1]),), {"layout": (ARRAY, slice(1, None)), "shape": (4, 3)})],
+)
+
+
+def _from_members(found: Any, size: int) -> Any:
+    """Positions `[B, ...]` in each member of a batch as positions in all of them laid end to end."""
+    n = found.shape[0]
+    return found + (np.arange(n) * size).reshape(n, *(1,) * (len(found.shape) - 1))
 
 
 def _evaluate_index(x: Any, *arrays: Any, layout: Layout) -> Any:
@@ -53,62 +97,58 @@ def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, .
     if not arrays:
         out[where] = ct
     elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64:
-        positions = np.asarray(arrays[0]).ravel()
-        out = np.bincount(np.where(positions < 0, positions + shape[0], positions), ct.ravel(), shape[0])
+        found = np.asarray(arrays[0]).ravel()
+        out = np.bincount(np.where(found < 0, found + shape[0], found), ct.ravel(), shape[0])
     else:
         np.add.at(out, where, ct)
     return out
 
 
-def _flat_batch(
-    xs: Sequence[Any], is_batched: Sequence[bool], layout: Layout, shape: tuple[int, ...]
-) -> tuple[Any, int, int]:
-    """Positions `[B, ...]` into the operands laid end to end, when some index arrays are batched."""
-    arrays, flags = [lowest(a) for a in xs[1:]], is_batched[1:]
-    n = next(len(x) for x, b in zip(xs, is_batched, strict=True) if b)
-    rows = [
-        positions_of(shape, layout, [a[k] if b else a for a, b in zip(arrays, flags, strict=True)]) for k in range(n)
-    ]
-    return np.stack(rows), n, int(np.prod(shape, dtype=int))
+def _batch_positions(xs: Sequence[Any], is_batched: Sequence[bool], layout: Layout, shape: tuple[int, ...]) -> Any:
+    """Where a batch of index arrays points in one member, `[B, ...]`; without the batch axis if none is batched."""
+    if any(is_batched):
+        return _positions_batch(xs, is_batched, {"layout": layout, "shape": shape})
+    return positions(*xs, layout=layout, shape=shape)
 
 
 def _index_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-    x, layout = xs[0], params["layout"]
-    if not any(is_batched[1:]):
-        if len(xs) == 1:
-            return index(x, layout=(slice(None), *layout))
-        positions = positions_of(tuple(x.shape[1:]), layout, [lowest(a) for a in xs[1:]])
-        flat = reshape(x, shape=(x.shape[0], int(np.prod(x.shape[1:], dtype=int))))
-        return index(flat, positions, layout=(slice(None), ARRAY))
+    x, *arrays = xs
+    layout = params["layout"]
+    if not arrays:
+        return index(x, layout=(slice(None), *layout))
     shape = tuple(x.shape[1:]) if is_batched[0] else tuple(x.shape)
-    positions, n, size = _flat_batch(xs, is_batched, layout, shape)
+    size = int(np.prod(shape, dtype=int))
+    found = _batch_positions(arrays, is_batched[1:], layout, shape)
+    if not any(is_batched[1:]):
+        return index(reshape(x, shape=(x.shape[0], size)), found, layout=(slice(None), ARRAY))
     if is_batched[0]:
-        positions = positions + (np.arange(n) * size).reshape(-1, *(1,) * (positions.ndim - 1))
-    return index(reshape(x, shape=(n * size if is_batched[0] else size,)), positions, layout=(ARRAY,))
+        found = _from_members(found, size)
+    return index(reshape(x, shape=(int(np.prod(x.shape, dtype=int)),)), found, layout=(ARRAY,))
 
 
 def _deposit_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-    ct, layout, shape = xs[0], params["layout"], params["shape"]
+    ct, *arrays = xs
+    layout, shape = params["layout"], params["shape"]
     size = int(np.prod(shape, dtype=int))
+    if not arrays:
+        return deposit(ct, layout=(slice(None), *layout), shape=(ct.shape[0], *shape))
+    found = _batch_positions(arrays, is_batched[1:], layout, shape)
     if not any(is_batched[1:]):
-        if len(xs) == 1:
-            return deposit(ct, layout=(slice(None), *layout), shape=(ct.shape[0], *shape))
-        positions = positions_of(shape, layout, [lowest(a) for a in xs[1:]])
-        out = deposit(ct, positions, layout=(slice(None), ARRAY), shape=(ct.shape[0], size))
-        return reshape(out, shape=(ct.shape[0], *shape))
-    positions, n, size = _flat_batch(xs, is_batched, layout, shape)
-    positions = positions + (np.arange(n) * size).reshape(-1, *(1,) * (positions.ndim - 1))
-    if not is_batched[0]:
-        ct = conform(ct, (n, *ct.shape), ct.dtype)
-    out = deposit(reshape(ct, shape=(positions.size,)), positions.reshape(-1), layout=(ARRAY,), shape=(n * size,))
+        n = ct.shape[0]
+        out = deposit(ct, found, layout=(slice(None), ARRAY), shape=(n, size))
+    else:
+        n = found.shape[0]
+        if not is_batched[0]:
+            ct = conform(ct, (n, *ct.shape), ct.dtype)
+        out = deposit(ct, _from_members(found, size), layout=(ARRAY,), shape=(n * size,))
     return reshape(out, shape=(n, *shape))
 
 
 def _index_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
     if slot:
         return np.zeros((np.size(y), np.size(xs[slot])), bool)
-    positions = positions_of(np.shape(xs[0]), params["layout"], xs[1:])
-    return positions.reshape(-1, 1) == np.arange(np.size(xs[0]))
+    found = positions_of(np.shape(xs[0]), params["layout"], xs[1:])
+    return found.reshape(-1, 1) == np.arange(np.size(xs[0]))
 
 
 index = linear(
@@ -164,18 +204,18 @@ def selection(
     says which that is, 0 meaning none.
     """
 
-    def positions(shape: tuple[int, ...], params: Params) -> Any:
+    def sources(shape: tuple[int, ...], params: Params) -> Any:
         n = int(np.prod(shape, dtype=int))
         return np.asarray(evaluate(np.arange(1, n + 1).reshape(shape), **params))
 
     def adjoint(ct: Any, x: Any, **params: Any) -> Any:
-        where = positions(tuple(x.shape), params).reshape(-1)
+        where = sources(tuple(x.shape), params).reshape(-1)
         flat = reshape(ct, shape=(where.size,))
         out = deposit(flat, where, layout=(ARRAY,), shape=(int(np.prod(x.shape, dtype=int)) + 1,))
         return reshape(index(out, layout=(slice(1, None),)), shape=tuple(x.shape))
 
     def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
-        where = positions(np.shape(xs[0]), params).reshape(-1, 1)
+        where = sources(np.shape(xs[0]), params).reshape(-1, 1)
         return where == np.arange(1, np.size(xs[0]) + 1)
 
     return linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
@@ -200,46 +240,54 @@ def _assign_pullback(ct: Any, y: Any, x: Any, value: Any, *arrays: Any, layout: 
     zero = np.zeros((), ct.dtype)
     ct_value = index(ct, *arrays, layout=layout)
     if arrays:
-        ct_value = ct_value * _last_writers(tuple(x.shape), layout, arrays)
+        found = positions(*arrays, layout=layout, shape=tuple(x.shape))
+        ct_value = ct_value * last_writers(found, size=int(np.prod(x.shape, dtype=int)))
     shape = np.shape(value) if not hasattr(value, "shape") else tuple(value.shape)
     if shape == () != tuple(ct_value.shape):
         ct_value = np.sum(ct_value)
     return assign(ct, zero, *arrays, layout=layout), ct_value, *[None] * len(arrays)
 
 
-def _last_writers(shape: tuple[int, ...], layout: Layout, arrays: Sequence[Any]) -> Any:
+def _last_writers(found: Any, size: int) -> Any:
     """1 where a written value is the one that stays, 0 where a later one of the same position overwrites it."""
-    positions = positions_of(shape, layout, [lowest(a) for a in arrays])
-    order = np.arange(positions.size).reshape(positions.shape)
-    winner = np.zeros(int(np.prod(shape, dtype=int)), int)
-    winner[positions.reshape(-1)] = order.reshape(-1)
-    return (winner[positions] == order).astype(float)
+    order = np.arange(found.size).reshape(found.shape)
+    winner = np.zeros(size, int)
+    winner[found.reshape(-1)] = order.reshape(-1)
+    return (winner[found] == order).astype(float)
+
+
+def _last_writers_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    (found,), size = xs, params["size"]
+    return last_writers(_from_members(found, size), size=found.shape[0] * size)
+
+
+last_writers = discrete(
+    "last_writers",
+    _last_writers,
+    batch=_last_writers_batch,
+    laws=lambda make: [((np.array([0, 2, 2]),), {"size": 4})],
+)
 
 
 def _assign_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
     x, value, *arrays = xs
     layout = params["layout"]
-    if any(is_batched[2:]):
-        raise BatchError(
-            page(
-                "assignment at batched indices has no batched form.",
-                "Each batch member would write into a place of its own.",
-                "np.where(np.arange(n) == i, v, x) for x[i] = v",
-                "batch",
-            )
-        )
-    n = x.shape[0] if is_batched[0] else value.shape[0]
+    n = next(v.shape[0] for v, b in zip(xs, is_batched, strict=True) if b)
     if not is_batched[0]:
         x = conform(x, (n, *x.shape), x.dtype)
-    positions = positions_of(tuple(x.shape[1:]), layout, [lowest(a) for a in arrays])
-    target = (n, *positions.shape)
+    shape = tuple(x.shape[1:])
+    size = int(np.prod(shape, dtype=int))
+    found = _batch_positions(arrays, is_batched[2:], layout, shape)
+    target = tuple(found.shape) if any(is_batched[2:]) else (n, *found.shape)
     if is_batched[1]:
         value = reshape(value, shape=(n,) + (1,) * (len(target) - len(value.shape)) + tuple(value.shape[1:]))
     value = conform(value, target, x.dtype) if isinstance(value, Tracer) else np.broadcast_to(value, target)
     if not arrays:  # keeps the order in memory, on which views of the result depend
         return assign(x, value, layout=(slice(None), *layout))
-    flat = reshape(x, shape=(n, int(np.prod(x.shape[1:], dtype=int))))
-    out = assign(flat, value, positions, layout=(slice(None), ARRAY))
+    if any(is_batched[2:]):
+        out = assign(reshape(x, shape=(n * size,)), value, _from_members(found, size), layout=(ARRAY,))
+    else:
+        out = assign(reshape(x, shape=(n, size)), value, found, layout=(slice(None), ARRAY))
     return reshape(out, shape=tuple(x.shape))
 
 
@@ -272,12 +320,14 @@ def split_index(key: Any, x: Any) -> tuple[Layout, list[Any]]:
         if part is None or part is Ellipsis or (isinstance(part, (int, slice)) and not isinstance(part, bool)):
             layout.append(part)
             continue
-        if isinstance(part, np.integer):
-            layout.append(int(part))
+        if isinstance(part, np.integer) or not hasattr(part, "shape") and hasattr(part, "__index__") and not isinstance(part, bool):
+            layout.append(operator.index(part))
             continue
         chosen = as_operand(part)
         chosen = np.asarray(chosen) if isinstance(chosen, (bool, np.generic)) else chosen
         if chosen.dtype.kind == "b":
+            if is_batch_of(chosen, "b"):
+                refuse("a mask as one of several indices")
             mask = lowest(chosen)
             if mask.ndim == 0:
                 layout.append(bool(mask))
@@ -298,9 +348,14 @@ def split_index(key: Any, x: Any) -> tuple[Layout, list[Any]]:
 def get_item(x: Array, key: Any) -> Any:
     """`x[key]`; a basic index gives a view, as in NumPy."""
     kind = type(key)
-    layout, arrays = ((key,), []) if kind is int or kind is slice else split_index(key, x)
+    if kind is int or kind is slice:
+        layout, arrays = (key,), []
+    elif is_batch_of(key, "b"):
+        return Masked(np.copy(x), key)
+    else:
+        layout, arrays = split_index(key, x)
     result = index(x, *arrays, layout=layout)
-    if arrays or not isinstance(result, Array) or result.shape == ():
+    if arrays or not isinstance(result, Array) or result.shape == () and Ellipsis not in layout:
         return result
     return as_view(result, x, lambda base: index(base, layout=layout), lambda base, new: assign(base, new, layout=layout))
 
@@ -308,16 +363,28 @@ def get_item(x: Array, key: Any) -> Any:
 @implements(operator.setitem)
 def set_item(x: Array, key: Any, value: Any) -> None:
     """`x[key] = value`: this array and all views of the same memory take the new value."""
+    if is_batch_of(key, "b"):
+        set_masked(x, key, value)
+        return
     layout, arrays = split_index(key, x)
-    target = np.broadcast_to(np.empty(()), x.shape)[fill(layout, [lowest(a) for a in arrays])].shape
+    examples = [np.zeros(a.shape, int) if isinstance(a, Tracer) else a for a in arrays]
+    target = np.broadcast_to(np.empty(()), x.shape)[fill(layout, examples)].shape
     value = as_operand(value)
-    if isinstance(value, Tracer):
-        while len(value.shape) > len(target) and value.shape[0] == 1:
-            value = reshape(value, shape=tuple(value.shape[1:]))
-        value = conform(value, target, x.dtype)
-    else:
-        value = np.broadcast_to(np.asarray(value), target)
+    value = value if hasattr(value, "shape") else np.asarray(value)
+    while len(value.shape) > len(target) and value.shape[0] == 1:
+        value = reshape(value, shape=tuple(value.shape[1:]))
+    value = conform(value, target, x.dtype) if isinstance(value, Tracer) else np.broadcast_to(value, target)
     replace(x, assign(x, value, *arrays, layout=layout))
+
+
+def set_masked(x: Array, mask: Any, value: Any) -> None:
+    """`x[mask] = value` with a mask for each member of a batch."""
+    if tuple(mask.shape) != tuple(x.shape[: len(mask.shape)]):
+        msg = f"boolean index of shape {tuple(mask.shape)} did not match indexed array of shape {tuple(x.shape)}"
+        raise IndexError(msg)
+    new = as_operand(Masked(x, mask).full(value))
+    new = conform(new, x.shape, x.dtype) if isinstance(new, Tracer) else new
+    replace(x, np.where(spread_mask(mask, len(x.shape)), new, x))
 
 
 # --- views: several names for the same memory ------------------------------------------------------------------------
@@ -343,6 +410,9 @@ def _reference(view: Any) -> Any:
 @implements(operator.iadd)
 def replace(x: Any, new: Any) -> Any:
     """Let `x` stand for `new` from now on, and with it the array that it is a view of, and every view of that."""
+    if new.dtype is not x.dtype and not np.can_cast(new.dtype, x.dtype, "same_kind"):
+        msg = f"cannot write {new.dtype} into {x.dtype} with casting rule 'same_kind'"
+        raise TypeError(msg)
     new = conform(new, x.shape, x.dtype) if isinstance(new, Tracer) else np.broadcast_to(new, x.shape)
     owner = getattr(x, "_base", None)
     if owner is not None:
@@ -356,7 +426,7 @@ def replace(x: Any, new: Any) -> Any:
 def _adopt(x: Any, new: Any) -> None:
     if isinstance(new, Tracer):
         x.__class__ = new.__class__
-        x.value, x.trace, x.extra = new.value, new.trace, new.extra
+        x.value, x.watcher, x.extra = new.value, new.watcher, new.extra
     else:
         x.value, x.extra = np.asarray(new), None
     for reference, take in getattr(x, "_views", ()):

@@ -377,7 +377,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 def duplicate(a: Any, order: str = "K", subok: bool = False) -> Any:
     """The same value under another name: what is written into one is not seen in the other."""
     # assignment never writes into a value but replaces it, so two names can stand for one value
-    return type(a)(a.value, a.trace, a.extra) if isinstance(a, Array) else np.array(a)
+    return type(a)(a.value, a.watcher, a.extra) if isinstance(a, Array) else np.array(a)
 
 
 truncated = discrete(

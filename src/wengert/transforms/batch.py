@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from wengert.core.array import Array
+import numpy as np
+
+from wengert.core.array import FRONT, Array
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer
 from wengert.errors import BatchError, describe, page
@@ -21,6 +23,13 @@ class BatchArray(Array):
     def shape(self) -> tuple[int, ...]:
         return tuple(self.value.shape[1:])
 
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        FRONT[np.ndarray.shape](self, shape)
+
+    @property
+    def is_scalar(self) -> bool:
+        return not self.shape  # the values of numbers are an array here, too
 
     def __bool__(self) -> NoReturn:
         raise BatchError(
@@ -39,7 +48,7 @@ class Batch(Trace):
     __slots__ = ()
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        is_batched = [isinstance(x, Tracer) and x.trace is self for x in operands]
+        is_batched = [isinstance(x, Tracer) and x.watcher is self for x in operands]
         values = [x.value if b else x for x, b in zip(operands, is_batched, strict=True)]
         result = primitive.batch(values, is_batched, params)
         if primitive.n_outputs is None:
@@ -57,7 +66,7 @@ def batch_call(function: Any, values: Sequence[Any], axes: Sequence[int | None],
              for x, axis in zip(values, axes, strict=True)]  # fmt: skip
     outputs = []
     for y in function(*moved):
-        if isinstance(y, Tracer) and y.trace is trace:
+        if isinstance(y, Tracer) and y.watcher is trace:
             outputs.append(y.value)
         else:
             outputs.append(spread(y, shape=(n, *y.shape)))

@@ -18,7 +18,7 @@ class Forward(Trace):
     __slots__ = ()
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        mine = [isinstance(x, Tracer) and x.trace is self for x in operands]
+        mine = [isinstance(x, Tracer) and x.watcher is self for x in operands]
         values = [x.value if m else x for x, m in zip(operands, mine, strict=True)]
         result = bind(primitive, values, params)
         if primitive.push is None:
@@ -53,12 +53,12 @@ def push_forward(
     trace = Forward()
 
     def strip(value: Any) -> Any:
-        return value.value if isinstance(value, Tracer) and value.trace is trace else value
+        return value.value if isinstance(value, Tracer) and value.watcher is trace else value
 
     outputs = function(*[Array(x, trace, dx) for x, dx in zip(primals, tangents, strict=True)])
     ys, dys = [], []
     for y in outputs:
-        is_mine = isinstance(y, Tracer) and y.trace is trace
+        is_mine = isinstance(y, Tracer) and y.watcher is trace
         ys.append(y.value if is_mine else y)
         dys.append(y.extra if is_mine else None)
     return ys, dys, strip

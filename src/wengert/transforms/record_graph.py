@@ -100,7 +100,7 @@ class GraphTrace(Trace):
 
     def owns(self, x: Any) -> bool:
         """Whether `x` is a tracer of this trace."""
-        return isinstance(x, Tracer) and x.trace is self
+        return isinstance(x, Tracer) and x.watcher is self
 
     def atom_of(self, x: Any) -> Place | Const:
         """The place of a tracer of this trace; a constant for anything else."""
@@ -127,7 +127,7 @@ class GraphTrace(Trace):
         for name, value in list(frame.f_locals.items()):
             found = value
             while isinstance(found, Tracer):
-                if found.trace is self:
+                if found.watcher is self:
                     if found.extra in places and not found.extra.hint and name.isidentifier():
                         found.extra.hint = name
                     break
