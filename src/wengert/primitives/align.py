@@ -16,7 +16,6 @@ from wengert.core.array import FRONT, Array
 from wengert.core.trace import Tracer
 from wengert.primitives.structure import cast, reshape, spread
 
-
 _ARRAYS = (Tracer, np.ndarray, np.generic)
 _OPERANDS = (Tracer, int, float, complex, np.ndarray, np.generic)
 _WEAK = (int, float, complex)
@@ -55,6 +54,12 @@ def as_operand(value: Any) -> Any:
     if isinstance(value, (list, tuple)) and contains_tracer(value):
         return FRONT[np.array](value)
     return np.asarray(value)
+
+
+def as_array(x: Any) -> Any:
+    """An array-like as an operand that has a shape and a dtype: here Python numbers are arrays, and not weak."""
+    x = as_operand(x)
+    return x if hasattr(x, "shape") else np.asarray(x)
 
 
 def contains_tracer(value: Any) -> bool:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
+from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
+from wengert.primitives.align import as_array
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import linear, smooth
-from wengert.primitives.shaping import flip, to_dtype
+from wengert.primitives.joining import concatenate
+from wengert.primitives.rearranging import from_end
+from wengert.primitives.shaping import flatten, flip, into, named, on_axis, to_dtype
 from wengert.primitives.structure import conjugate, move_axis, spread
+
+NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
 
 # --- cards -------------------------------------------------------------------------------------------------------------
 
@@ -28,13 +35,13 @@ def behind(x: Any, first: Any) -> Any:
     return np.concatenate([edge, x[..., :-1]], -1)
 
 
-def _running_sum_adjoint(ct: Any, x: Any, axis: int, dtype: Any = None) -> Any:
-    return to_dtype(backwards(running_sum(backwards(ct, axis), axis=axis), axis), x.dtype)
+def _running_sum_adjoint(ct: Any, x: Any, axis: int) -> Any:
+    return backwards(running_sum(backwards(ct, axis), axis=axis), axis)
 
 
 running_sum: Primitive = linear(
     "cumsum",
-    lambda x, axis, dtype=None: np.cumsum(x, axis=axis, dtype=x.dtype if dtype is None else dtype),
+    lambda x, axis: np.cumsum(x, axis=axis, dtype=x.dtype),
     _running_sum_adjoint,
     laws=lambda make: [((make(4),), {"axis": -1}), ((make(3, 4),), {"axis": -2}), ((make(2, 0),), {"axis": -1})],
 )
@@ -132,3 +139,101 @@ running_product: Primitive = smooth(
         ((make(4) * np.array([1, 0, 1, 0]),), {"axis": -1}),
     ],
 )
+
+
+# --- NumPy's functions -----------------------------------------------------------------------------------------------------
+
+
+def accumulating_dtype(dtype: Any, out: Any, x: Any) -> Any:
+    """In which dtype NumPy adds or multiplies: small integers as wide ones."""
+    if dtype is not None:
+        return np.dtype(dtype)
+    if out is not None:
+        return np.dtype(out.dtype)
+    if x.dtype.kind in "biu" and x.dtype.itemsize < np.dtype(int).itemsize:
+        return np.dtype(np.uint) if x.dtype.kind == "u" else np.dtype(int)
+    return np.dtype(x.dtype)
+
+
+def _along_axis(a: Any, axis: Any) -> tuple[Any, int]:
+    """An array and a trailing axis of it; all entries as a vector for `None`."""
+    if axis is None or not a.shape:
+        normalize_axis_index(axis or 0, max(len(a.shape), 1))
+        return flatten(a), -1
+    return a, from_end(axis, len(a.shape))
+
+
+def _running_front(card: Primitive) -> Callable[..., Any]:
+    def front(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+        a = as_array(a)
+        x, axis = _along_axis(a, axis)
+        return into(out, card(to_dtype(x, accumulating_dtype(dtype, out, a)), axis=axis))
+
+    return front
+
+
+cumsum = implements(np.cumsum)(_running_front(running_sum))
+cumprod = implements(np.cumprod)(_running_front(running_product))
+
+
+def _running_from(card: Primitive, identity: int) -> Callable[..., Any]:
+    def front(
+        x: Any, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Any:
+        x = as_array(x)
+        if axis is None and len(x.shape) > 1:
+            msg = "For arrays which have more than one dimension ``axis`` argument is required."
+            raise ValueError(msg)
+        rows, axis = _along_axis(x, axis)
+        result = card(to_dtype(rows, accumulating_dtype(dtype, out, x)), axis=axis)
+        if include_initial:
+            shape = list(result.shape)
+            shape[axis] = 1
+            result = concatenate([np.full(shape, identity, result.dtype), result], axis)
+        return into(out, result)
+
+    return front
+
+
+for _function, _front in ((named("cumulative_sum"), _running_from(running_sum, 0)),
+                          (named("cumulative_prod"), _running_from(running_product, 1))):  # fmt: skip
+    implements(*_function)(_front)
+
+
+@implements(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = NOT_GIVEN, append: Any = NOT_GIVEN) -> Any:
+    """Each entry less the one before it, `n` times over."""
+    if n == 0:
+        return a
+    if n < 0:
+        msg = f"order must be non-negative but got {n!r}"
+        raise ValueError(msg)
+    a = as_array(a)
+    if not a.shape:
+        msg = "diff requires input that is at least one dimensional"
+        raise ValueError(msg)
+    axis = normalize_axis_index(axis, len(a.shape))
+    edge = tuple([1 if k == axis else length for k, length in enumerate(a.shape)])
+    ends = [None if v is NOT_GIVEN else as_array(v) for v in (prepend, append)]
+    before, after = [v if v is None or v.shape else np.broadcast_to(v, edge) for v in ends]
+    parts = [v for v in (before, a, after) if v is not None]
+    a = concatenate(parts, axis) if len(parts) > 1 else a
+    minus = np.not_equal if a.dtype.kind == "b" else np.subtract
+    for _ in range(n):
+        a = minus(a[on_axis(axis, slice(1, None))], a[on_axis(axis, slice(None, -1))])
+    return a
+
+
+@implements(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """The differences of all entries in a row, with more entries in front and behind."""
+    ary = flatten(as_array(ary))
+    parts = [ary[1:] - ary[:-1]]
+    for name, edge, place in (("to_begin", to_begin, 0), ("to_end", to_end, 2)):
+        if edge is not None:
+            edge = as_array(edge)
+            if not np.can_cast(edge.dtype, ary.dtype, "same_kind"):
+                msg = f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
+                raise TypeError(msg)
+            parts.insert(place, to_dtype(flatten(edge), ary.dtype))
+    return concatenate(parts) if len(parts) > 1 else parts[0]

@@ -16,16 +16,13 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind, lowest
-from wengert.primitives.align import as_operand
-from wengert.primitives.cumulative import backwards, behind, running_product
+from wengert.primitives.align import as_array
+from wengert.primitives.cumulative import NOT_GIVEN, accumulating_dtype, backwards, behind, running_product
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import smooth
 from wengert.primitives.shaping import into, to_dtype
 from wengert.primitives.strong import has_nan
 from wengert.primitives.structure import cast, conjugate, permute, real, reshape, spread, sum_
-
-NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
-
 
 # --- axes ----------------------------------------------------------------------------------------------------------------
 
@@ -191,12 +188,6 @@ def extended(x: Any, initial: Any, where: Any, neutral: Any, axis: tuple[int, ..
     return np.concatenate([rows, first], -1)
 
 
-def as_array(x: Any) -> Any:
-    """An array-like as an operand that has a shape and a dtype."""
-    x = as_operand(x)
-    return x if hasattr(x, "shape") else np.asarray(x)
-
-
 def _from_card(name: str, ufunc: Any, neutral: int, slope: Callable[[Any], Any] | None, laws: Any) -> Primitive:
     """A ufunc's `reduce` with some of `initial` and `where` given: the further operands, named by the param `given`."""
 
@@ -248,17 +239,6 @@ product_from = _from_card("prod_from", np.multiply, 1, others, _from_cases)
 # --- NumPy's functions -----------------------------------------------------------------------------------------------------
 
 
-def _accumulating_dtype(dtype: Any, out: Any, x: Any) -> Any:
-    """In which dtype NumPy adds or multiplies: small integers as wide ones."""
-    if dtype is not None:
-        return np.dtype(dtype)
-    if out is not None:
-        return np.dtype(out.dtype)
-    if x.dtype.kind in "bi" and x.dtype.itemsize < np.dtype(int).itemsize:
-        return np.dtype(int)
-    return np.dtype(np.uint) if x.dtype.kind == "u" and x.dtype.itemsize < np.dtype(int).itemsize else np.dtype(x.dtype)
-
-
 def given_operands(x: Any, initial: Any, where: Any, dtype: Any) -> dict[str, Any]:
     """Which of `initial` and `where` there are, as operands."""
     given: dict[str, Any] = {}
@@ -290,7 +270,7 @@ def total(
     if is_usual(a, dtype, out, initial, where):
         return bind(sum_, (a,), reduction_params(axis, len(a.shape), keepdims))
     a = as_array(a)
-    dtype = _accumulating_dtype(dtype, out, a)
+    dtype = accumulating_dtype(dtype, out, a)
     params, given = reduction_params(axis, len(a.shape), keepdims), given_operands(a, initial, where, dtype)
     if given:
         return into(out, sum_from(a, *given.values(), dtype=dtype, given=tuple(given), **params))
@@ -306,7 +286,7 @@ def prod(
     if is_usual(a, dtype, out, initial, where):
         return bind(product, (a,), reduction_params(axis, len(a.shape), keepdims))
     a = as_array(a)
-    dtype = _accumulating_dtype(dtype, out, a)
+    dtype = accumulating_dtype(dtype, out, a)
     params, given = reduction_params(axis, len(a.shape), keepdims), given_operands(a, initial, where, dtype)
     if given:
         return into(out, product_from(a, *given.values(), dtype=dtype, given=tuple(given), **params))

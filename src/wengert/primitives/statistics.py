@@ -8,10 +8,10 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.trace import bind, lowest
+from wengert.primitives.align import as_array
 from wengert.primitives.families import linear
 from wengert.primitives.reductions import (
     NOT_GIVEN,
-    as_array,
     cases,
     count_along,
     is_usual,
@@ -33,7 +33,7 @@ def _mean(x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> A
 
 
 def _mean_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Any:
-    ct = restored(ct, axis, keepdims) / count_along(x.shape, axis)
+    ct = restored(ct, axis, keepdims) / max(count_along(x.shape, axis), 1)
     ct = real(ct) if ct.dtype.kind == "c" and x.dtype.kind != "c" else ct
     return spread(to_dtype(ct, x.dtype), shape=tuple(x.shape))
 
