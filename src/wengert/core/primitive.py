@@ -34,6 +34,7 @@ class Primitive:
         "family",
         "formula",
         "is_discrete",
+        "is_held",
         "kept",
         "laws",
         "n_outputs",
@@ -62,6 +63,7 @@ class Primitive:
         laws: Any = None,
         numpy: tuple[Any, ...] = (),
         slopes: tuple[Any, ...] = (),
+        is_held: bool = False,
         register: bool = True,
     ) -> None:
         if register and name in REGISTRY:
@@ -82,6 +84,7 @@ class Primitive:
         self.numpy = numpy
         self.slopes = slopes
         self.is_discrete = push is None
+        self.is_held = is_held  # discrete by decree: its value moves, and is treated as a constant
         # `(xs, params, y) -> (xs, params, y)`, with less in it: what the walk back needs of an operation
         self.kept: Callable[[Sequence[Any], Params, Any], tuple[Any, Params, Any]] | None = None
         # add the adjoint of `ct` into an array in place, where the adjoint touches few of its entries

@@ -68,7 +68,13 @@ def elementwise(
 
 
 def step(
-    name: str, evaluate: Callable[..., Any], *, n_outputs: int | None = None, formula: str = "", numpy: tuple[Any, ...] | None = None
+    name: str,
+    evaluate: Callable[..., Any],
+    *,
+    n_outputs: int | None = None,
+    domain: Any = (-2.5, 2.5),
+    formula: str = "",
+    numpy: tuple[Any, ...] | None = None,
 ) -> Primitive:
     """An elementwise function that is constant almost everywhere: a comparison, a rounding, a sign."""
     if numpy is None:
@@ -77,6 +83,7 @@ def step(
         name, evaluate, n_outputs=n_outputs, numpy=numpy, formula=formula,
         batch=lambda xs, is_batched, params: primitive(*equalize_ranks(xs, is_batched), **params),
     )  # fmt: skip
+    primitive.domain = domain
     return primitive
 
 

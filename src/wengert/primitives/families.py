@@ -183,8 +183,12 @@ def discrete(
     align: Callable[..., Any] | None = None,
     laws: Any = None,
     formula: str = "",
+    is_held: bool = False,
 ) -> Primitive:
-    """A piecewise constant function: no derivative flows through it."""
+    """A piecewise constant function: no derivative flows through it.
+
+    `is_held` says that it is not constant and is to be treated as if it were: a scale that something is measured by.
+    """
 
     def batch_front(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
         return primitive(*xs, **params)
@@ -192,6 +196,6 @@ def discrete(
     primitive = Primitive(
         name, evaluate, family="discrete", push=None, pull=None, batch=batch or batch_front,
         pattern=lambda slot, y, xs, params: np.zeros((np.size(y), np.size(xs[slot])), bool),
-        n_outputs=n_outputs, numpy=numpy, align=align, laws=laws, formula=formula,
+        n_outputs=n_outputs, numpy=numpy, align=align, laws=laws, formula=formula, is_held=is_held,
     )  # fmt: skip
     return primitive

@@ -88,14 +88,16 @@ is_null = discrete(
 largest = discrete(
     "largest_modulus",
     lambda x: np.abs(x).max(axis=(-2, -1), keepdims=True, initial=0),
-    laws=lambda make: [((make(2, 3),), {})],
+    laws=lambda make: [((make(2, 3),), {}), ((make(2, 2, 2, kind="c"),), {})],
+    is_held=True,
 )
 
 
 column_scale = discrete(
     "column_scale",
     lambda x: _column_scale(x),
-    laws=lambda make: [((make(2, 2),), {})],
+    laws=lambda make: [((make(2, 2),), {}), ((make(2, 2, 2, kind="c"),), {})],
+    is_held=True,
 )
 
 

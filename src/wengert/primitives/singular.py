@@ -182,6 +182,7 @@ column_length = discrete(
     "column_length",
     lambda x: np.sqrt(np.sum(np.square(np.abs(x)), axis=-2, keepdims=True)),
     laws=lambda make: [((make(3, 2),), {})],
+    is_held=True,
 )
 svd_card: Primitive = smooth(
     "svd",

@@ -344,4 +344,4 @@ def check_rule(custom: CustomRule, inner: FlatCall) -> None:
         )
 
 
-stop = discrete("stop_gradient", lambda x: x, laws=lambda make: [((make(3),), {})])
+stop = discrete("stop_gradient", lambda x: x, laws=lambda make: [((make(3),), {})], is_held=True)
