@@ -1,4 +1,7 @@
-"""Where in the user's code something happens: the line, the expression on it, and the names in it."""
+"""Where in the user's code something happens: the line, the expression on it, and the names in it.
+
+All of this runs only when a message is made; while a program runs, no more than `user_frame` is asked.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,17 @@ import linecache
 import opcode
 import os
 import sys
+from collections.abc import Iterator
 from itertools import islice
-from types import FrameType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
 _LIBRARIES = ("numpy", "scipy", "optree")
+
+Span = tuple[int, int, int, int]  # first line and column, last line and column, in bytes as Python counts them
 
 
 @functools.cache
@@ -38,85 +44,93 @@ def user_frame() -> FrameType | None:
     return frame
 
 
-def caller_location() -> str:
-    """`model.py:31` for the user's line that is running."""
-    return Place().location
+def running_line() -> tuple[CodeType | None, int]:
+    """The user's code that is running and its line; `location` writes it down, if it is ever asked for."""
+    frame = user_frame()
+    return (None, 0) if frame is None else (frame.f_code, frame.f_lineno)
+
+
+def location(code: CodeType | None, line: int) -> str:
+    """`model.py:31` for what `running_line` found."""
+    return f"{os.path.basename(code.co_filename) if code else '<unknown>'}:{line}"
 
 
 def is_traced(value: Any) -> bool:
     """Whether some transformation watches `value`; tracers are not known on this floor, but their fields are."""
-    return hasattr(type(value), "extra") and hasattr(type(value), "trace")
+    return hasattr(type(value), "extra") and hasattr(type(value), "watcher")
 
 
 class Place:
     """The instruction of the user's code that is running.
 
     `line` is the source line without its indentation; `line[start:end]` is the expression that the instruction
-    belongs to, empty where Python does not know it; `operation` is the name of the instruction.
+    belongs to, empty where Python does not know it; `operation` is the name of the instruction; `node` is the
+    expression, and `statement` the statement around it, where the source can be read.
     """
 
-    __slots__ = ("end", "frame", "line", "location", "operation", "start")
+    __slots__ = ("end", "frame", "line", "location", "node", "operation", "start", "statement")
 
     def __init__(self) -> None:
         self.frame = frame = user_frame()
-        self.location, self.line, self.operation, self.start, self.end = "<unknown>:0", "", "", 0, 0
+        self.location, self.line, self.operation = location(*running_line()), "", ""
+        self.start = self.end = 0
+        self.node: ast.AST | None = None
+        self.statement: ast.stmt | None = None
         if frame is None:
             return
-        filename, number, last = frame.f_code.co_filename, frame.f_lineno, frame.f_lasti
-        self.location = f"{os.path.basename(filename)}:{number}"
-        text = linecache.getline(filename, number, frame.f_globals)
+        lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
+        span = _span(frame)
+        text = lines[frame.f_lineno - 1] if 0 < frame.f_lineno <= len(lines) else ""
         self.line = text.strip()
-        if last < 0:
+        if frame.f_lasti >= 0:
+            self.operation = opcode.opname[frame.f_code.co_code[frame.f_lasti]]
+        if span is None or not self.line:
             return
-        self.operation = opcode.opname[frame.f_code.co_code[last]]
-        first, final, begin, stop = next(islice(frame.f_code.co_positions(), last // 2, None), (None,) * 4)
-        if first != number or begin is None or stop is None:
+        self._find_nodes(_parsed("".join(lines)), span)
+        if self.operation == "STORE_SUBSCR":  # Python's position is the target; there is more to say about the value
+            span = _span_of(getattr(self.statement, "value", None), span)
+        self._underline(text, span, frame.f_lineno)
+
+    def _underline(self, text: str, span: Span, number: int) -> None:
+        first, begin, last, stop = span
+        if first != number:
             return
         indent = len(text) - len(text.lstrip())
-        self.start = _characters(text, begin) - indent
-        self.end = _characters(text, stop) - indent if final == first else len(self.line)
-        if self.operation == "STORE_SUBSCR":
-            self._move_to_written_value()
+        self.start = max(0, _characters(text, begin) - indent)
+        self.end = _characters(text, stop) - indent if last == first else len(self.line)
 
-    def _move_to_written_value(self) -> None:
-        """Python's position of `target[i] = value` is the target; the value is what there is to say about."""
-        statement = self.assignment
-        if statement is not None and statement.value.end_lineno == 1:
-            self.start = _characters(self.line, statement.value.col_offset)
-            self.end = _characters(self.line, statement.value.end_col_offset or 0)
+    def _find_nodes(self, tree: ast.AST | None, span: Span) -> None:
+        """The innermost node that holds the instruction, and its statement."""
+        node = tree
+        while node is not None:
+            if isinstance(node, ast.stmt):
+                self.statement = node
+            if isinstance(node, (ast.stmt, ast.expr)):
+                self.node = node
+            node = next((child for child in _children(node) if _holds(child, span)), None)
 
     @property
     def expression(self) -> str:
-        """The source of the expression, or an empty string."""
+        """The source of the expression on this line, or an empty string."""
         return self.line[self.start : self.end]
-
-    @property
-    def assignment(self) -> ast.Assign | ast.AugAssign | None:
-        """The assignment on this line that is running, if it can be read."""
-        for statement in _parse(self.line, "exec"):
-            is_assignment = isinstance(statement, (ast.Assign, ast.AugAssign))
-            if is_assignment and _characters(self.line, statement.end_col_offset or 0) >= self.end:
-                return statement
-        return None
-
-    @property
-    def target(self) -> ast.expr | None:
-        """`table` in `table[i] = value`."""
-        statement = self.assignment
-        if statement is None:
-            return None
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else statement.target
-        return target.value if isinstance(target, ast.Subscript) else None
 
     @property
     def call(self) -> ast.Call | None:
         """The expression, where it is a call."""
-        for node in _parse(self.expression, "eval"):
-            return node if isinstance(node, ast.Call) else None
-        return None
+        return self.node if isinstance(self.node, ast.Call) else None
 
-    def value_of(self, node: ast.expr | None) -> Any:
-        """What a name, or an attribute of a module, stands for in the user's frame; `None` for anything else."""
+    @property
+    def target(self) -> ast.expr | None:
+        """`table` in `table[i] = value`, `table[i] += value`, and `table += value`."""
+        if self.operation == "STORE_SUBSCR" and isinstance(self.node, ast.Subscript):
+            return self.node.value
+        return self.statement.target if isinstance(self.statement, ast.AugAssign) else None
+
+    def value_of(self, node: ast.AST | None) -> Any:
+        """What an expression without calls stands for in the user's frame; `None` for anything else.
+
+        Nothing of the user's is run to find out: no properties, no `__getitem__`.
+        """
         frame = self.frame
         if frame is None:
             return None
@@ -124,37 +138,94 @@ class Place:
             found = frame.f_locals.get(node.id, frame.f_globals.get(node.id))
             return getattr(builtins, node.id, None) if found is None else found
         if isinstance(node, ast.Attribute):
-            room = self.value_of(node.value)
-            return getattr(room, node.attr, None) if isinstance(room, ModuleType) else None
+            return _attribute(self.value_of(node.value), node.attr)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            return _item(self.value_of(node.value), node.slice.value)
         return node.value if isinstance(node, ast.Constant) else None
 
     def names(self, traced: Any) -> list[str]:
-        """The names of traced values in the expression, or the name of this very value in the frame."""
-        nodes = (node for tree in _parse(self.expression, "eval") for node in ast.walk(tree))
-        found = [node.id for node in nodes if isinstance(node, ast.Name) and is_traced(self.value_of(node))]
+        """How the user writes the traced values in the expression, or this very value in the frame."""
+        inside = getattr(self.statement, "value", None) if self.operation == "STORE_SUBSCR" else self.node
+        found = list(dict.fromkeys(self._traced_names(inside))) if isinstance(inside, ast.expr) else []
         if not found and self.frame is not None:
             found = [name for name, value in self.frame.f_locals.items() if value is traced and name.isidentifier()][:1]
-        return list(dict.fromkeys(found))
+        return found
+
+    def _traced_names(self, node: ast.AST) -> Iterator[str]:
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and is_traced(self.value_of(node)):
+            yield ast.unparse(node)
+            return
+        for child in ast.iter_child_nodes(node):
+            yield from self._traced_names(child)
 
     def shown(self, note: str = "") -> str:
         """The place as two lines of a message: the source line, and the expression underlined."""
         head = f"  {self.location}" + (f"   {self.line}" if self.line else "")
-        is_whole = self.expression == self.line
-        if not self.line or self.start >= self.end or (is_whole and not note):
+        if not note and self.expression in ("", self.line):
             return head
+        if not self.expression:
+            return f"{head}\n      {note}"
         marks = " " * (len(self.location) + 5 + self.start) + "^" * (self.end - self.start)
         return f"{head}\n{marks} {note}".rstrip()
+
+
+def _span(frame: FrameType) -> Span | None:
+    """Where the source of the running instruction begins and ends."""
+    positions: Any = next(islice(frame.f_code.co_positions(), max(frame.f_lasti, 0) // 2, None), (None,) * 4)
+    first, last, begin, stop = positions
+    return None if None in positions else (first, begin, last, stop)
+
+
+def _span_of(node: Any, otherwise: Span) -> Span:
+    if not isinstance(node, ast.expr):
+        return otherwise
+    return node.lineno, node.col_offset, node.end_lineno or 0, node.end_col_offset or 0
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> ast.AST | None:
+    """The tree of a file; `None` where the source is not plain Python (a notebook's magic commands)."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    """The children that have positions, and those of the ones that have none."""
+    for child in ast.iter_child_nodes(node):
+        if hasattr(child, "lineno"):
+            yield child
+        else:
+            yield from _children(child)
+
+
+def _holds(node: Any, span: Span) -> bool:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.decorator_list:
+        return node.decorator_list[0].lineno <= span[0] and span[2] <= (node.end_lineno or 0)
+    begin, end = (node.lineno, node.col_offset), (node.end_lineno, node.end_col_offset)
+    return begin <= span[:2] and span[2:] <= end
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    if isinstance(owner, ModuleType) or (isinstance(owner, type) and name in vars(owner)):
+        return getattr(owner, name, None)
+    found = getattr(owner, "__dict__", {}).get(name)
+    if found is not None:
+        return found
+    method = getattr(type(owner), name, None)
+    is_method = callable(method) and not isinstance(method, property)
+    return method.__get__(owner) if is_method and hasattr(method, "__get__") else None
+
+
+def _item(owner: Any, key: Any) -> Any:
+    if type(owner) is dict:
+        return owner.get(key)
+    if type(owner) in (list, tuple) and type(key) is int and -len(owner) <= key < len(owner):
+        return owner[key]
+    return None
 
 
 def _characters(text: str, n_bytes: int) -> int:
     """Python counts columns in bytes of UTF-8."""
     return len(text.encode()[:n_bytes].decode(errors="ignore"))
-
-
-def _parse(text: str, mode: str) -> list[Any]:
-    """The statements of a line, or the one expression; nothing where the text is only a part of them."""
-    try:
-        body: Any = ast.parse(text, mode=mode).body  # type: ignore[attr-defined]
-    except SyntaxError:
-        return []
-    return body if isinstance(body, list) else [body]

@@ -7,12 +7,14 @@
     │   ├── LostDerivativeError (TypeError)      a traced value would become a plain number or array
     │   ├── AssignmentError (TypeError)          a traced value written where it cannot be kept
     │   ├── UnsupportedFunctionError (TypeError) a function that has no derivative here
-    │   ├── NotScalarError (TypeError)           grad of a function whose output is not a scalar
+    │   ├── NotScalarError (TypeError)           grad of a function whose output is not one number
     │   ├── NotDifferentiableError (TypeError)   an input that is not floating point
     │   ├── DisconnectedError (ValueError)       the output does not depend on the input
     │   ├── DegenerateError (ValueError)         a derivative that does not exist at this point
     │   ├── HolomorphicError (ValueError)        a complex derivative that does not exist
     │   └── LeakError (RuntimeError)             a traced value used after its transformation ended
+    ├── ArgumentError (TypeError, ValueError)    a transformation that was called in the wrong way
+    ├── ShapeError (ValueError)                  shapes that cannot be broadcast against each other
     ├── BatchError (ValueError)                  axes and sizes given to vmap do not fit
     ├── TreeError (TypeError, ValueError)        containers whose structures should agree and do not
     ├── RuleError (ValueError)                   a custom rule that is inconsistent
@@ -20,42 +22,16 @@
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
 
 Every message has four parts: what happened; where in the user's code; why; what to write instead.
+The docstring of each class is its page, and `docs/errors.md` is made of them by `python tools/errors.py`.
 """
 
 from __future__ import annotations
 
-import linecache
-import os
-import sys
-from types import FrameType
-from typing import Any, Self
+import warnings
+from typing import Any
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_FOREIGN = (f"{os.sep}numpy{os.sep}", f"{os.sep}scipy{os.sep}", f"{os.sep}optree{os.sep}", "<__array_function__")
-
-
-def _is_user_code(filename: str) -> bool:
-    return not filename.startswith(_PACKAGE) and not any(part in filename for part in _FOREIGN)
-
-
-def user_frame() -> FrameType | None:
-    """The nearest frame that is neither ours nor an array library's."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _is_user_code(frame.f_code.co_filename):
-        frame = frame.f_back
-    return frame
-
-
-def caller_frame() -> tuple[str, int]:
-    """File and line of the nearest frame that is neither ours nor an array library's."""
-    frame = user_frame()
-    return ("<unknown>", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
-
-
-def caller_location() -> str:
-    """`model.py:31` for the user's line that is running."""
-    filename, line = caller_frame()
-    return f"{os.path.basename(filename)}:{line}"
+from wengert._advice import assignment_advice, conversion_advice, output_advice
+from wengert._source import Place
 
 
 def describe(value: Any) -> str:
@@ -66,112 +42,490 @@ def describe(value: Any) -> str:
     return f"{dtype}[{','.join(map(str, shape))}]"
 
 
-def page(what: str, why: str, write: str, anchor: str) -> str:
-    """The four parts of a message, with the user's line found on the stack."""
-    filename, line = caller_frame()
-    source = linecache.getline(filename, line).strip()
-    where = f"  {os.path.basename(filename)}:{line}" + (f"   {source}" if source else "")
+def page(what: str, why: str, write: str, anchor: str, place: Place | None = None, note: str = "") -> str:
+    """The four parts of a message; the place is the user's line that is running, if no other is given."""
+    where = (place or Place()).shown(note)
     why_lines = "\n".join(f"  {part}" for part in why.splitlines())
     write_lines = "\n          ".join(write.splitlines())
     return f"{what}\n\n{where}\n{why_lines}\n\n  Write   {write_lines}\n  Read    docs/errors.md#{anchor}"
 
 
+def origin_note(value: Any, place: Place) -> str:
+    """`traced: float64[3], from `weights` (input `weights` of grad)`."""
+    names = " and ".join(f"`{name}`" for name in place.names(value)[:3])
+    origins = _origins(value)
+    note = f"traced: {describe(value)}" + (f", from {names}" if names else "")
+    return note + (f" ({', '.join(origins[:3])})" if origins else "")
+
+
+def _origins(value: Any) -> list[str]:
+    """The inputs of a transformation that a traced value depends on, as far as some trace of its levels knows."""
+    while hasattr(value, "watcher"):
+        found: list[str] = value.watcher.origins(value)
+        if found:
+            return found
+        value = value.value
+    return []
+
+
 class WengertError(Exception):
-    """The root of all errors of this package."""
+    """The root of all errors of this package.
+
+    `except wengert.errors.WengertError` catches every message of this manual.  Mistakes that NumPy reports too keep
+    NumPy's exception types beside it: a `ShapeError` is also a `ValueError`.  Exceptions raised by your own function
+    pass through every transformation unchanged.
+    """
 
 
 class DerivativeError(WengertError):
-    """Something about a derivative."""
+    """Something about a derivative: it would be lost, it does not exist, or nobody knows it."""
 
 
 class LostDerivativeError(DerivativeError, TypeError):
-    """A traced value was about to become a plain number or array, and its derivative would have been lost."""
+    """A traced value was about to become a plain number or array.
+
+    While `grad` runs your function, its inputs are traced arrays: they look like NumPy arrays, and remember what was
+    done with them.  `float(x)`, `math.sin(x)`, `np.array([x[0], x[1]])` and most compiled libraries ask for plain
+    numbers instead.  A plain number has no memory: the gradient would come out too small or zero, without a word.
+
+    >>> import math, numpy as np, wengert as wg
+    >>> wg.grad(lambda x: math.sin(x))(0.0)
+    Traceback (most recent call last):
+    wengert.errors.LostDerivativeError: math.sin takes plain numbers only, and its argument is traced. ...
+
+    Write the NumPy function, which follows traced values:
+
+    >>> wg.grad(lambda x: np.sin(x))(0.0)
+    np.float64(1.0)
+
+    | instead of | write |
+    |---|---|
+    | `float(x)`, `x.item()` | `x` |
+    | `math.exp(x)` | `np.exp(x)` |
+    | `np.array([x[0], x[1]])` | `np.stack([x[0], x[1]])`, or `wengert.numpy.array` |
+    | `np.vectorize(f)(x)` | `wg.vmap(f)(x)` |
+    | `table[int(x)]` | `np.interp(x, np.arange(len(table)), table)` |
+    | `scipy.linalg.norm(x)` | `np.linalg.norm(x)` |
+    | `"%.3f" % x` | `f"{x:.3f}"` |
+    | a compiled function | `wg.custom_rule` around it, with its derivative |
+
+    Where no derivative is wanted, say so: `float(wg.stop_gradient(x))` is a plain number.
+
+    >>> wg.grad(lambda x: x * math.sin(wg.stop_gradient(x)))(0.5) == math.sin(0.5)
+    np.True_
+    """
 
     @classmethod
-    def of_conversion(cls, what: str, value: Any) -> Self:
-        return cls(
-            page(
-                f"{what} on a traced value of type {describe(value)} would lose its derivative.",
-                "A plain number or array cannot carry a derivative, so the gradient would silently be wrong.",
-                "np functions (np.sin instead of math.sin), x.astype(...) instead of float(x), np.stack([...])\n"
-                "instead of np.array([...]); or wg.stop_gradient(x) where no derivative is wanted",
-                "lost-derivative",
-            )
-        )
+    def of_conversion(cls, wanted: str, value: Any) -> DerivativeError:
+        """The error for a traced value that is asked to become plain; it may be a special one of its kind.
+
+        `wanted` is float, int, complex, index, array, or pickle.
+        """
+        if value.watcher.is_closed:
+            return LeakError.of_use("turned into plain numbers")
+        place = Place()
+        traced = next(iter(place.names(value)), "x")
+        note = origin_note(value, place)
+        if place.operation == "STORE_SUBSCR":
+            return AssignmentError(page(*assignment_advice(place, traced), "assignment", place, note))
+        return cls(page(*conversion_advice(wanted, place, traced), "lost-derivative", place, note))
 
 
 class AssignmentError(DerivativeError, TypeError):
-    """A traced value was written into a place that cannot keep it."""
+    """A traced value was written into a plain array.
+
+    An array made by `np.zeros(9)` holds numbers.  Writing a traced value into it, by `table[2:5] = w`, `table += w` or
+    `out=table`, would keep the number and lose the derivative.
+
+    >>> import numpy as np, wengert as wg
+    >>> def loss(w):
+    ...     table = np.zeros(9)
+    ...     table[2:5] = w
+    ...     return np.sum(table**2)
+    >>> wg.grad(loss)(np.ones(3))
+    Traceback (most recent call last):
+    wengert.errors.AssignmentError: cannot write a traced value into a NumPy array. ...
+
+    Write `np.zeros_like(w, shape=9)`: like `w`, it is traced, and then assignment works as in NumPy.
+
+    >>> def loss(w):
+    ...     table = np.zeros_like(w, shape=9)
+    ...     table[2:5] = w
+    ...     return np.sum(table**2)
+    >>> wg.grad(loss)(np.ones(3))
+    array([2., 2., 2.])
+
+    Where the array is not zero to begin with, add such an array to it first; instead of `table += w` write
+    `table = table + w`.
+    """
+
+    @classmethod
+    def of_output(cls, function: str, value: Any) -> AssignmentError:
+        """The error for `table += value`, or `function(value, out=table)`, with a plain `table`."""
+        place = Place()
+        return cls(page(*output_advice(place, function), "assignment", place, origin_note(value, place)))
 
 
 class UnsupportedFunctionError(DerivativeError, TypeError):
-    """A NumPy function that has no meaning for traced values here."""
+    """A NumPy function that has no derivative here.
+
+    Some functions of NumPy have no rule, because nobody has written it yet or because there is none.  They are never
+    run on the bare numbers behind your back.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(lambda x: np.packbits(x))(np.ones(2))
+    Traceback (most recent call last):
+    wengert.errors.UnsupportedFunctionError: numpy.packbits has no derivative in wengert. ...
+
+    Write the same thing in other NumPy functions, or state the derivative yourself:
+
+    >>> @wg.custom_rule
+    ... def cube(x):
+    ...     return x**3      # any code at all, it sees plain arrays
+    >>> @cube.forward
+    ... def rule(primals, tangents):
+    ...     (x,), (dx,) = primals, tangents
+    ...     return cube(x), 3 * x**2 * dx
+    >>> wg.grad(cube)(2.0)
+    np.float64(12.0)
+    """
 
     @classmethod
-    def of_function(cls, function: Any) -> Self:
+    def of_function(cls, function: Any) -> UnsupportedFunctionError:
+        """The error for a NumPy function without a rule."""
         name = getattr(function, "__name__", str(function))
-        module = getattr(function, "__module__", "numpy")
+        module = getattr(function, "__module__", None) or "numpy"
         return cls(
             page(
                 f"{module}.{name} has no derivative in wengert.",
                 "No rule is known for this function, and running it on plain values would lose the derivative.",
-                f"the same thing with other NumPy functions; wg.custom_rule around {name} with a rule of yours;\n"
-                f"or {name}(wg.stop_gradient(x)) where no derivative is wanted",
+                f"the same thing in other NumPy functions\n"
+                f"@wg.custom_rule   # around a function that calls {name}, with the derivative that you state\n"
+                f"wg.stop_gradient(x)   # as its argument, where no derivative is wanted",
                 "unsupported-function",
             )
         )
 
 
 class NotScalarError(DerivativeError, TypeError):
-    """The gradient of a function whose output is not one real number."""
+    """The gradient of a function whose output is not one number.
+
+    The gradient collects the partial derivatives of a single real number.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(lambda x: x**2)(np.array([1.0, 2.0]))
+    Traceback (most recent call last):
+    wengert.errors.NotScalarError: grad needs one number as output, and ...
+
+    Write a sum or a mean where a total is meant, and `jacobian` where all outputs matter:
+
+    >>> wg.grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    array([2., 4.])
+    >>> wg.jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+
+    A function that returns `None` has usually forgotten its `return`; one that returns a loss and something else wants
+    `has_aux=True`.
+    """
 
 
 class NotDifferentiableError(DerivativeError, TypeError):
-    """An input whose dtype has no derivative, such as an integer."""
+    """An input that is not floating point, so that it cannot change by an infinitesimal amount.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(lambda x: x**2)(3)
+    Traceback (most recent call last):
+    wengert.errors.NotDifferentiableError: argument x has type int64[], ...
+
+    Write a floating-point number or array; inside a container, every leaf must be one.
+
+    >>> wg.grad(lambda x: x**2)(3.0)
+    np.float64(6.0)
+
+    An argument that is a setting (a number of steps, a name, `None`) is left out of `argnums`.
+    """
 
 
 class DisconnectedError(DerivativeError, ValueError):
-    """The output does not depend on the input."""
+    """The output does not depend on the input at all.
+
+    A gradient of zeros because two effects cancel is news; one because nothing leads from the input to the output is
+    usually a mistake.  `grad` returns zeros and warns (`DisconnectedWarning`); `on_disconnected="raise"` raises
+    this error, and `on_disconnected="zero"` is silent.  The message names the place where the dependence ended:
+    `argmax`, `round`, a comparison, `astype(int)` and `stop_gradient` have the derivative zero everywhere.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(lambda x: np.floor(x), on_disconnected="raise")(1.5)
+    Traceback (most recent call last):
+    wengert.errors.DisconnectedError: the output of ... does not depend on x; its gradient is zero. ...
+
+    Write a smooth function in the place of the step, or say that zero is meant:
+
+    >>> wg.grad(lambda x: np.floor(x), on_disconnected="zero")(1.5)
+    np.float64(0.0)
+    """
 
 
 class DisconnectedWarning(UserWarning):
-    """The output does not depend on the input, so the gradient is zero."""
+    """The output does not depend on the input, so the gradient is zero; see `DisconnectedError`."""
 
 
 class DegenerateError(DerivativeError, ValueError):
-    """A derivative that does not exist at this point, such as that of an eigenvector in a degenerate cluster."""
+    """A derivative that does not exist at this point, such as that of an eigenvector in a degenerate cluster.
+
+    Where two eigenvalues are equal, their eigenvectors may be turned within the plane that they span, and which pair
+    comes back is an accident.  A function of the plane as a whole has a derivative, and wengert gives it; a function
+    of one of the vectors has none, and the message names the cluster.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(lambda a: np.linalg.eigh(a)[1][0, 0])(np.eye(2))
+    Traceback (most recent call last):
+    wengert.errors.DegenerateError: the output depends on ...
+
+    Write a function that does not depend on the choice, such as one of the eigenvalues together, or of the projector
+    on the whole cluster:
+
+    >>> wg.grad(lambda a: np.sum(np.linalg.eigvalsh(a) ** 2))(np.eye(2))
+    array([[2., 0.],
+           [0., 2.]])
+    """
 
 
 class HolomorphicError(DerivativeError, ValueError):
-    """A complex derivative of a function that is not holomorphic."""
+    """A complex derivative of a function that has none.
+
+    `grad` of a real loss of complex numbers is the direction of steepest ascent.  A complex output has a derivative of
+    its own only if the function is holomorphic, and `holomorphic=True` asks for it.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(lambda z: z**2)(1 + 1j)
+    Traceback (most recent call last):
+    wengert.errors.HolomorphicError: grad needs a real output, ...
+
+    Write a real loss, or ask for the complex derivative, or for both of Wirtinger's:
+
+    >>> wg.grad(lambda z: np.abs(z) ** 2)(1 + 1j)
+    np.complex128(2+2j)
+    >>> wg.grad(lambda z: z**2, holomorphic=True)(1 + 1j)
+    np.complex128(2+2j)
+    """
 
 
 class LeakError(DerivativeError, RuntimeError):
-    """A traced value was used after the transformation that traced it had ended."""
+    """A traced value was used after the transformation that traced it had ended.
+
+    A traced value lives as long as the call of `grad` that made it.  Kept in a list, a global or an attribute, it
+    outlives the call, and no derivative can be recorded for it any more.
+
+    >>> import numpy as np, wengert as wg
+    >>> losses = []
+    >>> def loss(w):
+    ...     value = np.sum(w**2)
+    ...     losses.append(value)
+    ...     return value
+    >>> gradient = wg.grad(loss)(np.ones(2))
+    >>> losses[0] + 1
+    Traceback (most recent call last):
+    wengert.errors.LeakError: a traced value was used by `add` after its transformation had ended. ...
+
+    Write `value_and_grad` for the loss itself, or `has_aux=True` for anything more: what comes back is plain.
+
+    >>> value, gradient = wg.value_and_grad(lambda w: np.sum(w**2))(np.ones(2))
+    >>> losses = [value]
+    """
 
     @classmethod
-    def of_primitive(cls, name: str) -> Self:
+    def of_primitive(cls, name: str) -> LeakError:
+        """The error for an operation on a traced value that nobody watches any more."""
+        return cls.of_use(f"used by `{name}`")
+
+    @classmethod
+    def of_use(cls, use: str) -> LeakError:
+        """The error for any use of a traced value that nobody watches any more."""
         return cls(
             page(
-                f"a traced value was used by `{name}` after its transformation had ended.",
+                f"a traced value was {use} after its transformation had ended.",
                 "It was kept outside the differentiated function (in a global, an attribute or a closure).",
-                "return the value from the function (has_aux=True returns extra values as plain arrays)",
+                "value, gradient = wg.value_and_grad(loss)(w)   # for the loss itself\n"
+                "gradient, extra = wg.grad(loss, has_aux=True)(w)   # where loss ends with: return value, extra",
                 "leak",
             )
         )
 
 
+class ArgumentError(WengertError, TypeError, ValueError):
+    """A transformation that was called in the wrong way.
+
+    A transformation takes a function and returns a function; `argnums` counts the arguments of the call, or names one.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(np.sum(np.ones(3)))
+    Traceback (most recent call last):
+    wengert.errors.ArgumentError: grad needs a function, and was given float64[]. ...
+
+    Write the function first, and its arguments in a second pair of parentheses:
+
+    >>> wg.grad(np.sum)(np.ones(3))
+    array([1., 1., 1.])
+    """
+
+    @classmethod
+    def of_function(cls, name: str, value: Any) -> ArgumentError:
+        """The error for a transformation of something that is not a function."""
+        return cls(
+            page(
+                f"{name} needs a function, and was given {describe(value)}.",
+                "A transformation takes a function and returns a function, which is then called with the arguments.",
+                f"wg.{name}(f)(x)   # not wg.{name}(f(x))",
+                "argument",
+            )
+        )
+
+
+class ShapeError(WengertError, ValueError):
+    """Shapes that cannot be broadcast against each other: NumPy's `ValueError`, with the place.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.grad(lambda x: np.sum(x + np.ones(4)))(np.ones(3))
+    Traceback (most recent call last):
+    wengert.errors.ShapeError: operands could not be broadcast together with shapes (3,) (4,) ...
+
+    Shapes are compared from the last axis backwards; each pair of lengths must be equal, or one of them 1.  Write an
+    axis of length 1 where one operand should be repeated, `x[:, None]`, or take the part that fits.
+
+    >>> wg.grad(lambda x: np.sum(x[:, None] + np.ones(4)))(np.ones(3))
+    array([4., 4., 4.])
+    """
+
+    @classmethod
+    def of_operands(cls, shapes: Any) -> ShapeError:
+        """The error for operands of these shapes."""
+        return cls(
+            page(
+                f"operands could not be broadcast together with shapes {' '.join(map(str, shapes))}",
+                "From the last axis backwards, each pair of lengths must be equal, or one of them 1.",
+                "x[:, None]   # gives x an axis of length 1, along which it is repeated",
+                "shape",
+            )
+        )
+
+    @classmethod
+    def of_assignment(cls, shape: Any, target: Any) -> ShapeError:
+        """The error for a value of a shape that does not fit into its target."""
+        return cls(
+            page(
+                f"could not broadcast input array from shape {tuple(shape)} into shape {tuple(target)}",
+                "The value is repeated along axes of length 1, and fits nowhere else.",
+                f"a value of shape {tuple(target)}, or one that broadcasts to it",
+                "shape",
+            )
+        )
+
+
 class BatchError(WengertError, ValueError):
-    """Axes or sizes given to vmap do not fit."""
+    """Axes or sizes given to `vmap` do not fit, or a batch was asked for one answer.
+
+    Under `vmap` a function sees one member, while all are computed together.  So Python cannot branch on a value that
+    differs between members, and no array may have a shape that does.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.vmap(lambda x: x if x > 0 else -x)(np.array([-1.0, 2.0]))
+    Traceback (most recent call last):
+    wengert.errors.BatchError: a batch of values of type bool[] was used as one truth value. ...
+
+    Write `np.where`, which takes both branches and keeps the right one of each member; no NaN or infinity of the
+    other branch gets into the derivative.
+
+    >>> wg.vmap(lambda x: np.where(x > 0, x, -x))(np.array([-1.0, 2.0]))
+    array([1., 2.])
+    """
 
 
 class TreeError(WengertError, TypeError, ValueError):
-    """Two containers that should have the same structure do not."""
+    """Two containers that should have the same structure do not.
+
+    A tangent has the containers, keys and shapes of its primal; a cotangent those of the output.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.jvp(np.sin, (np.ones(3),), (np.ones(2),))
+    Traceback (most recent call last):
+    wengert.errors.TreeError: a tangent has type float64[2], and its primal float64[3]. ...
+
+    Write them with the same containers, one tangent for each primal:
+
+    >>> y, dy = wg.jvp(np.sin, (np.zeros(3),), (np.ones(3),))
+    >>> dy
+    array([1., 1., 1.])
+    """
 
 
 class RuleError(WengertError, ValueError):
-    """A custom rule that is inconsistent with itself or with its function."""
+    """A custom rule that is inconsistent with itself or with its function.
+
+    Within `check_rules()` each call of a function with a `custom_rule` compares the rule with the derivative of the
+    function's own body along a random direction.
+
+    >>> import numpy as np, wengert as wg
+    >>> @wg.custom_rule
+    ... def square(x):
+    ...     return x**2
+    >>> @square.forward
+    ... def rule(primals, tangents):
+    ...     (x,), (dx,) = primals, tangents
+    ...     return square(x), x * dx          # the factor 2 is missing
+    >>> with wg.check_rules():
+    ...     square(3.0)
+    Traceback (most recent call last):
+    wengert.errors.RuleError: the rule of square disagrees with the derivative of its body. ...
+
+    Write `2 * x * dx`.  A pullback returns a tuple with one cotangent for each argument, `None` for an argument
+    without a derivative.
+    """
 
 
 class GraphError(WengertError, ValueError):
-    """A graph that is not well formed."""
+    """A graph, or the text of one, that is not well formed.
+
+    `check(graph)` and `parse(text)` name the node or the line that is wrong.
+
+    >>> from wengert.core.parse import parse
+    >>> parse("graph(x:float64[]) { return y }")
+    Traceback (most recent call last):
+    wengert.errors.GraphError: ...
+
+    Write a graph in which every variable is assigned once, before it is used; the grammar stands in the docstring of
+    `wengert.core.graph`.
+    """
+
+
+ANCHORS: dict[str, type[Exception]] = {
+    "lost-derivative": LostDerivativeError,
+    "assignment": AssignmentError,
+    "unsupported-function": UnsupportedFunctionError,
+    "not-scalar": NotScalarError,
+    "not-differentiable": NotDifferentiableError,
+    "disconnected": DisconnectedError,
+    "degenerate": DegenerateError,
+    "holomorphic": HolomorphicError,
+    "leak": LeakError,
+    "argument": ArgumentError,
+    "shape": ShapeError,
+    "batch": BatchError,
+    "tree": TreeError,
+    "rule": RuleError,
+    "graph": GraphError,
+}
+
+
+def warn_disconnected(message: str) -> None:
+    """Issue a `DisconnectedWarning` that points to the user's line, however deep below it we are."""
+    frame = Place().frame
+    if frame is None:
+        warnings.warn(DisconnectedWarning(message), stacklevel=2)
+        return
+    registry = frame.f_globals.setdefault("__warningregistry__", {})
+    name = frame.f_globals.get("__name__", "<unknown>")
+    warnings.warn_explicit(
+        DisconnectedWarning(message), DisconnectedWarning, frame.f_code.co_filename, frame.f_lineno, name, registry
+    )

@@ -20,7 +20,7 @@ FLOORS = {
     "nn": 6, "optim": 6, "data": 6, "command": 6,
 }  # fmt: skip
 SHARED = {
-    "errors": "ground", "trees": "ground", "_optional": "ground", "_source": "ground", "version": "ground", "_version": "ground",
+    "errors": "ground", "_advice": "ground", "trees": "ground", "_optional": "ground", "_source": "ground", "version": "ground", "_version": "ground",
     "cli": "command", "demo": "command", "__main__": "command",
 }  # fmt: skip
 

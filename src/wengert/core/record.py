@@ -6,7 +6,8 @@ walk pops entries from the end, so memory is released as it goes, and a long cha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ import numpy as np
 from wengert.core.array import Array
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind
-from wengert.errors import LeakError, caller_location
+from wengert._source import running_line
+from wengert.errors import LeakError
 
 Entry = tuple[Any, ...]
 
@@ -26,13 +28,16 @@ class Record(Trace):
     tracers of this trace, and the places where those were made.  An input is an entry of `None`.
     """
 
-    __slots__ = ("cut", "entries", "n_inputs")
+    __slots__ = ("cut", "differentiated", "entries", "label", "n_inputs")
 
-    def __init__(self) -> None:
+    def __init__(self, label: Callable[[int], str] | None = None) -> None:
         super().__init__()
         self.entries: list[Entry | None] = []
         self.n_inputs = 0
-        self.cut: tuple[Primitive, str] | None = None  # the first discrete primitive met, and where
+        self.label = label  # what to call an input in messages
+        self.differentiated: set[int] = set()  # places with respect to which an inner transformation differentiates
+        # the first discrete primitive that ended a dependence, and the user's line; truth values give way to numbers
+        self.cut: tuple[Primitive, tuple[CodeType | None, int], bool] | None = None
 
     def input(self, value: Any) -> Array:
         """A new input of the recorded program; inputs come before all operations."""
@@ -73,8 +78,10 @@ class Record(Trace):
         return tuple([Array(part, self, place + k) for k, part in enumerate(result)])
 
     def _constant(self, primitive: Primitive, result: Any, active: bool) -> Any:
-        if active and self.cut is None:
-            self.cut = (primitive, caller_location())
+        if active and (self.cut is None or self.cut[2]):
+            is_truth = primitive.n_outputs is None and result.dtype.kind == "b"
+            if self.cut is None or not is_truth:
+                self.cut = (primitive, running_line(), is_truth)
         if primitive.n_outputs is not None:
             return tuple([self._inactive(part) for part in result])
         return self._inactive(result)
@@ -103,15 +110,35 @@ class Record(Trace):
         """The value one level down, if it is a tracer of this trace."""
         return value.value if isinstance(value, Tracer) and value.watcher is self else value
 
+    def is_constant(self, tracer: Tracer) -> bool:
+        """Whether no operation leads from an input to `tracer`."""
+        return tracer.extra is None
+
+    def origins(self, tracer: Tracer) -> list[str]:
+        """The labels of the inputs that `tracer` depends on."""
+        if self.label is None or tracer.extra is None:
+            return []
+        needed = {tracer.extra}
+        for place in range(tracer.extra, self.n_inputs - 1, -1):
+            entry = self.entries[place]
+            if entry is None:  # a further output of the operation before
+                if place in needed:
+                    needed.add(place - 1)
+            elif place in needed:
+                needed.update(entry[5])
+        return [self.label(place) for place in range(self.n_inputs) if place in needed]
+
     def close(self) -> None:
         """Nothing can be recorded any more; a tracer that got out says so when it is used."""
         self.__class__ = ClosedRecord
+        self.label = None  # it holds on to the call
 
 
 class ClosedRecord(Record):
     """A record whose transformation has ended."""
 
     __slots__ = ()
+    is_closed = True
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
         raise LeakError.of_primitive(primitive.name)

@@ -19,6 +19,7 @@ class Trace:
     """One transformation watching one call of a function."""
 
     __slots__ = ("level",)
+    is_closed = False  # whether the call has ended, so that nothing can be watched any more
 
     def __init__(self) -> None:
         self.level = next(_levels)
@@ -33,6 +34,14 @@ class Trace:
         `like` is the tracer of this trace that it accompanies.
         """
         raise NotImplementedError
+
+    def is_constant(self, tracer: Tracer) -> bool:
+        """Whether this tracer of ours stands for one value that depends on nothing."""
+        return False
+
+    def origins(self, tracer: Tracer) -> list[str]:
+        """The inputs that this tracer of ours depends on, in words; nothing where the trace does not know."""
+        return []
 
 
 class Tracer:
@@ -76,6 +85,15 @@ def constant_like(value: Any, like: Any) -> Any:
     if not isinstance(like, Tracer):
         return value
     return like.watcher.constant(constant_like(value, like.value), like)
+
+
+def is_constant(value: Any) -> bool:
+    """Whether `value` depends on nothing that anybody watches, so that its plain value says all."""
+    while isinstance(value, Tracer):
+        if not value.watcher.is_constant(value):
+            return False
+        value = value.value
+    return True
 
 
 def lowest(value: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from wengert.core.array import Array
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind
+from wengert.errors import LeakError
 
 
 class Forward(Trace):
@@ -36,11 +37,25 @@ class Forward(Trace):
         tangents = tangent if tangent is not None else [None] * len(result)
         return tuple([self._wrap(y, dy) for y, dy in zip(result, tangents, strict=True)])
 
+    def is_constant(self, tracer: Tracer) -> bool:
+        """Whether the tangent is zero."""
+        return tracer.extra is None
+
     def constant(self, value: Any, like: Any) -> Any:
         return self._wrap(value, None)
 
     def _wrap(self, value: Any, tangent: Any) -> Any:
         return Array(value, self, tangent) if value.dtype.kind in "fc" else value
+
+
+class ClosedForward(Forward):
+    """A forward pass that has ended; a tracer that got out says so when it is used."""
+
+    __slots__ = ()
+    is_closed = True
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        raise LeakError.of_primitive(primitive.name)
 
 
 def push_forward(
@@ -55,7 +70,10 @@ def push_forward(
     def strip(value: Any) -> Any:
         return value.value if isinstance(value, Tracer) and value.watcher is trace else value
 
-    outputs = function(*[Array(x, trace, dx) for x, dx in zip(primals, tangents, strict=True)])
+    try:
+        outputs = list(function(*[Array(x, trace, dx) for x, dx in zip(primals, tangents, strict=True)]))
+    finally:
+        trace.__class__ = ClosedForward
     ys, dys = [], []
     for y in outputs:
         is_mine = isinstance(y, Tracer) and y.watcher is trace

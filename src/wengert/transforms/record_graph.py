@@ -16,7 +16,7 @@ from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind, lowest
 from wengert.core.types import ArrayType, type_of
-from wengert.errors import user_frame
+from wengert._source import user_frame
 
 
 class GraphArray(Array):
@@ -47,10 +47,11 @@ class Draft:
 class Place:
     """A variable that is being recorded."""
 
-    __slots__ = ("hint", "type")
+    __slots__ = ("hint", "is_discrete", "type")
 
-    def __init__(self, type_: ArrayType, hint: str = "") -> None:
+    def __init__(self, type_: ArrayType, hint: str = "", *, is_discrete: bool = False) -> None:
         self.type, self.hint = type_, hint
+        self.is_discrete = is_discrete  # made by an operation without derivative
 
 
 class GraphTrace(Trace):
@@ -85,7 +86,7 @@ class GraphTrace(Trace):
             self.name_in(frame, unnamed)
         result = bind(primitive, values, params)
         results = [result] if primitive.n_outputs is None else list(result)
-        outputs = [Place(type_of(y)) for y in results]
+        outputs = [Place(type_of(y), is_discrete=primitive.is_discrete) for y in results]
         draft = Draft(primitive, atoms, params, outputs)
         self.drafts.append(draft)
         self.values.update(zip(outputs, results, strict=True))
@@ -97,6 +98,10 @@ class GraphTrace(Trace):
 
     def constant(self, value: Any, like: Any) -> Any:
         return GraphArray(value, self, None)
+
+    def is_constant(self, tracer: Tracer) -> bool:
+        """Whether no derivative flows through `tracer`; the graph is the path that this value takes."""
+        return tracer.extra is None or tracer.extra.is_discrete
 
     def owns(self, x: Any) -> bool:
         """Whether `x` is a tracer of this trace."""

@@ -1,0 +1,293 @@
+"""What to write instead, where a traced value is about to become plain numbers: one small rule for each mistake.
+
+A rule looks at the user's expression and says what happened and what to write, in the user's own names; the
+first rule that recognises the expression speaks.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wengert._source import Place
+
+LOST = "A plain number or array cannot carry a derivative, so the gradient would silently be wrong."
+
+# What wengert.numpy builds from nested lists and callbacks, which NumPy does not pass on to traced arrays.
+DROP_IN = (
+    "arange", "array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray",
+    "fromfunction", "fromiter", "frompyfunc", "full", "kaiser", "require", "vectorize",
+)  # fmt: skip
+
+# NumPy's and SciPy's names for functions of `math` that are called otherwise.
+MATH = {
+    "acos": "np.arccos", "acosh": "np.arccosh", "asin": "np.arcsin", "asinh": "np.arcsinh", "atan": "np.arctan",
+    "atan2": "np.arctan2", "atanh": "np.arctanh", "erf": "scipy.special.erf", "erfc": "scipy.special.erfc",
+    "fsum": "np.sum", "gamma": "scipy.special.gamma", "lgamma": "scipy.special.gammaln", "pow": "np.power",
+    "dist": "np.linalg.norm", "prod": "np.prod",
+}  # fmt: skip
+
+# SciPy's functions that turn their arguments into plain arrays, and the same function of NumPy.
+SCIPY = {
+    "linalg": ("cholesky", "det", "eigh", "eigvalsh", "expm", "inv", "lstsq", "norm", "pinv", "qr", "solve", "svd"),
+    "fft": ("fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "rfft"),
+}  # fmt: skip
+
+
+class Advice(NamedTuple):
+    """Three of the four parts of a message; the place is the fourth."""
+
+    what: str
+    why: str
+    write: str
+
+
+class Conversion(NamedTuple):
+    """A traced value that Python or NumPy asked for plain numbers, and the expression that made it ask."""
+
+    wanted: str  # float, int, complex, index, array, pickle
+    place: Place
+    function: Any  # the function that the expression calls, if it is a call of one that can be found
+    name: str  # how the user writes it
+    traced: str  # how the user writes the traced value
+
+    @property
+    def arguments(self) -> list[ast.expr]:
+        """The positional arguments of the call."""
+        return self.place.call.args if self.place.call else []
+
+    def rewritten(self, name: str) -> str:
+        """The call of another function with the same arguments."""
+        assert self.place.call is not None
+        call = copy.copy(self.place.call)
+        call.func = ast.Name(name)
+        return ast.unparse(call)
+
+
+def conversion_advice(wanted: str, place: Place, traced: str) -> Advice:
+    """What to say about a traced value that is asked to become a plain number or array."""
+    call = place.call
+    function = place.value_of(call.func) if call else None
+    name = ast.unparse(call.func) if call else ""
+    asked = Conversion(wanted, place, function, name, traced)
+    return next(advice for rule in RULES if (advice := rule(asked)) is not None)
+
+
+def _pickled(asked: Conversion) -> Advice | None:
+    if asked.wanted != "pickle":
+        return None
+    return Advice(
+        "a traced value cannot be pickled.",
+        "Another process, or a file, would get plain numbers without their derivative.",
+        "return x   # out of the function: values and gradients outside are plain arrays, which can be pickled\n"
+        f"wg.stop_gradient({asked.traced})   # where no derivative is wanted",
+    )
+
+
+def _formatted(asked: Conversion) -> Advice | None:
+    node = asked.place.node
+    is_percent = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.Constant)
+    if not is_percent or not isinstance(asked.place.value_of(node.left), str):  # type: ignore[union-attr]
+        return None
+    return Advice(
+        "`%` formatting turns a traced value into a plain number.",
+        "It looks like any other conversion to a float, after which the derivative would be lost.",
+        f'f"{{{asked.traced}:.4f}}"   # looks at the value, and leaves the derivative alone',
+    )
+
+
+def _builtin(asked: Conversion) -> Advice | None:
+    if asked.function not in (float, complex, int) or len(asked.arguments) != 1:
+        return None
+    inner = ast.unparse(asked.arguments[0])
+    escape = f"{asked.name}(wg.stop_gradient({inner}))   # where no derivative is wanted"
+    if asked.function is int:
+        return Advice(
+            f"int({inner}) would turn a traced value into a plain integer.",
+            "Integers have no derivative: the function would be constant between steps, with gradient zero.",
+            f"np.trunc({inner})   # stays an array; its derivative is zero, and says so\n{escape}",
+        )
+    return Advice(
+        f"{asked.name}({inner}) would turn a traced value into a plain number, without its derivative.",
+        LOST,
+        f"{inner}   # without {asked.name}(): operators and np functions take it as it is\n{escape}",
+    )
+
+
+def _of_math(asked: Conversion) -> Advice | None:
+    function = asked.function
+    if getattr(function, "__module__", None) not in ("math", "cmath") or getattr(math, function.__name__, None) is None:
+        return None
+    name = MATH.get(function.__name__, f"np.{function.__name__}")
+    if name.startswith("np.") and not hasattr(np, name[3:]) and name != "np.linalg.norm":
+        return None
+    return Advice(
+        f"{asked.name} takes plain numbers only, and its argument is traced.",
+        "It would turn the value into a float, and the derivative would be lost.",
+        asked.rewritten(name) + "   # the same function, for arrays and traced values",
+    )
+
+
+def _range_or_index(asked: Conversion) -> Advice | None:
+    if asked.function is range:
+        return Advice(
+            "range() needs plain integers, and was given a traced value.",
+            "How often a loop runs is not a smooth function of anything.",
+            f"range(int(wg.stop_gradient({asked.traced})))   # no derivative flows through the number of turns",
+        )
+    node = asked.place.node
+    if not isinstance(node, ast.Subscript) or "SUBSCR" not in asked.place.operation:
+        return None
+    table, index = ast.unparse(node.value), ast.unparse(node.slice)
+    return Advice(
+        f"a traced value was used as an index into `{table}`.",
+        "Which entry is taken is a step function of the index, so no derivative flows through it.",
+        f"{table}[int(wg.stop_gradient({index}))]   # where that is meant\n"
+        f"np.interp({index}, np.arange(len({table})), {table})   # between entries, with a derivative",
+    )
+
+
+def _callback(asked: Conversion) -> Advice | None:
+    if not isinstance(asked.function, np.vectorize) and asked.function is not np.fromiter:
+        return None
+    if asked.function is np.fromiter:
+        return Advice(
+            "np.fromiter would turn traced values into plain numbers.",
+            LOST,
+            asked.rewritten("wnp.fromiter") + "   # import wengert.numpy as wnp",
+        )
+    inner = asked.place.call.func if asked.place.call else None
+    name = ast.unparse(inner.args[0]) if isinstance(inner, ast.Call) and inner.args else asked.function.pyfunc.__name__
+    return Advice(
+        "np.vectorize would turn a traced array into Python numbers, one by one.",
+        LOST,
+        f"wg.vmap({name})({', '.join(map(ast.unparse, asked.arguments))})   # all entries of a vector at once\n"
+        f"wnp.vectorize({name})   # one by one; import wengert.numpy as wnp",
+    )
+
+
+def _random(asked: Conversion) -> Advice | None:
+    generator = type(getattr(asked.function, "__self__", None))
+    if generator not in (np.random.Generator, np.random.RandomState):
+        return None
+    name = asked.function.__name__
+    return Advice(
+        f"{asked.name} takes plain parameters only, and was given a traced one.",
+        "NumPy draws plain numbers, which do not remember the parameters of their distribution.",
+        f"rng = wnp.random.default_rng(seed)   # import wengert.numpy as wnp\n"
+        f"{asked.rewritten(f'rng.{name}')}   # a draw that moves with its parameters",
+    )
+
+
+def _nested_list(asked: Conversion) -> Advice | None:
+    """`np.array([x[0], x[1]])`, and `np.sum([x[0], x[1]])`: NumPy passes on arrays, not lists of them."""
+    function, arguments = asked.function, asked.arguments
+    if getattr(np, getattr(function, "__name__", ""), None) is not function or function is None or not arguments:
+        return None
+    first, name = arguments[0], function.__name__
+    is_list = isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp))
+    is_flat = is_list and not any(isinstance(part, (ast.List, ast.Tuple)) for part in getattr(first, "elts", ()))
+    listed = ast.ListComp(first.elt, first.generators) if isinstance(first, ast.GeneratorExp) else first
+    stacked = f"np.stack({ast.unparse(listed)})"
+    if name in DROP_IN:
+        drop_in = asked.rewritten(f"wnp.{name}") + "   # import wengert.numpy as wnp"
+        plain = f"{ast.unparse(first)}   # it is an array already"
+        write = f"{stacked}\n{drop_in}" if is_flat else drop_in if is_list else f"{plain}\n{drop_in}"
+        return Advice(f"{asked.name} would turn traced values into a plain array.", LOST, write)
+    if not is_list:
+        return None
+    others = ", ".join([stacked if is_flat else f"wnp.array({ast.unparse(listed)})", *map(ast.unparse, arguments[1:])])
+    return Advice(
+        f"{asked.name} was given a list that holds traced values.",
+        "NumPy would turn the list into a plain array first, and the derivative would be lost.",
+        f"{asked.name}({others})   # one traced array instead of a list",
+    )
+
+
+def _scipy(asked: Conversion) -> Advice | None:
+    function = asked.function
+    module = getattr(function, "__module__", None) or ""
+    if not module.startswith("scipy."):
+        return None
+    room, name = module.split(".")[1], getattr(function, "__name__", asked.name)
+    what = f"{asked.name} would turn a traced value into a plain array."
+    why = "SciPy computes it in compiled code, where the derivative cannot be followed."
+    if name in SCIPY.get(room, ()) and hasattr(getattr(np, room), name):
+        return Advice(what, why, asked.rewritten(f"np.{room}.{name}") + "   # NumPy's follows traced values")
+    if name == "logsumexp":
+        return Advice(what, why, f"np.logaddexp.reduce({asked.traced})   # the same function of a vector")
+    if room == "optimize":
+        why = "The solver moves plain numbers; its result depends on the traced value by the implicit function theorem."
+    return Advice(
+        what, why,
+        f"@wg.custom_rule   # around a function that calls {asked.name}, with the derivative that you state\n"
+        f"wg.stop_gradient({asked.traced})   # where no derivative is wanted",
+    )  # fmt: skip
+
+
+def _anything(asked: Conversion) -> Advice:
+    wanted = {"index": "a plain integer", "int": "a plain integer", "array": "a plain array"}
+    goal = wanted.get(asked.wanted, "a plain number")
+    called = asked.name if asked.name and callable(asked.function) else ""
+    return Advice(
+        f"{called} would turn a traced value into {goal}." if called else f"a traced value would become {goal}.",
+        LOST,
+        "np functions and operators, which take a traced value as it is\n"
+        "np.stack([a, b])   # instead of np.array([a, b])\n"
+        f"wg.stop_gradient({asked.traced})   # where no derivative is wanted",
+    )
+
+
+RULES: tuple[Callable[[Conversion], Advice | None], ...] = (
+    _pickled, _formatted, _builtin, _of_math, _range_or_index, _callback, _random, _nested_list, _scipy, _anything,
+)  # fmt: skip
+
+
+# --- writing into plain arrays ---------------------------------------------------------------------------------------
+
+
+def assignment_advice(place: Place, traced: str) -> Advice:
+    """What to say about `table[i] = traced`, where `table` is a plain array."""
+    target = place.target
+    table = ast.unparse(target) if target is not None else "table"
+    array = place.value_of(target)
+    known = isinstance(array, np.ndarray)
+    shape = _written(array.shape) if known else f"{table}.shape"
+    why = (
+        f"`{table}` is a plain array; NumPy would have to turn the traced value into numbers,\n"
+        "and the derivative would be lost."
+    )
+    if known and array.any():
+        write = f"{table} = {table} + np.zeros_like({traced}, shape={shape})   # before it is written into"
+    else:
+        write = f"{table} = np.zeros_like({traced}, shape={shape})   # a traced array: assignment into it works"
+    return Advice("cannot write a traced value into a NumPy array.", why, write)
+
+
+def output_advice(place: Place, function: str) -> Advice:
+    """What to say about `table += traced` and `out=table`, where `table` is a plain array."""
+    statement = place.statement
+    if isinstance(statement, ast.AugAssign) and place.node is statement:
+        table, value = ast.unparse(statement.target), ast.unparse(statement.value)
+        symbol = ast.unparse(ast.BinOp(ast.Name("a"), statement.op, ast.Name("b"))).split()[1]
+        why = f"`{table}` is a plain array, which `{symbol}=` would write into; it cannot keep the derivative."
+        write = f"{table} = {table} {symbol} {value}   # a new array, which is traced"
+        return Advice("cannot write a traced value into a NumPy array.", why, write)
+    call = place.call
+    out = next((k.value for k in call.keywords if k.arg == "out"), None) if call else None
+    table = ast.unparse(out) if out is not None else "out"
+    write = f"{table} = {function}(...)   # without out="
+    if call is not None and out is not None:
+        kept = ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "out"])
+        write = f"{table} = {ast.unparse(kept)}   # without out="
+    why = f"`{table}` is a plain array, and cannot keep the derivative that would be written into it."
+    return Advice("cannot write a traced value into a NumPy array.", why, write)
+
+
+def _written(shape: tuple[int, ...]) -> str:
+    return str(shape[0]) if len(shape) == 1 else str(shape)
