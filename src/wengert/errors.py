@@ -18,6 +18,7 @@
     ├── BatchError (ValueError)                  axes and sizes given to vmap do not fit
     ├── TreeError (TypeError, ValueError)        containers whose structures should agree and do not
     ├── RuleError (ValueError)                   a custom rule that is inconsistent
+    ├── CheckError (AssertionError)              `wengert.testing` found a derivative that is wrong
     └── GraphError (ValueError)                  a graph, or the text of one, that is not well formed
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
 
@@ -484,6 +485,30 @@ class RuleError(WengertError, ValueError):
     """
 
 
+class CheckError(WengertError, AssertionError):
+    """A derivative that disagrees with differences, or a card that breaks a law.
+
+    `wengert.testing.check_grads` compares the derivatives of a function with differences of its values, and
+    `check_card` tries on a primitive of your own the laws that every primitive obeys.
+
+    >>> import numpy as np, wengert as wg
+    >>> from wengert.testing import check_grads
+    >>> @wg.custom_rule
+    ... def square(x):
+    ...     return x**2
+    >>> @square.forward
+    ... def rule(primals, tangents):
+    ...     (x,), (dx,) = primals, tangents
+    ...     return square(x), x * dx          # the factor 2 is missing
+    >>> check_grads(square, (3.0,))
+    Traceback (most recent call last):
+    wengert.errors.CheckError: the fwd derivative of square with respect to x is ...
+
+    Write the rule so that it is the derivative of the function; where the function has a kink or a jump at the point,
+    check at another one.
+    """
+
+
 class GraphError(WengertError, ValueError):
     """A graph, or the text of one, that is not well formed.
 
@@ -514,6 +539,7 @@ ANCHORS: dict[str, type[Exception]] = {
     "batch": BatchError,
     "tree": TreeError,
     "rule": RuleError,
+    "check": CheckError,
     "graph": GraphError,
 }
 
