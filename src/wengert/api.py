@@ -12,11 +12,12 @@ import numpy as np
 from wengert import trees
 from wengert.errors import HolomorphicError, page
 from wengert.transforms.calls import CustomRule, checking, checkpointed, stop
-from wengert.transforms.differentiate import ArgNums, Selection, gradient, pullback, pushforward
+from wengert.transforms.differentiate import gradient, pullback, pushforward
 from wengert.transforms.jacobian import jacobian_of
 from wengert.transforms.linearize import Linearization
 from wengert.transforms.operator import LinearMap
 from wengert.transforms.record_graph import trace
+from wengert.transforms.selection import ArgNums, Selection
 from wengert.transforms.vectorize import vectorized
 
 OnDisconnected = Literal["warn", "raise", "zero"]
@@ -147,8 +148,8 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, LinearMap]:
         >>> print(J.graph)  # doctest: +SKIP
     """
     argnums: ArgNums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    selection = Selection(f, argnums, primals, {}, has_aux=False)
-    linear = Linearization(selection.flat, selection.primals)
+    selection = Selection(f, argnums, primals, {}, has_aux=False, name="linearize")
+    linear = Linearization(selection.flat, selection.primals, selection.label)
     return trees.unflatten(selection.out_structure, linear.values), LinearMap(linear, selection)
 
 
@@ -181,7 +182,7 @@ def jacobian(
 
     @functools.wraps(f)
     def jacobian_function(*args: Any, **kwargs: Any) -> Any:
-        selection = Selection(f, argnums, args, kwargs, has_aux)
+        selection = Selection(f, argnums, args, kwargs, has_aux, "jacobian")
         result, linear = jacobian_of(selection, mode, chunk_size)
         return (result, selection.strip_aux(linear.record.strip)) if has_aux else result
 

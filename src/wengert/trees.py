@@ -1,19 +1,29 @@
 """Containers of arrays as flat lists and back: any pytree, through optree.
 
-Dataclasses are containers too: a dataclass type is registered when it is first met.
+Dataclasses are containers too: a dataclass type is registered when it is first met.  Its fields that are settings
+belong to the structure and not to the leaves: those marked `field(metadata={"static": True})`, and those that
+hold an integer, a truth value, a text or a function.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import enum
+import types
+from collections import deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import optree
 
 _NAMESPACE = "wengert"
 _registered: set[type] = set()
+_automatic: set[type] = set()
+_SETTINGS = (
+    bool, int, str, bytes, enum.Enum, range, slice, type(Ellipsis),
+    type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType,
+)  # fmt: skip
 
 
 def _is_new_dataclass(value: Any) -> bool:
@@ -21,25 +31,40 @@ def _is_new_dataclass(value: Any) -> bool:
     return dataclasses.is_dataclass(kind) and kind not in _registered and kind.__module__ != "optree"
 
 
+def _is_static(field: dataclasses.Field[Any]) -> bool:
+    return bool(field.metadata.get("static", False)) or field.metadata.get("pytree_node") is False
+
+
 def _register(kind: type) -> None:
-    names = tuple(field.name for field in dataclasses.fields(kind))
+    fields = dataclasses.fields(kind)
+    static = {field.name for field in fields if _is_static(field)}
 
-    def take(value: Any) -> tuple[tuple[Any, ...], tuple[str, ...], tuple[str, ...]]:
-        return tuple(getattr(value, name) for name in names), names, names
+    def take(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[str, ...]]:
+        held = [(field.name, getattr(value, field.name)) for field in fields if hasattr(value, field.name)]
+        settings = tuple((name, v) for name, v in held if name in static or isinstance(v, _SETTINGS))
+        chosen = {name for name, _ in settings}
+        children = [(name, v) for name, v in held if name not in chosen]
+        names = tuple(name for name, _ in children)
+        return tuple(v for _, v in children), (names, settings), names
 
-    def build(_: Any, children: Any) -> Any:
+    def build(metadata: Any, children: Any) -> Any:
+        names, settings = metadata
         new = object.__new__(kind)
-        for name, child in zip(names, children, strict=True):
+        for name, child in [*zip(names, children, strict=True), *settings]:
             object.__setattr__(new, name, child)
         return new
 
-    with contextlib.suppress(ValueError):  # the user registered it already
+    with contextlib.suppress(ValueError):  # another thread was quicker
         optree.register_pytree_node(kind, take, build, namespace=_NAMESPACE)
+        _automatic.add(kind)
     _registered.add(kind)
 
 
 def register(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> None:
     """Make `kind` a container: `flatten(x) -> (children, metadata)`, `unflatten(metadata, children) -> x`."""
+    if kind in _automatic:
+        optree.unregister_pytree_node(kind, namespace=_NAMESPACE)
+        _automatic.discard(kind)
     optree.register_pytree_node(kind, flatten, unflatten, namespace=_NAMESPACE)
     _registered.add(kind)
 
@@ -58,6 +83,41 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
 def unflatten(structure: Any, leaves: Any) -> Any:
     """The container of that structure with these leaves."""
     return optree.tree_unflatten(structure, leaves)
+
+
+def flatten_up_to(structure: Any, tree: Any) -> list[Any]:
+    """What `tree` has at each leaf of `structure`, `None` included; raises `ValueError` where the containers differ."""
+    flatten(tree)  # meets its dataclasses
+    return structure.flatten_up_to(tree)  # type: ignore[no-any-return]
+
+
+def spread_prefix(prefix: Any, tree: Any) -> list[Any]:
+    """A number (or `None`) for every leaf of `tree`, from a container of them: one may stand for a whole branch.
+
+    Raises `ValueError` where the containers of `prefix` are not those of `tree`.
+    """
+    leaves, _ = flatten(tree)
+    if prefix is None or isinstance(prefix, int):
+        return [prefix] * len(leaves)
+    if len(leaves) == 1 and leaves[0] is tree:
+        msg = f"{prefix!r} is a container, where {type(tree).__name__} is none"
+        raise ValueError(msg)
+    children, _, names, _ = optree.tree_flatten_one_level(tree, namespace=_NAMESPACE)
+    found = _children_named(prefix, tree, list(names))
+    return [value for part, child in zip(found, children, strict=True) for value in spread_prefix(part, child)]
+
+
+def _children_named(container: Any, like: Any, names: list[Any]) -> list[Any]:
+    """The children of a container of the same kind as `like`, in the order of `names`."""
+    if isinstance(container, Mapping) and isinstance(like, Mapping) and container.keys() == like.keys():
+        return [container[name] for name in names]
+    is_sequence = isinstance(container, (list, tuple)) and isinstance(like, (list, tuple, deque))
+    if is_sequence and len(container) == len(names):
+        return list(container)
+    if type(container) is type(like) and dataclasses.is_dataclass(container):
+        return [getattr(container, name) for name in names]
+    msg = f"{container!r} does not fit a {type(like).__name__} of {len(names)} parts"
+    raise ValueError(msg)
 
 
 def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from wengert._source import running_line
 from wengert.core.array import Array
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind
-from wengert._source import running_line
 from wengert.errors import LeakError
 
 Entry = tuple[Any, ...]

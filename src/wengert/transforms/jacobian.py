@@ -11,8 +11,8 @@ from wengert import trees
 from wengert.core.trace import Tracer
 from wengert.primitives.structure import move_axis, reshape
 from wengert.transforms.batch import batch_call
-from wengert.transforms.differentiate import Selection
 from wengert.transforms.linearize import Linearization
+from wengert.transforms.selection import Selection
 
 CHUNK_ELEMENTS = 2**22  # recorded elements times batch members held at once: 32 MiB of float64
 
@@ -106,7 +106,7 @@ def _split(stacked: Any, shape: Sequence[int], parts: Sequence[Any], axis: int) 
 
 def jacobian_of(selection: Selection, mode: str | None, chunk: int | None) -> Any:
     """The Jacobian as a container: the structure of the output, and in each leaf that of the inputs."""
-    linear = Linearization(selection.flat, selection.primals)
+    linear = Linearization(selection.flat, selection.primals, selection.label)
     blocks = jacobian_blocks(linear, mode, chunk)
     rows = [trees.unflatten(selection.structure, row) for row in blocks]
     return trees.unflatten(selection.out_structure, rows), linear

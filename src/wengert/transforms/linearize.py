@@ -14,22 +14,32 @@ import numpy as np
 from wengert.core.record import Record, walk_back, walk_forward
 from wengert.core.trace import Tracer
 from wengert.errors import NotDifferentiableError, describe, page
+from wengert.primitives.structure import cast, real
 
 Flat = Callable[..., Sequence[Any]]
 
 
-def as_primal(x: Any, name: str = "input") -> Any:
+def is_inexact(x: Any) -> bool:
+    """Whether `x` is a floating or complex number or array, plain or traced."""
+    dtype = getattr(x, "dtype", None)
+    return isinstance(x, (float, complex)) if dtype is None else dtype.kind in "fc"
+
+
+def as_array(leaf: Any) -> Any:
+    """A number as a NumPy scalar; arrays and traced arrays as they are."""
+    return leaf if isinstance(leaf, Tracer) or hasattr(leaf, "dtype") else np.asarray(leaf)[()]
+
+
+def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
     """An input to differentiate with respect to: a floating or complex array, NumPy scalar or traced array."""
     if type(x) is float or type(x) is complex:
         return np.asarray(x)[()]
-    if isinstance(x, (Tracer, np.ndarray, np.generic)) or hasattr(x, "__array_function__"):
-        if x.dtype.kind in "fc":
-            return x
-    elif isinstance(x, (int, bool)):
-        x = np.asarray(x)[()]
+    if is_inexact(x):
+        return as_array(x)
+    x = as_array(x) if isinstance(x, (int, bool)) else x
     raise NotDifferentiableError(
         page(
-            f"{name} has type {describe(x)}, and only floating-point or complex values have derivatives.",
+            f"{name()} has type {describe(x)}, and only floating-point or complex values have derivatives.",
             "An integer cannot change by an infinitesimal amount; text and other objects cannot either.",
             "3.0 instead of 3, x.astype(float), or leave the argument out of argnums",
             "not-differentiable",
@@ -37,17 +47,28 @@ def as_primal(x: Any, name: str = "input") -> Any:
     )
 
 
+def snapshot(x: Any) -> Any:
+    """The same value, which writing into `x` does not change."""
+    if type(x) is np.ndarray:
+        return x.copy(order="K")
+    return type(x)(x.value, x.watcher, x.extra) if isinstance(x, Tracer) else x
+
+
 class Linearization:
     """The record of one call of a flat function, ready to be pushed forwards and pulled backwards."""
 
     __slots__ = ("inputs", "outputs", "record", "values")
 
-    def __init__(self, function: Flat, primals: Sequence[Any]) -> None:
-        self.record = Record()
+    def __init__(
+        self, function: Flat, primals: Sequence[Any], label: Callable[[int], str] | None = None
+    ) -> None:
+        self.record = Record(label)
         self.inputs = list(primals)
-        self.outputs = list(function(*[self.record.input(x) for x in primals]))
-        self.values = [self.record.strip(y) for y in self.outputs]
-        self.record.close()
+        try:
+            self.outputs = list(function(*[self.record.input(x) for x in primals]))
+            self.values = [self.record.strip(y) for y in self.outputs]
+        finally:
+            self.record.close()
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """`dx ↦ J dx`; `None` for an output that is disconnected."""
@@ -69,6 +90,41 @@ def zeros_like(x: Any) -> Any:
     """Plain zeros of the shape and dtype of `x`, which may be traced; a scalar for a NumPy scalar."""
     out = np.zeros(tuple(x.shape), x.dtype)
     return out[()] if isinstance(x, np.generic) else out
+
+
+def finish_all(derivatives: Sequence[Any], primals: Sequence[Any], given: Sequence[Any] = ()) -> list[Any]:
+    """Tangents or cotangents as the caller gets them: `finish`ed, and no array among them twice or among those `given`."""
+    seen = {id(x) for x in given}
+    finished = []
+    for derivative, x in zip(derivatives, primals, strict=True):
+        done = finish(derivative, x)
+        if type(done) is np.ndarray:
+            if id(done) in seen:
+                done = done.copy()
+            seen.add(id(done))
+        finished.append(done)
+    return finished
+
+
+def finish(derivative: Any, x: Any) -> Any:
+    """A derivative of the dtype of its primal `x`, zeros if nothing arrived, in memory of its own.
+
+    The derivative of an integer or a truth value is the floating-point number zero.
+    """
+    if not is_inexact(x):
+        return np.zeros(tuple(x.shape))[()] if isinstance(x, np.generic) else np.zeros(tuple(x.shape))
+    if derivative is None:
+        return zeros_like(x)
+    if type(derivative) is np.ndarray and (derivative.base is not None or not derivative.flags.writeable):
+        derivative = derivative.copy()
+    if derivative.dtype != x.dtype:
+        is_complex = derivative.dtype.kind == "c" and x.dtype.kind != "c"
+        derivative = cast(real(derivative) if is_complex else derivative, dtype=x.dtype)
+    if isinstance(x, np.generic) and type(derivative) is np.ndarray:
+        return derivative[()]
+    if isinstance(x, np.ndarray) and isinstance(derivative, np.generic):
+        return np.asarray(derivative)
+    return derivative
 
 
 def _n_elements(value: Any) -> int:

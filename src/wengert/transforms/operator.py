@@ -12,10 +12,11 @@ from wengert.core.graph import Graph
 from wengert.errors import TreeError, page
 from wengert.primitives.structure import move_axis, reshape
 from wengert.transforms.batch import batch_call
-from wengert.transforms.differentiate import Selection, finish, tangents_like
+from wengert.transforms.differentiate import tangents_like
 from wengert.transforms.jacobian import flat_size
-from wengert.transforms.linearize import Linearization, zeros_like
+from wengert.transforms.linearize import Linearization, finish, zeros_like
 from wengert.transforms.record_graph import trace
+from wengert.transforms.selection import Selection
 
 
 class LinearMap:
