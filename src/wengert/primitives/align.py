@@ -14,7 +14,10 @@ import numpy as np
 
 from wengert.core.array import FRONT, Array
 from wengert.core.trace import Tracer
+from wengert.errors import ShapeError
 from wengert.primitives.structure import cast, reshape, spread
+
+NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
 
 _ARRAYS = (Tracer, np.ndarray, np.generic)
 _OPERANDS = (Tracer, int, float, complex, np.ndarray, np.generic)
@@ -84,7 +87,10 @@ def common_shape(operands: Sequence[Any]) -> tuple[int, ...]:
     shapes.discard(())
     if len(shapes) == 1:
         return shapes.pop()
-    return np.broadcast_shapes(*shapes) if shapes else ()
+    try:
+        return np.broadcast_shapes(*shapes) if shapes else ()
+    except ValueError:
+        raise ShapeError.of_operands([tuple(x.shape) for x in operands if type(x) not in _WEAK]) from None
 
 
 def common_dtype(operands: Sequence[Any]) -> Any:
@@ -103,6 +109,14 @@ def conform(x: Any, shape: tuple[int, ...], dtype: Any) -> Any:
     if x.dtype != dtype and x.dtype.kind in "fc" and dtype.kind in "fc":
         x = cast(x, dtype=dtype)
     return x if x.shape == shape else spread(x, shape=shape)
+
+
+def fit(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """`value` as it is written into an array of this shape and dtype."""
+    try:
+        return conform(value, shape, dtype) if isinstance(value, Tracer) else np.broadcast_to(value, shape)
+    except ValueError:
+        raise ShapeError.of_assignment(np.shape(value), shape) from None
 
 
 def equalize_ranks(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:

@@ -11,15 +11,13 @@ from numpy.lib.array_utils import normalize_axis_index
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import as_array
+from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import linear, smooth
 from wengert.primitives.joining import concatenate
 from wengert.primitives.rearranging import from_end
 from wengert.primitives.shaping import flatten, flip, into, named, on_axis, to_dtype
 from wengert.primitives.structure import conjugate, move_axis, spread
-
-NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
 
 # --- cards -------------------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind, lowest
-from wengert.primitives.align import as_array
-from wengert.primitives.cumulative import NOT_GIVEN, accumulating_dtype, backwards, behind, running_product
+from wengert.primitives.align import NOT_GIVEN, as_array
+from wengert.primitives.cumulative import accumulating_dtype, backwards, behind, running_product
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import smooth
 from wengert.primitives.shaping import into, to_dtype

@@ -8,10 +8,9 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.trace import bind, lowest
-from wengert.primitives.align import as_array
+from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.families import linear
 from wengert.primitives.reductions import (
-    NOT_GIVEN,
     cases,
     count_along,
     is_usual,

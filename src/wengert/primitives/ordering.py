@@ -1,0 +1,307 @@
+"""Sorting, selecting by rank, and reading along axes at positions that the values decide.
+
+The derivative of a sorted array follows the stable permutation that sorts it: equal entries keep their order.
+Positions themselves (`argsort`, `argmax`, `searchsorted`) are plain integers without a derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
+
+from wengert.core.array import Array, implements
+from wengert.core.primitive import Params, Primitive
+from wengert.core.trace import lowest
+from wengert.primitives.align import NOT_GIVEN, as_array
+from wengert.primitives.families import discrete, smooth
+from wengert.primitives.index import ARRAY, assign, index, replace
+from wengert.primitives.rearranging import from_end
+from wengert.primitives.shaping import flatten, into, to_dtype
+from wengert.primitives.structure import reshape, spread
+
+# --- reading along an axis -------------------------------------------------------------------------------------------------
+
+
+def positions_along(indices: Any, shape: Sequence[int], axis: int) -> Any:
+    """Places in an array of `shape`, laid end to end, of the entries at `indices` along an axis and of its own place
+    along the others.
+    """
+    n = shape[axis]
+    plain = lowest(indices)
+    if plain.size and (plain.min() < -n or plain.max() >= n):
+        wrong = plain.min() if plain.min() < -n else plain.max()
+        msg = f"index {wrong} is out of bounds for axis {axis} with size {n}"
+        raise IndexError(msg)
+    indices = np.where(indices < 0, indices + n, indices)
+    if len(shape) == 1:
+        return indices
+    steps = [int(np.prod(shape[k + 1 :], dtype=int)) for k in range(len(shape))]
+    grid = np.ix_(*[np.arange(1 if k == axis else length) * step for k, (length, step) in enumerate(zip(shape, steps, strict=True))])
+    return indices * steps[axis] + sum(grid)
+
+
+def along(x: Any, indices: Any, axis: int) -> Any:
+    """`np.take_along_axis(x, indices, axis)`, for positions known to be right."""
+    shape = tuple(x.shape)
+    return index(flatten(x), positions_along(indices, shape, axis % len(shape)), layout=(ARRAY,))
+
+
+def _checked(arr: Any, indices: Any, axis: Any) -> tuple[tuple[int, ...], Any, int]:
+    """The shape read along, the positions as an array, and the axis; NumPy's errors where they do not fit."""
+    indices = as_array(indices)
+    if indices.dtype.kind not in "iu":
+        msg = "`indices` must be an integer array"
+        raise IndexError(msg)
+    if axis is None:
+        if len(indices.shape) != 1:
+            msg = "when axis=None, `indices` must have a single dimension."
+            raise ValueError(msg)
+        return (int(np.prod(arr.shape, dtype=int)),), indices, 0
+    axis = normalize_axis_index(axis, len(arr.shape))
+    if len(indices.shape) != len(arr.shape):
+        msg = "`indices` and `arr` must have the same number of dimensions"
+        raise ValueError(msg)
+    others = [tuple([n for k, n in enumerate(v.shape) if k != axis]) for v in (arr, indices)]
+    try:
+        np.broadcast_shapes(*others)
+    except ValueError:
+        msg = f"shape mismatch: indices of shape {tuple(indices.shape)} cannot be broadcast against {tuple(arr.shape)}"
+        raise IndexError(msg) from None
+    return tuple(arr.shape), indices, axis
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
+    """The entries of each line along an axis at positions of its own."""
+    arr = as_array(arr)
+    shape, indices, axis = _checked(arr, indices, axis)
+    return index(flatten(arr), positions_along(indices, shape, axis), layout=(ARRAY,))
+
+
+@implements(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
+    """Write into each line along an axis at positions of its own."""
+    shape, indices, axis = _checked(arr, indices, axis)
+    where = positions_along(indices, shape, axis)
+    values = np.broadcast_to(as_array(values), tuple(where.shape))
+    if not isinstance(arr, Array):
+        arr.flat[where] = values  # raises, with advice, for traced values
+        return
+    new = assign(flatten(arr), to_dtype(values, arr.dtype), where, layout=(ARRAY,))
+    replace(arr, reshape(new, shape=tuple(arr.shape)))
+
+
+# --- positions -------------------------------------------------------------------------------------------------------------
+
+
+def _ranks(name: str, function: Callable[..., Any], laws: Any) -> Primitive:
+    """A card for positions along an axis, which NumPy's own function finds."""
+    return discrete(name, lambda x, axis, **params: function(x, axis=axis, **params), laws=laws)
+
+
+argsorted = _ranks(
+    "argsort",
+    np.argsort,
+    lambda make: [((make(3, 4),), {"axis": -2, "kind": "stable"}), ((np.array([2.0, 1, 2, 1]),), {"axis": -1, "kind": "stable"})],
+)
+argpartitioned = _ranks("argpartition", np.argpartition, lambda make: [((make(3, 5),), {"axis": -1, "kth": (2,)})])
+argmaximum = _ranks("argmax", np.argmax, lambda make: [((make(3, 4),), {"axis": -1, "keepdims": False})])
+argminimum = _ranks("argmin", np.argmin, lambda make: [((make(3, 4),), {"axis": -2, "keepdims": True})])
+nanargmaximum = _ranks("nanargmax", np.nanargmax, lambda make: [((np.array([1, np.nan, 3]),), {"axis": -1, "keepdims": False})])
+nanargminimum = _ranks("nanargmin", np.nanargmin, lambda make: [((np.array([1, np.nan, 3]),), {"axis": -1, "keepdims": False})])
+
+
+def _line(a: Any, axis: Any) -> tuple[Any, int]:
+    """An array and a trailing axis of it; all entries as a vector for `None`."""
+    return (flatten(a), -1) if axis is None else (a, from_end(axis, len(a.shape)))
+
+
+def _extreme_place(card: Primitive) -> Callable[..., Any]:
+    def front(a: Any, axis: Any = None, out: Any = None, *, keepdims: Any = NOT_GIVEN) -> Any:
+        a = as_array(a)
+        keepdims = keepdims is not NOT_GIVEN and bool(keepdims)
+        if axis is None or not a.shape:
+            if axis is not None:
+                normalize_axis_index(axis, 1)
+            result = card(flatten(a), axis=-1, keepdims=False)
+            return into(out, np.reshape(result, (1,) * len(a.shape)) if keepdims else result)
+        return into(out, card(a, axis=from_end(axis, len(a.shape)), keepdims=keepdims))
+
+    return front
+
+
+argmax = implements(np.argmax)(_extreme_place(argmaximum))
+argmin = implements(np.argmin)(_extreme_place(argminimum))
+nanargmax = implements(np.nanargmax)(_extreme_place(nanargmaximum))
+nanargmin = implements(np.nanargmin)(_extreme_place(nanargminimum))
+
+
+def _refuse_fields(order: Any) -> None:
+    if order is not None:
+        msg = "Cannot specify order when the array has no fields."
+        raise ValueError(msg)
+
+
+def _how(kind: Any, stable: Any) -> dict[str, Any]:
+    """The choice of algorithm, as NumPy wants it said: by `kind` or by `stable`."""
+    if kind is not None and stable is not None:
+        msg = "`kind` and `stable` parameters can't be provided at the same time. Use only one of them."
+        raise ValueError(msg)
+    return {"stable": bool(stable)} if stable is not None else {"kind": kind}
+
+
+@implements(np.argsort)
+def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """The positions that sort."""
+    _refuse_fields(order)
+    x, axis = _line(as_array(a), axis)
+    return argsorted(x, axis=axis, **_how(kind, stable))
+
+
+def _ranks_wanted(kth: Any) -> tuple[int, ...]:
+    places = np.asarray(lowest(kth))
+    if places.dtype.kind not in "iu":
+        msg = "Partition index must be integer"
+        raise TypeError(msg)
+    return tuple([int(k) for k in places.ravel()])
+
+
+@implements(np.argpartition)
+def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """The positions that put the entries of these ranks in their places."""
+    _refuse_fields(order)
+    x, axis = _line(as_array(a), axis)
+    return argpartitioned(x, axis=axis, kth=_ranks_wanted(kth), kind=kind)
+
+
+# --- sorting ---------------------------------------------------------------------------------------------------------------
+
+
+def same_line(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+    """An entry may depend on all entries that it shares a line along the axis with."""
+    shape, axis = np.shape(xs[0]), params["axis"]
+    lines = np.arange(int(np.prod(shape, dtype=int)))
+    lines = lines.reshape(shape).take([0], axis=axis) if lines.size else lines.reshape(shape)
+    first, second = (np.broadcast_to(lines, np.shape(v)).reshape(-1) for v in (y, xs[0]))
+    return first[:, None] == second
+
+
+def _sort_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int, **params: Any) -> Any:
+    return along(dxs[0], argsorted(x, axis=axis, kind="stable"), axis)
+
+
+sorted_ = smooth(
+    "sort",
+    lambda x, axis, **params: np.sort(x, axis=axis, **params),
+    _sort_differential,
+    pattern=same_line,
+    formula="sort(a)",
+    laws=lambda make: [((make(5),), {"axis": -1}), ((make(3, 4),), {"axis": -2}), ((np.array([2.0, 1, 2, 1]),), {"axis": -1})],
+)
+
+
+def _partition_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int, **params: Any) -> Any:
+    """Equal ranks in `x` and `y` are the same entry."""
+    in_order = along(dxs[0], argsorted(x, axis=axis, kind="stable"), axis)
+    ranks = argsorted(argsorted(y, axis=axis, kind="stable"), axis=axis, kind="stable")
+    return along(in_order, ranks, axis)
+
+
+partitioned = smooth(
+    "partition",
+    lambda x, axis, **params: np.partition(x, axis=axis, **params),
+    _partition_differential,
+    pattern=same_line,
+    laws=lambda make: [((make(5),), {"axis": -1, "kth": (2,)}), ((make(4, 3),), {"axis": -2, "kth": (0, 2)})],
+)
+
+
+@implements(np.sort)
+def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
+    """The entries in ascending order along an axis."""
+    _refuse_fields(order)
+    x, axis = _line(as_array(a), axis)
+    return sorted_(x, axis=axis, **_how(kind, stable))
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    """The entries in ascending order along the last axis, as complex numbers."""
+    result = sort(a)
+    if result.dtype.kind == "c":
+        return result
+    return to_dtype(result, np.complex64 if result.dtype.char in "bhBH" else np.complex128)
+
+
+@implements(np.partition)
+def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+    """The entries of these ranks in their places along an axis, smaller ones before them and larger ones behind."""
+    _refuse_fields(order)
+    x, axis = _line(as_array(a), axis)
+    return partitioned(x, axis=axis, kth=_ranks_wanted(kth), kind=kind)
+
+
+# --- places in sorted arrays ---------------------------------------------------------------------------------------------
+
+
+def by_member(card: Callable[[], Primitive], rows: slice) -> Callable[..., Any]:
+    """The batch reading of a card that takes the operands `rows` for one member only: those of a batch one by one."""
+
+    def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+        if not any(is_batched[rows]):
+            return card()(*xs, **params)
+        n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+        members = [[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)] for k in range(n)]
+        return np.stack([card()(*member, **params) for member in members])
+
+    return batch
+
+
+searched: Primitive = discrete(
+    "searchsorted",
+    lambda v, a, *sorter, side: np.searchsorted(a, v, side, *sorter),
+    batch=by_member(lambda: searched, slice(1, None)),
+    laws=lambda make: [((make(4), np.arange(3.0)), {"side": "right"})],
+)
+digitized: Primitive = discrete(
+    "digitize",
+    lambda x, bins, right: np.digitize(x, bins, right=right),
+    batch=by_member(lambda: digitized, slice(1, None)),
+    laws=lambda make: [((make(4), np.arange(3.0)), {"right": False})],
+)
+
+
+@implements(np.searchsorted)
+def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
+    """Where `v` would go into the sorted `a`."""
+    more = () if sorter is None else (as_array(sorter),)
+    return searched(as_array(v), as_array(a), *more, side=side)
+
+
+@implements(np.digitize)
+def digitize(x: Any, bins: Any, right: bool = False) -> Any:
+    """In which of the bins each entry falls."""
+    return digitized(as_array(x), as_array(bins), right=bool(right))
+
+
+def _every_batched(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+    return lexsorted(*[x if b else spread(x, shape=(n, *x.shape)) for x, b in zip(xs, is_batched, strict=True)], **params)
+
+
+lexsorted = discrete(
+    "lexsort",
+    lambda *keys, axis: np.lexsort(keys, axis=axis),
+    batch=_every_batched,
+    laws=lambda make: [((make(4), np.array([1.0, 0, 1, 0])), {"axis": -1})],
+)
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: int = -1) -> Any:
+    """The positions that sort by the last key, then by the one before it, and so on."""
+    keys = [as_array(key) for key in keys]
+    return lexsorted(*keys, axis=from_end(axis, len(keys[0].shape)) if keys and keys[0].shape else axis)
