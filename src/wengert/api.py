@@ -13,8 +13,8 @@ from wengert import trees
 from wengert.errors import HolomorphicError, page
 from wengert.transforms.calls import CustomRule, checking, checkpointed, stop
 from wengert.transforms.differentiate import gradient, pullback, pushforward
-from wengert.transforms.jacobian import jacobian_of
-from wengert.transforms.linearize import Linearization
+from wengert.transforms.jacobian import jacobian_of, wirtinger_of
+from wengert.transforms.linearize import Linearization, snapshot
 from wengert.transforms.operator import LinearMap
 from wengert.transforms.record_graph import trace
 from wengert.transforms.selection import ArgNums, Selection
@@ -70,7 +70,7 @@ def grad(
             f, argnums, args, kwargs, has_aux=has_aux, holomorphic=holomorphic, on_disconnected=on_disconnected
         )
         if holomorphic and checking.get():
-            _check_cauchy_riemann(f, args)
+            _check_cauchy_riemann(f, argnums, args, kwargs, has_aux)
         return (result, aux) if has_aux else result
 
     return gradient_function
@@ -96,6 +96,8 @@ def value_and_grad(
         value, aux, result = gradient(
             f, argnums, args, kwargs, has_aux=has_aux, holomorphic=holomorphic, on_disconnected=on_disconnected
         )
+        if holomorphic and checking.get():
+            _check_cauchy_riemann(f, argnums, args, kwargs, has_aux)
         return ((value, aux) if has_aux else value), result
 
     return value_and_gradient
@@ -135,10 +137,10 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     return (y, pull, aux) if has_aux else (y, pull)
 
 
-def linearize(f: Function, *primals: Any) -> tuple[Any, LinearMap]:
+def linearize(f: Function, *primals: Any, has_aux: bool = False) -> Any:
     """`x ↦ (f(x), J)` with `J` as a linear operator: `J(dx)`, `J @ v`, `J.T`, `J.H`, `J.toarray()`, `J.graph`.
 
-    With one primal `J` takes a tangent like it; with several, a tuple.
+    With one primal `J` takes a tangent like it; with several, a tuple.  With `has_aux` the result is `(y, J, aux)`.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -148,9 +150,13 @@ def linearize(f: Function, *primals: Any) -> tuple[Any, LinearMap]:
         >>> print(J.graph)  # doctest: +SKIP
     """
     argnums: ArgNums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    selection = Selection(f, argnums, primals, {}, has_aux=False, name="linearize")
+    selection = Selection(f, argnums, primals, {}, has_aux, "linearize", constants=True)
+    selection.primals = list(map(snapshot, selection.primals))  # the caller may write into them later
     linear = Linearization(selection.flat, selection.primals, selection.label)
-    return trees.unflatten(selection.out_structure, linear.values), LinearMap(linear, selection)
+    y = trees.unflatten(selection.out_structure, list(map(snapshot, linear.values)))
+    if has_aux:
+        return y, LinearMap(linear, selection), trees.map_leaves(snapshot, selection.strip_aux(linear.record.strip))
+    return y, LinearMap(linear, selection)
 
 
 def jacobian(
@@ -189,8 +195,10 @@ def jacobian(
     return jacobian_function
 
 
-def hessian(f: Function, argnums: ArgNums = 0, chunk_size: int | None = None) -> Function:
+def hessian(f: Function, argnums: ArgNums = 0, has_aux: bool = False, chunk_size: int | None = None) -> Function:
     """`H[i, j] = ∂²f/∂x_i∂x_j`, forward over reverse; a container of containers for containers.
+
+    With `has_aux`, `f` returns `(output, aux)` and the result is `(H, aux)`.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -198,8 +206,8 @@ def hessian(f: Function, argnums: ArgNums = 0, chunk_size: int | None = None) ->
         array([[4., 2.],
                [2., 0.]])
     """
-    inner = jacobian(f, argnums, mode="reverse")
-    return jacobian(inner, argnums, mode="forward", chunk_size=chunk_size)
+    inner = jacobian(f, argnums, has_aux, mode="reverse")
+    return jacobian(inner, argnums, has_aux, mode="forward", chunk_size=chunk_size)
 
 
 def hvp(f: Function, primals: Any, tangents: Any) -> Any:
@@ -307,10 +315,11 @@ def _checked() -> Any:
         checking.reset(token)
 
 
-def wirtinger(f: Function, argnums: int | str = 0) -> Function:
+def wirtinger(f: Function, argnums: ArgNums = 0) -> Function:
     """`(∂f/∂z, ∂f/∂z̄)` with `∂/∂z = (∂/∂x - i ∂/∂y)/2` and `∂/∂z̄ = (∂/∂x + i ∂/∂y)/2`, for `z = x + iy`.
 
-    Each has the shape `output.shape + z.shape`.  For a real loss the gradient is `2 ∂L/∂z̄`.
+    Each is a container like that of `jacobian`, with blocks of shape `output.shape + z.shape`; real inputs are taken
+    as complex ones.  For a real loss the gradient is `2 ∂L/∂z̄`.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -322,35 +331,23 @@ def wirtinger(f: Function, argnums: int | str = 0) -> Function:
 
     @functools.wraps(f)
     def pair(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        def of_parts(x: Any, y: Any) -> Any:
-            new_args, new_kwargs = list(args), dict(kwargs)
-            if isinstance(argnums, int):
-                new_args[argnums] = x + 1j * y
-            else:
-                new_kwargs[argnums] = x + 1j * y
-            out = f(*new_args, **new_kwargs)
-            return np.real(out), np.imag(out)
-
-        z = args[argnums] if isinstance(argnums, int) else kwargs[argnums]
-        z = z if hasattr(z, "dtype") else np.asarray(z, complex)[()]
-        (u_x, u_y), (v_x, v_y) = jacobian(of_parts, argnums=(0, 1))(np.real(z), np.imag(z))
-        f_x, f_y = u_x + 1j * v_x, u_y + 1j * v_y
-        return (f_x - 1j * f_y) / 2, (f_x + 1j * f_y) / 2
+        return wirtinger_of(Selection(f, argnums, args, kwargs, has_aux=False, name="wirtinger"))
 
     return pair
 
 
-def _check_cauchy_riemann(f: Function, args: Sequence[Any]) -> None:
-    by_z, by_conjugate = wirtinger(f)(*args)
-    if not np.allclose(by_conjugate, 0, atol=1e-8 * (1 + np.max(np.abs(by_z), initial=0))):
-        raise HolomorphicError(
-            page(
-                "holomorphic=True, but the function is not complex-differentiable here.",
-                f"The Cauchy-Riemann equations fail: ∂f/∂z̄ = {by_conjugate}, which should be 0.",
-                "wg.wirtinger(f) for both derivatives, or a function without abs, real, imag and conj",
-                "holomorphic",
+def _check_cauchy_riemann(f: Function, argnums: ArgNums, args: Sequence[Any], kwargs: dict[str, Any], has_aux: bool) -> None:
+    by_z, by_conjugate = wirtinger_of(Selection(f, argnums, args, kwargs, has_aux, "grad"))
+    for a, b in zip(trees.flatten(by_z)[0], trees.flatten(by_conjugate)[0], strict=True):
+        if not np.allclose(b, 0, atol=1e-8 * (1 + np.max(np.abs(a), initial=0))):
+            raise HolomorphicError(
+                page(
+                    "holomorphic=True, but the function is not complex-differentiable here.",
+                    f"The Cauchy-Riemann equations fail: ∂f/∂z̄ = {b}, which should be 0.",
+                    "wg.wirtinger(f) for both derivatives, or a function without abs, real, imag and conj",
+                    "holomorphic",
+                )
             )
-        )
 
 
 def register_container(

@@ -22,7 +22,7 @@ from wengert.errors import (
 )
 from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import Linearization, as_array, finish_all, is_inexact, snapshot
-from wengert.transforms.selection import ArgNums, Selection, location_of
+from wengert.transforms.selection import ArgNums, Selection, location_of, name_of
 
 
 def report_disconnected(selection: Selection, missing: Sequence[int], linear: Linearization, policy: str) -> None:
@@ -40,7 +40,8 @@ def report_disconnected(selection: Selection, missing: Sequence[int], linear: Li
     message = page(
         f"the output of {location_of(selection.function)} does not depend on {names}; its gradient is zero.",
         why,
-        'on_disconnected="zero" if that is meant, on_disconnected="raise" to stop here',
+        f'wg.grad({name_of(selection.function)}, on_disconnected="zero")   # where that is meant\n'
+        f'wg.grad({name_of(selection.function)}, on_disconnected="raise")   # to stop here',
         "disconnected",
     )
     if policy == "raise":
@@ -77,7 +78,7 @@ def gradient(
 def _only_scalar(selection: Selection, linear: Linearization, holomorphic: bool) -> Any:
     if len(linear.values) == 1:
         y = linear.values[0]
-        if tuple(y.shape) == ():
+        if tuple(y.shape) == () and y.dtype.kind in "fciub":
             if (y.dtype.kind == "f" and not holomorphic) or (y.dtype.kind == "c" and holomorphic):
                 return y
             if y.dtype.kind == "c":
@@ -85,8 +86,9 @@ def _only_scalar(selection: Selection, linear: Linearization, holomorphic: bool)
                     page(
                         f"grad needs a real output, and {location_of(selection.function)} returned {describe(y)}.",
                         "The gradient of a complex value is not one vector.",
-                        "np.abs(z) ** 2 or z.real for a real loss; holomorphic=True for the complex derivative;\n"
-                        "wg.wirtinger(f) for both Wirtinger derivatives",
+                        "return np.abs(y) ** 2   # a real loss, where y is what it returns now\n"
+                        f"wg.grad({name_of(selection.function)}, holomorphic=True)   # the complex derivative\n"
+                        f"wg.wirtinger({name_of(selection.function)})   # both of Wirtinger's derivatives",
                         "holomorphic",
                     )
                 )
@@ -95,20 +97,13 @@ def _only_scalar(selection: Selection, linear: Linearization, holomorphic: bool)
                     page(
                         f"holomorphic=True, but {location_of(selection.function)} returned {describe(y)}.",
                         "A real function that is not constant has no complex derivative.",
-                        "grad(f) without holomorphic",
+                        f"wg.grad({name_of(selection.function)})   # without holomorphic=True",
                         "holomorphic",
                     )
                 )
             return zero_if_discrete(y)
-    shapes = ", ".join(describe(y) for y in linear.values)
-    raise NotScalarError(
-        page(
-            f"grad needs one scalar output, and {location_of(selection.function)} returned ({shapes}).",
-            "The gradient is the vector of partial derivatives of one number.",
-            "loss.sum() or loss.mean() for a total; wg.jacobian(f) for all outputs; has_aux=True to return extras",
-            "not-scalar",
-        )
-    )
+    out = trees.unflatten(selection.out_structure, linear.values)
+    raise NotScalarError.of_output(location_of(selection.function), name_of(selection.function), out)
 
 
 def zero_if_discrete(y: Any) -> Any:
@@ -138,7 +133,7 @@ def tangents_like(structure: Any, tree: Any, primals: Sequence[Any], what: str) 
 def _match(leaf: Any, x: Any, what: str) -> Any:
     if leaf is None or not is_inexact(x):
         return _of_constant(leaf, x, what)
-    leaf = as_array(leaf)
+    leaf, x = as_array(leaf), as_array(x)
     if tuple(leaf.shape) != tuple(x.shape) or leaf.dtype.kind not in "fciub" or leaf.dtype.kind == "c" != x.dtype.kind:
         raise TreeError(
             page(

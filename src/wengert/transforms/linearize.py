@@ -78,12 +78,26 @@ class Linearization:
     def pull(self, cts: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """`ct ↦ Jᴴ ct`; `None` for an input that is disconnected.  `consume` frees the record on the way."""
         with np.errstate(all="ignore"):
-            return walk_back(self.record, self.outputs, cts, consume=consume)
+            arrived = [(y, ct) for y, ct in zip(self.outputs, cts, strict=True) if ct is not None]
+            return walk_back(self.record, *(zip(*arrived, strict=True) if arrived else ((), ())), consume=consume)
 
     def n_elements(self) -> int:
         """How many array elements the record holds: what one more batch member costs in memory."""
-        sizes = (_n_elements(e[3]) for e in self.record.entries if e is not None)
-        return sum(sizes, start=1)
+        record = self.record
+        sizes = [0] * len(record.entries)
+        for y in self.outputs:
+            if record.owns(y):
+                sizes[y.extra] = _n_elements(y)
+        for place in range(len(sizes) - 1, record.n_inputs - 1, -1):
+            entry = record.entries[place]
+            if entry is None:
+                continue
+            _, values, _, result, slots, parents = entry
+            if result is not None:
+                sizes[place] = _n_elements(result)
+            for slot, parent in zip(slots, parents, strict=True):  # a slot left empty has the shape of the result
+                sizes[parent] = sizes[place] if values[slot] is None else _n_elements(values[slot])
+        return sum(sizes)
 
 
 def zeros_like(x: Any) -> Any:
@@ -129,4 +143,4 @@ def finish(derivative: Any, x: Any) -> Any:
 
 def _n_elements(value: Any) -> int:
     parts = value if isinstance(value, tuple) else (value,)
-    return sum(int(np.prod(part.shape, dtype=int)) for part in parts if part is not None)
+    return sum(int(np.prod(tuple(part.shape), dtype=int)) for part in parts)

@@ -12,7 +12,7 @@ import numpy as np
 from wengert import trees
 from wengert.core.record import Record
 from wengert.core.trace import Tracer
-from wengert.errors import TreeError, page
+from wengert.errors import ArgumentError, TreeError, page
 from wengert.transforms.linearize import as_array, as_primal, is_inexact
 
 ArgNums = int | str | Sequence[int | str]
@@ -41,8 +41,7 @@ class Selection:
         wanted = [argnums] if isinstance(argnums, (int, str)) else list(argnums)
         self.keys = [find_argument(function, key, args, self.kwargs) for key in wanted]
         if len(set(self.keys)) < len(self.keys):
-            msg = f"argnums={argnums!r} names an argument twice"
-            raise ValueError(msg)
+            raise _argument_error(f"argnums={argnums!r} names an argument twice.", function)
         chosen = [self.args[k] if isinstance(k, int) else self.kwargs[k] for k in self.keys]
         self.tree = chosen[0] if self.is_single else tuple(chosen)
         self.leaves, self.structure = trees.flatten(self.tree)
@@ -140,8 +139,7 @@ def find_argument(function: Callable[..., Any], key: int | str, args: Sequence[A
         name = names[position] if 0 <= position < len(names) else None
         if name is not None and (name in kwargs or _add_default(function, name, kwargs)):
             return name
-        msg = f"argnums={key}, but the function was called with {len(args)} positional arguments"
-        raise TypeError(msg)
+        raise _argument_error(f"argnums={key}, but the call has {len(args)} positional arguments.", function)
     if key in kwargs:
         return key
     names = _parameter_names(function)
@@ -149,8 +147,20 @@ def find_argument(function: Callable[..., Any], key: int | str, args: Sequence[A
         return names.index(key)
     if _add_default(function, key, kwargs):
         return key
-    msg = f"argnums={key!r}, but the call has no argument of that name; its arguments are {', '.join(names)}"
-    raise TypeError(msg)
+    raise _argument_error(f"argnums={key!r}, but the call has no argument of that name.", function)
+
+
+def _argument_error(what: str, function: Callable[..., Any]) -> ArgumentError:
+    names = _parameter_names(function)
+    return ArgumentError(
+        page(
+            what,
+            "argnums counts the arguments of the call from 0, or names one; a sequence of such gives a tuple."
+            + (f"\nThe arguments of {location_of(function)} are {', '.join(names)}." if names else ""),
+            'argnums=0, argnums=-1, argnums=(0, 2), argnums="x"',
+            "argument",
+        )
+    )
 
 
 def _add_default(function: Callable[..., Any], name: str, kwargs: dict[str, Any]) -> bool:
