@@ -19,6 +19,8 @@ from wengert.core.trace import Trace, Tracer, bind
 from wengert.errors import LeakError
 
 Entry = tuple[Any, ...]
+_NONE: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+_FIRST, _SECOND, _BOTH = (0,), (1,), (0, 1)  # slots
 
 
 class Record(Trace):
@@ -47,22 +49,30 @@ class Record(Trace):
         return Array(value, self, place)
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        values: list[Any] = []
-        slots: list[int] = []
-        places: list[int] = []
-        is_nested = False  # whether somebody further down is watching too
-        for slot, operand in enumerate(operands):
-            if isinstance(operand, Tracer):
-                if operand.watcher is self:
-                    if operand.extra is not None:
-                        slots.append(slot)
-                        places.append(operand.extra)
-                    operand = operand.value
-                    if isinstance(operand, Tracer):
-                        is_nested = True
-                else:
-                    is_nested = True
-            values.append(operand)
+        # Tuples, not lists, go into an entry: the garbage collector need not look into tuples of arrays and numbers.
+        slots: tuple[int, ...]
+        places: tuple[int, ...]
+        if len(operands) == 1:
+            x = operands[0]
+            place, x = x.extra, x.value
+            slots, places = _NONE if place is None else (_FIRST, (place,))
+            values: Sequence[Any] = (x,)
+            is_nested = isinstance(x, Tracer)  # somebody further down is watching too
+        elif len(operands) == 2:
+            a, b = operands
+            place = other = None
+            if isinstance(a, Tracer) and a.watcher is self:
+                place, a = a.extra, a.value
+            if isinstance(b, Tracer) and b.watcher is self:
+                other, b = b.extra, b.value
+            if other is None:
+                slots, places = _NONE if place is None else (_FIRST, (place,))
+            else:
+                slots, places = (_SECOND, (other,)) if place is None else (_BOTH, (place, other))
+            values = (a, b)
+            is_nested = isinstance(a, Tracer) or isinstance(b, Tracer)
+        else:
+            values, slots, places, is_nested = self._unwrap(operands)
         result = bind(primitive, values, params) if is_nested else primitive.eval(*values, **params)
         if primitive.pull is None or not slots:
             return self._constant(primitive, result, bool(slots))
@@ -76,6 +86,13 @@ class Record(Trace):
             return Array(result, self, place)
         entries.extend([None] * (primitive.n_outputs - 1))
         return tuple([Array(part, self, place + k) for k, part in enumerate(result)])
+
+    def _unwrap(self, operands: Sequence[Any]) -> tuple[Sequence[Any], tuple[int, ...], tuple[int, ...], bool]:
+        """Operands one level down, the slots of the active ones, where those were made, and whether any is traced."""
+        mine = [isinstance(x, Tracer) and x.watcher is self for x in operands]
+        values = tuple([x.value if flag else x for x, flag in zip(operands, mine, strict=True)])
+        slots = tuple([k for k, x in enumerate(operands) if mine[k] and x.extra is not None])
+        return values, slots, tuple([operands[k].extra for k in slots]), any(isinstance(x, Tracer) for x in values)
 
     def _constant(self, primitive: Primitive, result: Any, active: bool) -> Any:
         if active and (self.cut is None or self.cut[2]):

@@ -41,7 +41,9 @@ def elementwise(
             total = term if total is None else total + term
         return total
 
-    def pull(ct: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
+    def pull(ct: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> Sequence[Any]:
+        if len(slots) == 1:
+            return (adjoints[slots[0]](ct, y, xs),)
         return [adjoints[slot](ct, y, xs) for slot in slots]
 
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
@@ -75,12 +77,13 @@ def step(
     domain: Any = (-2.5, 2.5),
     formula: str = "",
     numpy: tuple[Any, ...] | None = None,
+    laws: Any = None,
 ) -> Primitive:
     """An elementwise function that is constant almost everywhere: a comparison, a rounding, a sign."""
     if numpy is None:
         numpy = (evaluate,) if isinstance(evaluate, np.ufunc) else ()
     primitive = discrete(
-        name, evaluate, n_outputs=n_outputs, numpy=numpy, formula=formula,
+        name, evaluate, n_outputs=n_outputs, numpy=numpy, formula=formula, laws=laws,
         batch=lambda xs, is_batched, params: primitive(*equalize_ranks(xs, is_batched), **params),
     )  # fmt: skip
     primitive.domain = domain
@@ -107,11 +110,17 @@ def _adjoint_of(slope: Slope) -> Callable[[Any, Any, Sequence[Any]], Any]:
 
     def adjoint(ct: Any, y: Any, xs: Sequence[Any]) -> Any:
         value = slope(y, *xs)
-        if type(ct) is np.ndarray and not isinstance(value, Tracer) and ct.dtype.kind == "f":
-            product = value * ct  # the strong product's usual case, without its calls
-            flat = product.ravel()
-            total = flat.dot(flat)
-            if total == total:
+        kind = type(ct)
+        if kind is np.ndarray:  # the strong product's usual cases, without its calls
+            if ct.dtype.kind == "f" and not isinstance(value, Tracer):
+                product = value * ct
+                flat = product.ravel()
+                total = flat.dot(flat)
+                if total == total:
+                    return product
+        elif kind is np.float64 and not isinstance(value, Tracer):
+            product = value * ct
+            if product == product and type(product) is np.float64:
                 return product
         return scaled(np.conjugate(value) if ct.dtype.kind == "c" else value, ct)
 

@@ -29,6 +29,21 @@ def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: 
     return spread(ct, shape=x.shape)
 
 
+def _repeat(x: Any, shape: tuple[int, ...]) -> Any:
+    """`np.broadcast_to`, whose checks in Python would cost more than all else in a small operation."""
+    extra = len(shape) - x.ndim
+    if extra < 0 or not isinstance(x, (np.ndarray, np.generic)) or not x.flags.c_contiguous:
+        return np.broadcast_to(x, shape)
+    strides = [0] * extra
+    for n, m, stride in zip(x.shape, shape[extra:], x.strides, strict=True):
+        if n not in (m, 1):
+            return np.broadcast_to(x, shape)  # which says what is wrong
+        strides.append(stride if n == m else 0)
+    repeated = np.ndarray(shape, x.dtype, x, 0, strides)  # type: ignore[arg-type]
+    repeated.flags.writeable = False
+    return repeated
+
+
 def _spread_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
     (x,), shape = xs, params["shape"]
     missing = len(shape) - (len(x.shape) - 1)
@@ -55,7 +70,7 @@ def sum_to(ct: Any, shape: tuple[int, ...]) -> Any:
 
 spread = linear(
     "spread",
-    lambda x, shape: np.broadcast_to(x, shape),
+    _repeat,
     lambda ct, x, shape: sum_to(ct, x.shape),
     batch=_spread_batch,
     laws=lambda make: [((make(3, 1),), {"shape": (2, 3, 4)}), ((make(),), {"shape": (3,)})],
