@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
+from wengert.core.primitive import Primitive
 from wengert.primitives.elementwise import elementwise, step
+from wengert.primitives.slopes import cosine_of_sides
 from wengert.primitives.structure import imag, real
 
 # fmt: off - a table of cards: name, value, slope for each operand
@@ -34,15 +36,17 @@ minimum  = elementwise("minimum",  np.minimum,     lambda y, a, b: _first(a < b,
 fmax     = elementwise("fmax",     np.fmax,        lambda y, a, b: _first(_or_nan(a > b, b), a == b), lambda y, a, b: _first(_or_nan(b > a, a), a == b), formula="max(a, b)")
 fmin     = elementwise("fmin",     np.fmin,        lambda y, a, b: _first(_or_nan(a < b, b), a == b), lambda y, a, b: _first(_or_nan(b < a, a), a == b), formula="min(a, b)")
 
-remainder = elementwise("remainder", np.remainder, 1, lambda y, a, b: -np.floor(a / b),   formula="a mod b", domain=((-2.0, 2.0), (2.5, 3.0)))
-fmod     = elementwise("fmod",     np.fmod,        1, lambda y, a, b: -np.trunc(a / b),   formula="fmod(a, b)", domain=((-2.0, 2.0), (2.5, 3.0)))
+remainder = elementwise("remainder", np.remainder, 1, lambda y, a, b: -np.floor_divide(a, b), formula="a mod b", domain=((-2.0, 2.0), (2.5, 3.0)))
+fmod     = elementwise("fmod",     np.fmod,        1, lambda y, a, b: np.rint((y - a) / b),   formula="fmod(a, b)", domain=((-2.0, 2.0), (2.5, 3.0)))
 nextafter = elementwise("nextafter", np.nextafter, 1, 0,                                   formula="nextafter(a, b)")
-copysign = elementwise("copysign", np.copysign,    lambda y, a, b: np.sign(a) * np.sign(y) , 0, formula="|a| sign b", domain=(0.5, 2.0))
-ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(1.0, n), None, formula="a 2ᵇ", domain=((-2.0, 2.0), (-3, 3)))
+copysign = elementwise("copysign", np.copysign,    lambda y, a, b: np.sign(a) * np.sign(y), 0, formula="|a| sign b", domain=(0.5, 2.0))
+ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(y.dtype.type(1), n), None, formula="a 2ᵇ", domain=((-2.0, 2.0), (-3, 3)))
 
 power    = elementwise("power",    np.power,       lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
 float_power = elementwise("float_power", np.float_power, lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
-hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: _safe_ratio(a, y), lambda y, a, b: _safe_ratio(b, y), formula="√(a² + b²)")
+lower_power: Primitive = elementwise("lower_power", lambda a, p, k: _lower_power(a, p, k), lambda y, a, p, k: np.where(p == k, 0.0, (p - k) * lower_power(a, p, k + 1)),
+                       lambda y, a, p, k: _power_exponent(y, a), None, formula="a^(b - c)", domain=((0.2, 3.0), (-2.0, 2.0), (1, 2)))
+hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: cosine_of_sides(a, b), lambda y, a, b: cosine_of_sides(b, a), formula="√(a² + b²)")
 
 _STEPS = {
     np.floor: "⌊a⌋", np.ceil: "⌈a⌉", np.floor_divide: "a // b",
@@ -59,7 +63,7 @@ for _ufunc in (
     np.gcd, np.lcm, np.bitwise_count,
 ):
     step(_ufunc.__name__, _ufunc, formula=_STEPS.get(_ufunc, ""))
-sign_real = step("sign", np.sign, numpy=())
+sign_real = step("sign", np.sign, numpy=(), domain=None, laws=lambda make: [((make(2, 3),), {}), ((make(),), {})])
 heaviside = elementwise("heaviside", np.heaviside, None, lambda y, a, h: a == 0, formula="H(a)", domain=((0.5, 2.0), (0.0, 1.0)))
 exponent_of = step("exponent_of", lambda a: np.frexp(a)[1], numpy=())
 # fmt: on
@@ -76,8 +80,22 @@ def _or_nan(wins: Any, other: Any) -> Any:
 def _power_base(a: Any, p: Any) -> Any:
     """`p a^(p-1)`, with 0 where `p = 0` whatever `a` is."""
     if isinstance(p, (int, float)):
-        return p * np.power(a, p - 1) if p != 2 else 2 * a
-    return np.where(p == 0, 0.0, p * np.power(a, np.where(p == 0, 1.0, p - 1)))
+        if p == 2:
+            return 2 * a
+        return p * (np.power(a, p - 1) if p - 1 + 1 == p else lower_power(a, p, 1))
+    return np.where(p == 0, 0.0, p * lower_power(a, p, 1))
+
+
+def _lower_power(a: Any, p: Any, k: Any) -> Any:
+    """`a^(p-k)`; where `p - k` is rounded, by `k` divisions: the error of an exponent counts `log a` times."""
+    direct = np.power(a, p - k)
+    is_rounded = p - k + k != p
+    if not np.any(is_rounded):
+        return direct
+    divided = np.power(a, p)
+    for done in range(int(np.max(k))):
+        divided = np.where(done < k, divided / a, divided)
+    return np.where(is_rounded & np.isfinite(a) & (a != 0), divided, direct)[()]
 
 
 def _power_exponent(y: Any, a: Any) -> Any:
