@@ -45,7 +45,7 @@ def test_plain_text():
         "  x      input         3      1      0",
         "  y      input         2      0      1",
         "",
-        "Reverse walk: how fast the output changes with each step, from the last to the first",
+        "Reverse walk: how fast the output changes with each step, from last to first",
         "",
         "  step   adjoint by the chain rule   with the slopes   in numbers       adjoint",
         f"  f      {bar('f')} = 1                                                                1",

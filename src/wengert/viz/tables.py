@@ -10,7 +10,7 @@ from wengert import _optional
 
 Rows = Sequence[Sequence[str]]
 FORWARD = "Forward walk: the value of each step, and how fast it changes with each input"
-REVERSE = "Reverse walk: how fast the output changes with each step, from the last to the first"
+REVERSE = "Reverse walk: how fast the output changes with each step, from last to first"
 REVERSE_HEAD = ("step", "adjoint by the chain rule", "with the slopes", "in numbers", "adjoint")
 STYLE = """
 .wengert { --ink: #1b1f24; --soft: #59636e; --line: #d1d9e0; --paper: #ffffff; --value: #0072b2; --adjoint: #b34e00;
