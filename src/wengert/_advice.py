@@ -54,7 +54,7 @@ class Conversion(NamedTuple):
     place: Place
     function: Any  # the function that the expression calls, if it is a call of one that can be found
     name: str  # how the user writes it
-    traced: str  # how the user writes the traced value
+    traced: str  # how the user writes what was asked to become plain
 
     @property
     def arguments(self) -> list[ast.expr]:
@@ -74,8 +74,16 @@ def conversion_advice(wanted: str, place: Place, traced: str) -> Advice:
     call = place.call
     function = place.value_of(call.func) if call else None
     name = ast.unparse(call.func) if call else ""
-    asked = Conversion(wanted, place, function, name, traced)
+    asked = Conversion(wanted, place, function, name, _asked(place) or traced)
     return next(advice for rule in RULES if (advice := rule(asked)) is not None)
+
+
+def _asked(place: Place) -> str:
+    """The operand of the expression that holds a traced value: an argument of a call, the right side of `%`."""
+    node = place.node
+    operands = node.args if isinstance(node, ast.Call) else [node.right] if isinstance(node, ast.BinOp) else []
+    simple = [part for part in operands if not isinstance(part, (ast.Tuple, ast.List, ast.Starred, ast.GeneratorExp, ast.Lambda))]
+    return next((ast.unparse(part) for part in simple if place.has_traced(part)), "")
 
 
 def _pickled(asked: Conversion) -> Advice | None:
@@ -153,8 +161,6 @@ def _range_or_index(asked: Conversion) -> Advice | None:
 
 
 def _callback(asked: Conversion) -> Advice | None:
-    if not isinstance(asked.function, np.vectorize) and asked.function is not np.fromiter:
-        return None
     if asked.function is np.fromiter:
         return Advice(
             "np.fromiter would turn traced values into plain numbers.",
@@ -162,7 +168,12 @@ def _callback(asked: Conversion) -> Advice | None:
             asked.rewritten("wnp.fromiter") + "   # import wengert.numpy as wnp",
         )
     inner = asked.place.call.func if asked.place.call else None
-    name = ast.unparse(inner.args[0]) if isinstance(inner, ast.Call) and inner.args else asked.function.pyfunc.__name__
+    if isinstance(inner, ast.Call) and inner.args and asked.place.value_of(inner.func) is np.vectorize:
+        name = ast.unparse(inner.args[0])
+    elif isinstance(asked.function, np.vectorize):
+        name = asked.function.pyfunc.__name__
+    else:
+        return None
     return Advice(
         "np.vectorize would turn a traced array into Python numbers, one by one.",
         LOST,
@@ -172,15 +183,21 @@ def _callback(asked: Conversion) -> Advice | None:
 
 
 def _random(asked: Conversion) -> Advice | None:
-    generator = type(getattr(asked.function, "__self__", None))
-    if generator not in (np.random.Generator, np.random.RandomState):
+    method = asked.place.call.func if asked.place.call else None
+    if not isinstance(method, ast.Attribute):
         return None
-    name = asked.function.__name__
+    made = isinstance(method.value, ast.Call) and asked.place.value_of(method.value.func) is np.random.default_rng
+    owner = type(getattr(asked.function, "__self__", None))
+    if made or owner is np.random.Generator:
+        seed = ast.unparse(method.value.args[0] if made and method.value.args else method.value)  # type: ignore[attr-defined]
+    elif owner is np.random.RandomState:
+        seed = "seed"
+    else:
+        return None
     return Advice(
         f"{asked.name} takes plain parameters only, and was given a traced one.",
         "NumPy draws plain numbers, which do not remember the parameters of their distribution.",
-        f"rng = wnp.random.default_rng(seed)   # import wengert.numpy as wnp\n"
-        f"{asked.rewritten(f'rng.{name}')}   # a draw that moves with its parameters",
+        f"{asked.rewritten(f'wnp.random.default_rng({seed}).{method.attr}')}   # import wengert.numpy as wnp",
     )
 
 
@@ -246,6 +263,29 @@ def _anything(asked: Conversion) -> Advice:
 RULES: tuple[Callable[[Conversion], Advice | None], ...] = (
     _pickled, _formatted, _builtin, _of_math, _range_or_index, _callback, _random, _nested_list, _scipy, _anything,
 )  # fmt: skip
+
+
+# --- one truth value of many ------------------------------------------------------------------------------------------
+
+
+def truth_advice(place: Place, described: str) -> Advice:
+    """What to say about a batch of values that Python asks for one truth value."""
+    node, parent = place.node, place.parent
+    test = ast.unparse(node) if isinstance(node, ast.expr) else "condition"
+    if isinstance(parent, ast.IfExp) and parent.test is node:
+        write = f"np.where({test}, {ast.unparse(parent.body)}, {ast.unparse(parent.orelse)})"
+    elif isinstance(parent, ast.BoolOp):
+        function = "np.logical_and" if isinstance(parent.op, ast.And) else "np.logical_or"
+        write = f"{function}({', '.join(map(ast.unparse, parent.values))})"
+    elif isinstance(parent, ast.While):
+        write = f"np.where({test}, new, old)   # in a loop with a fixed number of turns"
+    else:
+        write = f"np.where({test}, a, b)   # a and b: what either branch computes"
+    return Advice(
+        f"a batch of values of type {described} was used as one truth value.",
+        "Under vmap each member of the batch may answer differently, and Python can follow one branch only.",
+        write,
+    )
 
 
 # --- writing into plain arrays ---------------------------------------------------------------------------------------

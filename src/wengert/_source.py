@@ -65,16 +65,17 @@ class Place:
 
     `line` is the source line without its indentation; `line[start:end]` is the expression that the instruction
     belongs to, empty where Python does not know it; `operation` is the name of the instruction; `node` is the
-    expression, and `statement` the statement around it, where the source can be read.
+    expression, `parent` what it is a part of, and `statement` the statement around it, where the source can be read.
     """
 
-    __slots__ = ("end", "frame", "line", "location", "node", "operation", "start", "statement")
+    __slots__ = ("end", "frame", "line", "location", "node", "operation", "parent", "start", "statement")
 
     def __init__(self) -> None:
         self.frame = frame = user_frame()
         self.location, self.line, self.operation = location(*running_line()), "", ""
         self.start = self.end = 0
         self.node: ast.AST | None = None
+        self.parent: ast.AST | None = None
         self.statement: ast.stmt | None = None
         if frame is None:
             return
@@ -106,7 +107,7 @@ class Place:
             if isinstance(node, ast.stmt):
                 self.statement = node
             if isinstance(node, (ast.stmt, ast.expr)):
-                self.node = node
+                self.parent, self.node = self.node, node
             node = next((child for child in _children(node) if _holds(child, span)), None)
 
     @property
@@ -157,6 +158,10 @@ class Place:
             return
         for child in ast.iter_child_nodes(node):
             yield from self._traced_names(child)
+
+    def has_traced(self, node: ast.AST) -> bool:
+        """Whether a traced value is named in this expression."""
+        return next(self._traced_names(node), None) is not None
 
     def shown(self, note: str = "") -> str:
         """The place as two lines of a message: the source line, and the expression underlined."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wengert import trees
-from wengert.errors import HolomorphicError, page
+from wengert.errors import ArgumentError, HolomorphicError, page
 from wengert.transforms.calls import CustomRule, checking, checkpointed, stop
 from wengert.transforms.differentiate import gradient, pullback, pushforward
 from wengert.transforms.jacobian import jacobian_of, wirtinger_of
@@ -22,11 +22,20 @@ from wengert.transforms.vectorize import vectorized
 
 OnDisconnected = Literal["warn", "raise", "zero"]
 Function = Callable[..., Any]
+_POLICIES = ("warn", "raise", "zero")
 
 __all__ = [
     "LinearMap", "check_rules", "checkpoint", "custom_rule", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize",
     "register_container", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
 ]  # fmt: skip
+
+
+def _check_call(name: str, f: Any, on_disconnected: str = "warn") -> None:
+    """What can be said before the transformed function is called."""
+    if not callable(f):
+        raise ArgumentError.of_function(name, f)
+    if on_disconnected not in _POLICIES:
+        raise ArgumentError.of_choice("on_disconnected", on_disconnected, _POLICIES)
 
 
 def grad(
@@ -64,6 +73,8 @@ def grad(
     Source: R. E. Wengert, A simple automatic derivative evaluation program, CACM 7 (1964); S. Linnainmaa (1970).
     """
 
+    _check_call("grad", f, on_disconnected)
+
     @functools.wraps(f)
     def gradient_function(*args: Any, **kwargs: Any) -> Any:
         _, aux, result = gradient(
@@ -90,6 +101,8 @@ def value_and_grad(
         >>> wg.value_and_grad(np.sin)(0.0)
         (np.float64(0.0), np.float64(1.0))
     """
+
+    _check_call("value_and_grad", f, on_disconnected)
 
     @functools.wraps(f)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
@@ -120,6 +133,10 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: b
         >>> wg.jvp(np.sin, (0.0,), (2.0,))
         (np.float64(0.0), np.float64(2.0))
     """
+    _check_call("jvp", f)
+    for name, values in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(values, (tuple, list)):
+            raise ArgumentError.of_bare(name, values)
     y, dy, aux = pushforward(f, tuple(primals), tuple(tangents), has_aux)
     return (y, dy, aux) if has_aux else (y, dy)
 
@@ -133,6 +150,7 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> Any:
         >>> pull(np.array([1.0, 1.0]))
         (array([2., 6.]),)
     """
+    _check_call("vjp", f)
     y, pull, aux = pullback(f, primals, has_aux)
     return (y, pull, aux) if has_aux else (y, pull)
 
@@ -149,6 +167,7 @@ def linearize(f: Function, *primals: Any, has_aux: bool = False) -> Any:
         array([ 1., -1.])
         >>> print(J.graph)  # doctest: +SKIP
     """
+    _check_call("linearize", f)
     argnums: ArgNums = 0 if len(primals) == 1 else tuple(range(len(primals)))
     selection = Selection(f, argnums, primals, {}, has_aux, "linearize", constants=True)
     selection.primals = list(map(snapshot, selection.primals))  # the caller may write into them later
@@ -186,6 +205,8 @@ def jacobian(
                [0., 3.]])
     """
 
+    _check_call("jacobian", f)
+
     @functools.wraps(f)
     def jacobian_function(*args: Any, **kwargs: Any) -> Any:
         selection = Selection(f, argnums, args, kwargs, has_aux, "jacobian")
@@ -206,6 +227,7 @@ def hessian(f: Function, argnums: ArgNums = 0, has_aux: bool = False, chunk_size
         array([[4., 2.],
                [2., 0.]])
     """
+    _check_call("hessian", f)
     inner = jacobian(f, argnums, has_aux, mode="reverse")
     return jacobian(inner, argnums, has_aux, mode="forward", chunk_size=chunk_size)
 
@@ -221,6 +243,7 @@ def hvp(f: Function, primals: Any, tangents: Any) -> Any:
         >>> wg.hvp(lambda x: np.sum(x**3), np.array([1.0, 2.0]), np.array([1.0, 0.0]))
         array([6., 0.])
     """
+    _check_call("hvp", f)
     if not isinstance(primals, (tuple, list)):
         return hvp(f, (primals,), (tangents,))[0]
     gradients = grad(f, argnums=tuple(range(len(primals))), on_disconnected="zero")
@@ -244,6 +267,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         >>> wg.vmap(np.dot, in_axes=(0, None))(np.eye(2), np.array([3.0, 4.0]))
         array([3., 4.])
     """
+    _check_call("vmap", f)
     return vectorized(f, in_axes, out_axes)
 
 
@@ -260,6 +284,7 @@ def checkpoint(f: Function) -> Function:
 
     Source: A. Griewank and A. Walther, Evaluating Derivatives (SIAM, 2008), chapter 12.
     """
+    _check_call("checkpoint", f)
     return checkpointed(f)
 
 
@@ -328,6 +353,8 @@ def wirtinger(f: Function, argnums: ArgNums = 0) -> Function:
 
     Source: W. Wirtinger, Math. Ann. 97 (1927); K. Kreutz-Delgado, The complex gradient operator (2009).
     """
+
+    _check_call("wirtinger", f)
 
     @functools.wraps(f)
     def pair(*args: Any, **kwargs: Any) -> tuple[Any, Any]:

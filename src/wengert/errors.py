@@ -23,15 +23,16 @@
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
 
 Every message has four parts: what happened; where in the user's code; why; what to write instead.
-The docstring of each class is its page, and `docs/errors.md` is made of them by `python tools/errors.py`.
+The docstring of each class is its page, and `docs/errors.md` is made of them by `python docs/generate/errors.py`.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
-from wengert._advice import assignment_advice, conversion_advice, output_advice
+from wengert._advice import assignment_advice, conversion_advice, output_advice, truth_advice
 from wengert._source import Place
 
 
@@ -129,6 +130,8 @@ class LostDerivativeError(DerivativeError, TypeError):
         note = origin_note(value, place)
         if place.operation == "STORE_SUBSCR":
             return AssignmentError(page(*assignment_advice(place, traced), "assignment", place, note))
+        if place.call and any(keyword.arg == "out" for keyword in place.call.keywords):
+            return AssignmentError(page(*output_advice(place, "f"), "assignment", place, note))
         return cls(page(*conversion_advice(wanted, place, traced), "lost-derivative", place, note))
 
 
@@ -230,6 +233,25 @@ class NotScalarError(DerivativeError, TypeError):
     `has_aux=True`.
     """
 
+    @classmethod
+    def of_output(cls, function: str, name: str, out: Any) -> NotScalarError:
+        """The error for `grad` of the function at this place and of this name, which returned `out`."""
+        every = f"wg.jacobian({name})   # for the derivatives of all outputs"
+        why = "The gradient is the vector of partial derivatives of one number."
+        if out is None:
+            returned, why = "None", "A function that ends without a `return` statement returns None."
+            write = "return loss   # the number, on the last line of the function"
+        elif isinstance(out, tuple):
+            returned = f"({', '.join(map(describe, out))})"
+            write = f"wg.grad({name}, has_aux=True)   # where it returns (number, anything else)\n{every}"
+        elif getattr(out, "dtype", None) is not None and out.dtype.kind in "fciub":
+            returned = describe(out)
+            write = f"return np.sum(y)   # or np.mean(y), where y is what it returns now\n{every}"
+        else:
+            returned = describe(out)
+            write = f"return loss   # a number; numbers in a container, too, must be added up\n{every}"
+        return cls(page(f"grad needs one number as output, and {function} returned {returned}.", why, write, "not-scalar"))
+
 
 class NotDifferentiableError(DerivativeError, TypeError):
     """An input that is not floating point, so that it cannot change by an infinitesimal amount.
@@ -237,7 +259,7 @@ class NotDifferentiableError(DerivativeError, TypeError):
     >>> import numpy as np, wengert as wg
     >>> wg.grad(lambda x: x**2)(3)
     Traceback (most recent call last):
-    wengert.errors.NotDifferentiableError: argument x has type int64[], ...
+    wengert.errors.NotDifferentiableError: argument x has type int64[], and ...
 
     Write a floating-point number or array; inside a container, every leaf must be one.
 
@@ -246,6 +268,23 @@ class NotDifferentiableError(DerivativeError, TypeError):
 
     An argument that is a setting (a number of steps, a name, `None`) is left out of `argnums`.
     """
+
+    @classmethod
+    def of_input(cls, name: str, value: Any) -> NotDifferentiableError:
+        """The error for an input of this name that cannot be differentiated with respect to."""
+        kind = getattr(getattr(value, "dtype", None), "kind", "")
+        why = "Text and other objects cannot change by an infinitesimal amount."
+        write = "argnums=1   # or another argument, by position or name: this one is a setting"
+        if kind in ("i", "u", "b"):
+            why = "Integers and truth values cannot change by an infinitesimal amount."
+            write = f"{name}.astype(float)   # before the call"
+            if getattr(value, "shape", None) == ():
+                write = f"{float(value)!r}   # instead of {value!s}"
+        elif value is None:
+            why = "There is no array in it, so there is nothing to differentiate with respect to."
+        found = "is None" if value is None else f"has type {describe(value)}"
+        what = f"{name} {found}, and only floating-point or complex values have derivatives."
+        return cls(page(what, why, write, "not-differentiable"))
 
 
 class DisconnectedError(DerivativeError, ValueError):
@@ -280,7 +319,7 @@ class DegenerateError(DerivativeError, ValueError):
     of one of the vectors has none, and the message names the cluster.
 
     >>> import numpy as np, wengert as wg
-    >>> wg.grad(lambda a: np.linalg.eigh(a)[1][0, 0])(np.eye(2))
+    >>> wg.grad(lambda a: np.linalg.eigh(a)[1][0, 1])(np.eye(2))
     Traceback (most recent call last):
     wengert.errors.DegenerateError: the output depends on ...
 
@@ -348,8 +387,8 @@ class LeakError(DerivativeError, RuntimeError):
             page(
                 f"a traced value was {use} after its transformation had ended.",
                 "It was kept outside the differentiated function (in a global, an attribute or a closure).",
-                "value, gradient = wg.value_and_grad(loss)(w)   # for the loss itself\n"
-                "gradient, extra = wg.grad(loss, has_aux=True)(w)   # where loss ends with: return value, extra",
+                "value, gradient = wg.value_and_grad(f)(x)   # for the value of f itself\n"
+                "gradient, extra = wg.grad(f, has_aux=True)(x)   # where f ends with: return value, extra",
                 "leak",
             )
         )
@@ -379,6 +418,31 @@ class ArgumentError(WengertError, TypeError, ValueError):
                 f"{name} needs a function, and was given {describe(value)}.",
                 "A transformation takes a function and returns a function, which is then called with the arguments.",
                 f"wg.{name}(f)(x)   # not wg.{name}(f(x))",
+                "argument",
+            )
+        )
+
+
+    @classmethod
+    def of_bare(cls, name: str, value: Any) -> ArgumentError:
+        """The error for primals or tangents that are not in a tuple."""
+        return cls(
+            page(
+                f"{name} is {describe(value)}, and not a tuple.",
+                "There is one entry for each argument of the function, and the function may have several.",
+                "wg.jvp(f, (x,), (dx,))   # tuples, also for a single argument",
+                "argument",
+            )
+        )
+
+    @classmethod
+    def of_choice(cls, name: str, value: Any, choices: Sequence[str]) -> ArgumentError:
+        """The error for a setting that is none of its possible values."""
+        return cls(
+            page(
+                f"{name} is {value!r}.",
+                f"It is one of {', '.join(map(repr, choices))}.",
+                f"{name}={choices[0]!r}",
                 "argument",
             )
         )
@@ -441,6 +505,12 @@ class BatchError(WengertError, ValueError):
     >>> wg.vmap(lambda x: np.where(x > 0, x, -x))(np.array([-1.0, 2.0]))
     array([1., 2.])
     """
+
+    @classmethod
+    def of_truth(cls, value: Any) -> BatchError:
+        """The error for a batch of truth values in the place of one."""
+        place = Place()
+        return cls(page(*truth_advice(place, describe(value)), "batch", place))
 
 
 class TreeError(WengertError, TypeError, ValueError):
@@ -514,6 +584,7 @@ class GraphError(WengertError, ValueError):
 
     `check(graph)` and `parse(text)` name the node or the line that is wrong.
 
+    >>> import wengert as wg
     >>> from wengert.core.parse import parse
     >>> parse("graph(x:float64[]) { return y }")
     Traceback (most recent call last):
@@ -542,6 +613,12 @@ ANCHORS: dict[str, type[Exception]] = {
     "check": CheckError,
     "graph": GraphError,
 }
+
+
+def reveal(error: ValueError) -> None:
+    """Raise the page behind an error, where NumPy put an error of its own before it (`table[0] = traced` does)."""
+    if isinstance(error.__cause__, WengertError):
+        raise error.__cause__.with_traceback(error.__traceback__) from None
 
 
 def warn_disconnected(message: str) -> None:

@@ -17,7 +17,7 @@ from wengert.core.array import Array, implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.core.types import type_of
-from wengert.primitives.align import as_operand, conform
+from wengert.primitives.align import as_operand, conform, fit
 from wengert.primitives.families import discrete, linear, smooth
 from wengert.primitives.masked import Masked, is_batch_of, refuse, spread_mask
 from wengert.primitives.structure import permute, reshape
@@ -348,11 +348,11 @@ def split_index(key: Any, x: Any) -> tuple[Layout, list[Any]]:
 def get_item(x: Array, key: Any) -> Any:
     """`x[key]`; a basic index gives a view, as in NumPy."""
     kind = type(key)
-    if kind is int or kind is slice:
-        layout, arrays = (key,), []
-    elif is_batch_of(key, "b"):
-        return Masked(np.copy(x), key)
-    else:
+    layout: Layout = (key,)
+    arrays: list[Any] = []
+    if kind is not int and kind is not slice:
+        if is_batch_of(key, "b"):
+            return Masked(np.copy(x), key)
         layout, arrays = split_index(key, x)
     result = index(x, *arrays, layout=layout)
     if arrays or not isinstance(result, Array) or result.shape == () and Ellipsis not in layout:
@@ -367,14 +367,19 @@ def set_item(x: Array, key: Any, value: Any) -> None:
         set_masked(x, key, value)
         return
     layout, arrays = split_index(key, x)
-    examples = [np.zeros(a.shape, int) if isinstance(a, Tracer) else a for a in arrays]
-    target = np.broadcast_to(np.empty(()), x.shape)[fill(layout, examples)].shape
+    target = chosen_shape(x, layout, arrays)
     value = as_operand(value)
     value = value if hasattr(value, "shape") else np.asarray(value)
     while len(value.shape) > len(target) and value.shape[0] == 1:
         value = reshape(value, shape=tuple(value.shape[1:]))
-    value = conform(value, target, x.dtype) if isinstance(value, Tracer) else np.broadcast_to(value, target)
+    value = fit(value, target, x.dtype)
     replace(x, assign(x, value, *arrays, layout=layout))
+
+
+def chosen_shape(x: Any, layout: Layout, arrays: Sequence[Any]) -> tuple[int, ...]:
+    """The shape of `x[...]`; raises `IndexError` where a plain index is out of bounds."""
+    examples = [np.zeros(a.shape, int) if isinstance(a, Tracer) else a for a in arrays]
+    return tuple(np.broadcast_to(np.empty(()), x.shape)[fill(layout, examples)].shape)
 
 
 def set_masked(x: Array, mask: Any, value: Any) -> None:
@@ -413,7 +418,7 @@ def replace(x: Any, new: Any) -> Any:
     if new.dtype is not x.dtype and not np.can_cast(new.dtype, x.dtype, "same_kind"):
         msg = f"cannot write {new.dtype} into {x.dtype} with casting rule 'same_kind'"
         raise TypeError(msg)
-    new = conform(new, x.shape, x.dtype) if isinstance(new, Tracer) else np.broadcast_to(new, x.shape)
+    new = fit(new, x.shape, x.dtype)
     owner = getattr(x, "_base", None)
     if owner is not None:
         base, put = owner

@@ -10,7 +10,7 @@ import numpy as np
 from wengert.core.array import FRONT, Array
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer
-from wengert.errors import BatchError, describe, page
+from wengert.errors import BatchError
 from wengert.primitives.structure import move_axis, spread
 
 
@@ -32,14 +32,7 @@ class BatchArray(Array):
         return not self.shape  # the values of numbers are an array here, too
 
     def __bool__(self) -> NoReturn:
-        raise BatchError(
-            page(
-                f"a batch of values of type {describe(self)} was used as one truth value.",
-                "Under vmap each member of the batch may answer differently, and Python can follow one branch only.",
-                "np.where(condition, a, b) instead of `if condition:`",
-                "batch",
-            )
-        )
+        raise BatchError.of_truth(self)
 
 
 class Batch(Trace):

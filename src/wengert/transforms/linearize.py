@@ -13,7 +13,7 @@ import numpy as np
 
 from wengert.core.record import Record, walk_back, walk_forward
 from wengert.core.trace import Tracer
-from wengert.errors import NotDifferentiableError, describe, page
+from wengert.errors import NotDifferentiableError
 from wengert.primitives.structure import cast, real
 
 Flat = Callable[..., Sequence[Any]]
@@ -37,14 +37,7 @@ def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
     if is_inexact(x):
         return as_array(x)
     x = as_array(x) if isinstance(x, (int, bool)) else x
-    raise NotDifferentiableError(
-        page(
-            f"{name()} has type {describe(x)}, and only floating-point or complex values have derivatives.",
-            "An integer cannot change by an infinitesimal amount; text and other objects cannot either.",
-            "3.0 instead of 3, x.astype(float), or leave the argument out of argnums",
-            "not-differentiable",
-        )
-    )
+    raise NotDifferentiableError.of_input(name(), x)
 
 
 def snapshot(x: Any) -> Any:

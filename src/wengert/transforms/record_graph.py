@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
+from wengert._source import user_frame
 from wengert.core.array import Array
 from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind, lowest
 from wengert.core.types import ArrayType, type_of
-from wengert._source import user_frame
 
 
 class GraphArray(Array):

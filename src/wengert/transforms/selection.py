@@ -12,7 +12,7 @@ import numpy as np
 from wengert import trees
 from wengert.core.record import Record
 from wengert.core.trace import Tracer
-from wengert.errors import ArgumentError, TreeError, page
+from wengert.errors import ArgumentError, NotDifferentiableError, TreeError, describe, page, reveal
 from wengert.transforms.linearize import as_array, as_primal, is_inexact
 
 ArgNums = int | str | Sequence[int | str]
@@ -47,6 +47,8 @@ class Selection:
         self.leaves, self.structure = trees.flatten(self.tree)
         n = len(self.leaves)
         self.active = [k for k in range(n) if is_inexact(self.leaves[k])] if constants else range(n)
+        if not self.leaves and not constants:
+            raise NotDifferentiableError.of_input(f"argument {argument_name(function, self.keys[0])}", self.tree)
         self.primals = [self._primal(k) for k in self.active]
         self.out_structure: Any = None
         self.aux: Any = None
@@ -95,7 +97,11 @@ class Selection:
                 args[key] = value
             else:
                 kwargs[key] = value
-        out = self.function(*args, **kwargs)
+        try:
+            out = self.function(*args, **kwargs)
+        except ValueError as error:
+            reveal(error)
+            raise
         if self.has_aux:
             out, self.aux = _output_and_aux(out)
         ys, self.out_structure = trees.flatten(out)
@@ -118,12 +124,16 @@ def _output_and_aux(out: Any) -> tuple[Any, Any]:
         return out
     raise TreeError(
         page(
-            f"with has_aux=True the function must return (output, aux), not {type(out).__name__}.",
-            "The second part is handed back untouched.",
-            "return loss, extra",
+            f"with has_aux=True the function must return a pair (output, extra), and it returned {_described(out)}.",
+            "The gradient is that of the first part; the second is handed back as it is.",
+            "return loss, extra   # a tuple of two",
             "tree",
         )
     )
+
+
+def _described(out: Any) -> str:
+    return f"a tuple of {len(out)}" if isinstance(out, tuple) else describe(out)
 
 
 def find_argument(function: Callable[..., Any], key: int | str, args: Sequence[Any], kwargs: dict[str, Any]) -> int | str:
@@ -157,7 +167,7 @@ def _argument_error(what: str, function: Callable[..., Any]) -> ArgumentError:
             what,
             "argnums counts the arguments of the call from 0, or names one; a sequence of such gives a tuple."
             + (f"\nThe arguments of {location_of(function)} are {', '.join(names)}." if names else ""),
-            'argnums=0, argnums=-1, argnums=(0, 2), argnums="x"',
+            f"argnums={names[0]!r}   # or argnums=0" if names else "argnums=0",
             "argument",
         )
     )
@@ -187,6 +197,12 @@ def argument_name(function: Callable[..., Any], key: int | str) -> str:
         return key
     names = _parameter_names(function)
     return names[key] if key < len(names) else f"argument {key}"
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """How to write a function in a message: its name, or `f` for one that has none."""
+    name = getattr(function, "__name__", "f")
+    return name if name.isidentifier() else "f"
 
 
 def location_of(function: Callable[..., Any]) -> str:
