@@ -72,7 +72,6 @@ def grad(
 
     Source: R. E. Wengert, A simple automatic derivative evaluation program, CACM 7 (1964); S. Linnainmaa (1970).
     """
-
     _check_call("grad", f, on_disconnected)
 
     @functools.wraps(f)
@@ -101,7 +100,6 @@ def value_and_grad(
         >>> wg.value_and_grad(np.sin)(0.0)
         (np.float64(0.0), np.float64(1.0))
     """
-
     _check_call("value_and_grad", f, on_disconnected)
 
     @functools.wraps(f)
@@ -204,7 +202,6 @@ def jacobian(
         array([[2., 0.],
                [0., 3.]])
     """
-
     _check_call("jacobian", f)
 
     @functools.wraps(f)
@@ -353,7 +350,6 @@ def wirtinger(f: Function, argnums: ArgNums = 0) -> Function:
 
     Source: W. Wirtinger, Math. Ann. 97 (1927); K. Kreutz-Delgado, The complex gradient operator (2009).
     """
-
     _check_call("wirtinger", f)
 
     @functools.wraps(f)

@@ -48,6 +48,18 @@ def align_elementwise(operands: tuple[Any, ...]) -> tuple[Any, ...]:
     return _align(operands)
 
 
+def align_to_loop(ufunc: Any, operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Spread the traced operands to the common shape, and cast each to what the ufunc's own loop takes there."""
+    operands = tuple(map(as_operand, operands))
+    if not any(isinstance(x, Tracer) for x in operands):
+        return operands
+    shape = common_shape(operands)
+    kinds = [type(x) if type(x) in _WEAK else x.dtype for x in operands]
+    dtypes = ufunc.resolve_dtypes((*kinds, *[None] * ufunc.nout))
+    pairs = zip(operands, dtypes[: len(operands)], strict=True)
+    return tuple([conform(x, shape, dtype) if isinstance(x, Tracer) else x for x, dtype in pairs])
+
+
 def as_operand(value: Any) -> Any:
     """An array-like as an operand; Python numbers stay weak, as NumPy's promotion wants."""
     if isinstance(value, _OPERANDS):

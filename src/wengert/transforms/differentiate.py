@@ -22,7 +22,8 @@ from wengert.errors import (
 )
 from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import Linearization, as_array, finish_all, is_inexact, snapshot
-from wengert.transforms.selection import ArgNums, Selection, location_of, name_of
+from wengert.transforms.record_graph import name_of
+from wengert.transforms.selection import ArgNums, Selection, location_of
 
 
 def report_disconnected(selection: Selection, missing: Sequence[int], linear: Linearization, policy: str) -> None:

@@ -199,12 +199,6 @@ def argument_name(function: Callable[..., Any], key: int | str) -> str:
     return names[key] if key < len(names) else f"argument {key}"
 
 
-def name_of(function: Callable[..., Any]) -> str:
-    """How to write a function in a message: its name, or `f` for one that has none."""
-    name = getattr(function, "__name__", "f")
-    return name if name.isidentifier() else "f"
-
-
 def location_of(function: Callable[..., Any]) -> str:
     """`model.py:12 loss` for a Python function."""
     code = getattr(inspect.unwrap(function), "__code__", None)
