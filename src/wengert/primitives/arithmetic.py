@@ -8,6 +8,7 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
+from wengert.primitives.align import align_elementwise, as_operand
 from wengert.primitives.elementwise import elementwise, step
 from wengert.primitives.slopes import cosine_of_sides
 from wengert.primitives.structure import imag, real
@@ -28,7 +29,7 @@ cbrt     = elementwise("cbrt",     np.cbrt,        lambda y, a: 1 / (3 * np.squa
 fabs     = elementwise("fabs",     np.fabs,        lambda y, a: np.sign(a),                formula="|a|")
 absolute_real = elementwise("absolute", np.absolute, lambda y, a: np.sign(a),              formula="|a|", numpy=())
 where    = elementwise("where",    np.where,       None, lambda y, c, a, b: c, lambda y, c, a, b: np.logical_not(c),
-                       formula="b if a else c", numpy=(np.where,), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)))
+                       formula="b if a else c", numpy=(np.where,), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)), align=lambda operands: _align_choice(*operands))
 
 # A tie shares equally: the mean of the one-sided derivatives.
 maximum  = elementwise("maximum",  np.maximum,     lambda y, a, b: _first(a > b, a == b), lambda y, a, b: _first(b > a, a == b), formula="max(a, b)")
@@ -69,6 +70,13 @@ exponent_of = step("exponent_of", lambda a: np.frexp(a)[1], numpy=())
 # fmt: on
 
 
+def _align_choice(condition: Any, *choices: Any) -> tuple[Any, ...]:
+    """A condition is true or false, and has no part in the dtype of what is chosen."""
+    condition = as_operand(condition)
+    is_truth = not isinstance(condition, (int, float, complex)) and condition.dtype.kind == "b"
+    return align_elementwise((condition if is_truth else np.not_equal(condition, 0), *choices))
+
+
 def _first(wins: Any, ties: Any) -> Any:
     return wins + 0.5 * ties
 
@@ -80,8 +88,8 @@ def _or_nan(wins: Any, other: Any) -> Any:
 def _power_base(a: Any, p: Any) -> Any:
     """`p a^(p-1)`, with 0 where `p = 0` whatever `a` is."""
     if isinstance(p, (int, float)):
-        if p == 2:
-            return 2 * a
+        if p == 0 or p == 2:
+            return p * a if p else 0.0
         return p * (np.power(a, p - 1) if p - 1 + 1 == p else lower_power(a, p, 1))
     return np.where(p == 0, 0.0, p * lower_power(a, p, 1))
 

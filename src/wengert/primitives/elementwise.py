@@ -9,9 +9,10 @@ import numpy as np
 
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import align_elementwise, equalize_ranks
+from wengert.primitives.align import align_elementwise, align_to_loop, equalize_ranks
 from wengert.primitives.families import discrete
 from wengert.primitives.strong import strong_product
+from wengert.primitives.structure import cast
 
 Slope = Callable[..., Any] | float | None
 
@@ -23,6 +24,7 @@ def elementwise(
     domain: Any = (-2.0, 2.0),
     formula: str = "",
     numpy: tuple[Any, ...] | None = None,
+    align: Callable[..., Any] | None = None,
     laws: Any = None,
 ) -> Primitive:
     """A slope is a function of `(y, *xs)`, the number that it always is, or `None`.
@@ -61,7 +63,7 @@ def elementwise(
         numpy = (evaluate,) if isinstance(evaluate, np.ufunc) else ()
     primitive = Primitive(
         name, evaluate, family="elementwise", push=push, pull=pull, batch=batch, pattern=pattern,
-        align=align_elementwise if len(slopes) > 1 else None,
+        align=align or _align_for(evaluate, len(slopes)),
         domain=domain, formula=formula, numpy=numpy, slopes=slopes, laws=laws,
     )  # fmt: skip
     if not any(map(callable, slopes)):
@@ -90,11 +92,20 @@ def step(
     return primitive
 
 
+def _align_for(evaluate: Callable[..., Any], n: int) -> Callable[..., Any] | None:
+    """How operands meet: at their common dtype, or where a ufunc has loops of a kind of its own, as it chooses."""
+    if isinstance(evaluate, np.ufunc) and not all(f"{char * n}->{char}" in evaluate.types for char in "efd"):
+        return lambda operands: align_to_loop(evaluate, operands)
+    return align_elementwise if n > 1 else None
+
+
 def scaled(slope: Any, tangent: Any) -> Any:
-    """`slope * tangent` with strong zeros; the short way when nobody is watching."""
+    """`slope * tangent` with strong zeros, of the tangent's dtype; the short way when nobody is watching."""
     if isinstance(slope, Tracer) or isinstance(tangent, Tracer):
-        return scale(slope, tangent)
-    return strong_product(slope, tangent)
+        product = scale(slope, tangent)
+    else:
+        product = strong_product(slope, tangent)
+    return product if product.dtype == tangent.dtype else cast(product, dtype=tangent.dtype)
 
 
 def _times_number(slope: float | None, tangent: Any) -> Any:
@@ -116,7 +127,7 @@ def _adjoint_of(slope: Slope) -> Callable[[Any, Any, Sequence[Any]], Any]:
                 product = value * ct
                 flat = product.ravel()
                 total = flat.dot(flat)
-                if total == total:
+                if total == total and product.dtype is ct.dtype:
                     return product
         elif kind is np.float64 and not isinstance(value, Tracer):
             product = value * ct

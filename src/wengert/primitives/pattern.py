@@ -21,8 +21,12 @@ def dense_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
 
 
 def probe_pattern(function: Callable[[Any], Any], x: Any, y: Any) -> Any:
-    """The pattern of a linear `function`: push unit vectors of ones through it, one input position at a time."""
-    shape = np.shape(x)
-    columns = np.eye(int(np.prod(shape, dtype=int))).reshape(-1, *shape)
-    rows = [np.asarray(function(column)).reshape(-1) != 0 for column in columns]
+    """The pattern of a linear `function`: push unit vectors through it, one input position at a time.
+
+    A complex position is probed with `1` and with `i`, because a part of a complex number answers to one of them only.
+    """
+    shape, size = np.shape(x), int(np.prod(np.shape(x), dtype=int))
+    columns = np.eye(size).reshape(size, *shape)
+    units = (1, 1j) if np.iscomplexobj(x) else (1,)
+    rows = [np.any([np.ravel(function(np.asarray(unit * column))) != 0 for unit in units], axis=0) for column in columns]
     return np.stack(rows, 1) if rows else np.zeros((np.size(y), 0), bool)
