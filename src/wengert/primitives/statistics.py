@@ -160,7 +160,7 @@ def average(
         result = mean(a, axis, keepdims=keepdims)
         scale = np.full(result.shape, count_along(a.shape, trailing(axis, len(a.shape))), result.dtype)[()]
         return (result, scale) if returned else result
-    w = _weights_like(a, axis, as_array(weights))
+    w = weights_like(a, axis, as_array(weights))
     if a.dtype.kind in "biu":
         dtype = np.result_type(a.dtype, w.dtype, "f8")
     else:
@@ -175,7 +175,7 @@ def average(
     return result, scale if scale.shape == result.shape else np.broadcast_to(scale, result.shape)
 
 
-def _weights_like(a: Any, axis: Any, w: Any) -> Any:
+def weights_like(a: Any, axis: Any, w: Any) -> Any:
     """The weights in an order of axes that spreads to the shape of `a`."""
     if tuple(a.shape) == tuple(w.shape):
         return w

@@ -1,0 +1,257 @@
+"""Medians, percentiles and quantiles: entries picked by rank, and mixtures of two neighbours in rank.
+
+The values are NumPy's own.  Their derivative needs only the place `p` of the result among the sorted entries (2.25 is
+a quarter of the way from the third to the fourth), and NumPy tells it too: it is the quantile of 0, 1, 2, ...
+How fast `p` moves with `q` follows R. J. Hyndman and Y. Fan, Sample Quantiles in Statistical Packages, 1996.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.core.array import implements
+from wengert.core.primitive import Params, Primitive
+from wengert.core.trace import Tracer, lowest
+from wengert.primitives.align import NOT_GIVEN, as_array
+from wengert.primitives.elementwise import scaled
+from wengert.primitives.families import discrete, smooth
+from wengert.primitives.ordering import along, argsorted, by_member
+from wengert.primitives.reductions import as_rows, trailing
+from wengert.primitives.shaping import into, to_dtype
+from wengert.primitives.statistics import weights_like
+from wengert.primitives.structure import spread
+
+OFFSETS = {  # alpha and beta of Hyndman and Fan: q is at the place alpha - 1 + (n + 1 - alpha - beta) q
+    "linear": (1.0, 1.0), "interpolated_inverted_cdf": (0.0, 1.0), "hazen": (0.5, 0.5), "weibull": (0.0, 0.0),
+    "median_unbiased": (1 / 3, 1 / 3), "normal_unbiased": (3 / 8, 3 / 8),
+}  # fmt: skip
+
+
+def _lines(y: Any, q: Any) -> Any:
+    """NumPy puts the axis of `q` first; here it comes last, so that a batch axis of the rows may stand in front."""
+    return np.moveaxis(y, 0, -1) if np.ndim(q) else y
+
+
+def _quantile(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
+    function = np.nanquantile if ignore_nan else np.quantile
+    more = {"weights": weights[0]} if weights else {}
+    return _lines(function(rows, q, axis=-1, method=method, **more), q)
+
+
+def _counts(rows: Any) -> Any:
+    """How many entries of each row are not NaN."""
+    return rows.shape[-1] - np.count_nonzero(np.isnan(rows), axis=-1)
+
+
+def _place(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
+    """Where the quantiles stand among the sorted entries of each row; a NaN stands last."""
+    n, q = rows.shape[-1], np.asarray(q)
+    lead, ones = rows.shape[:-1], (1,) * q.ndim
+    if weights:
+        y = np.asarray(_quantile(rows, q, *weights, method=method, ignore_nan=ignore_nan))
+        below = np.expand_dims(rows, tuple(range(-1 - q.ndim, -1))) < y[..., None]
+        return np.where(np.isnan(y), n - 1.0, below.sum(-1))
+    counts = _counts(rows)
+    places = np.full(lead + q.shape, n - 1.0)
+    for m in np.unique(counts):
+        if m == n or (ignore_nan and m > 0):
+            place = _lines(np.quantile(np.arange(float(m)), q, method=method), q)
+            places = np.where(np.reshape(counts == m, lead + ones), place, places)
+    return places
+
+
+def _rate(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
+    """How fast the places move with `q`: not at all for the methods that jump, nor beyond the first and last entry."""
+    q = np.asarray(q)
+    counts = np.reshape(_counts(rows), rows.shape[:-1] + (1,) * q.ndim)
+    if method not in OFFSETS:
+        return np.zeros(counts.shape[: counts.ndim - q.ndim] + q.shape)
+    alpha, beta = OFFSETS[method]
+    speed = counts + (1 - alpha - beta)
+    place = alpha - 1 + speed * q
+    is_inside = (place >= 0) & (place <= counts - 1) & ((counts == rows.shape[-1]) | ignore_nan)
+    return np.where(is_inside, speed, 0.0)
+
+
+def _quantile_batch(card: Any) -> Any:
+    one_by_one = by_member(card, slice(1, 2))
+
+    def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+        n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+        flags = [*is_batched]
+        if not is_batched[1]:  # rows and weights go together
+            xs = [x if b or k == 1 else spread(x, shape=(n, *x.shape)) for k, (x, b) in enumerate(zip(xs, flags, strict=True))]
+            flags = [k != 1 for k in range(len(xs))]
+        return one_by_one(xs, flags, params)
+
+    return batch
+
+
+def _cases(make: Any) -> list[Any]:
+    gaps = np.array([[1, np.nan, 3, 2.5], [2, 1, np.nan, np.nan]])
+    return [
+        ((make(5), 0.3), {"method": "linear", "ignore_nan": False}),
+        ((make(2, 4), np.array([0.2, 0.9])), {"method": "hazen", "ignore_nan": False}),
+        ((gaps, np.array([0.2, 0.7])), {"method": "linear", "ignore_nan": True}),
+    ]
+
+
+rate = discrete("quantile_rate", _rate, batch=_quantile_batch(lambda: rate), laws=_cases)
+
+
+def _place_differential(dxs: Sequence[Any], y: Any, rows: Any, q: Any, *weights: Any, **params: Any) -> Any:
+    if dxs[1] is None:
+        return np.zeros(tuple(y.shape))
+    if weights:
+        return np.zeros(tuple(y.shape)) * dxs[1]
+    return scaled(rate(rows, q, **params), dxs[1])
+
+
+place: Primitive = smooth(
+    "quantile_place", _place, _place_differential, batch=_quantile_batch(lambda: place), laws=_cases
+)
+
+
+# --- the values ------------------------------------------------------------------------------------------------------------
+
+
+class _Sorted:
+    """Rows in ascending order, read at places between entries."""
+
+    def __init__(self, rows: Any, p: Any, ignore_nan: bool) -> None:
+        n = rows.shape[-1]
+        self.order = argsorted(rows, axis=-1, kind="stable")
+        self.is_one = len(p.shape) < len(rows.shape)
+        self.last: Any = n - 1
+        if ignore_nan:
+            counts = n - np.sum(np.isnan(rows), axis=-1, keepdims=not self.is_one)
+            self.last = np.where(counts > 0, counts, n) - 1
+
+    def read(self, rows: Any, places: Any) -> Any:
+        """The entries at whole places, those beyond the ends standing for the ends."""
+        k = to_dtype(np.minimum(np.maximum(places, 0), self.last), int)
+        in_order = along(rows, self.order, -1)
+        return along(in_order, k[..., None], -1)[..., 0] if self.is_one else along(in_order, k, -1)
+
+
+def _segments(p: Any, q: Any) -> list[Any]:
+    """Where the neighbours of the place begin: at an entry, where `q` has a kink, to its left and to its right."""
+    down, up = np.ceil(p) - 1, np.floor(p)
+    return [np.where(q > 0, down, up), np.where(q < 1, up, down)]
+
+
+def _quantile_differential(
+    dxs: Sequence[Any], y: Any, rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool
+) -> Any:
+    """`y = (1 - share) s[low] + share s[low + 1]` with `share = p - low`; the mean of both sides at a kink."""
+    p = place(rows, q, *weights, method=method, ignore_nan=ignore_nan)
+    dp = None if dxs[1] is None or weights else scaled(rate(rows, q, method=method, ignore_nan=ignore_nan), dxs[1])
+    lows = [np.floor(p)] if dp is None and not isinstance(q, Tracer) else _segments(p, q)
+    return _follow(dxs[0], dp, y, rows, p, lows, ignore_nan)
+
+
+def _follow(d_rows: Any, dp: Any, y: Any, rows: Any, p: Any, lows: list[Any], ignore_nan: bool) -> Any:
+    total: Any = np.zeros(tuple(y.shape), y.dtype)
+    if rows.shape[-1] == 0:
+        return total
+    entries = _Sorted(rows, p, ignore_nan)
+    for low in lows:
+        if d_rows is not None:
+            share = p - low
+            total = total + (1 - share) * entries.read(d_rows, low) + share * entries.read(d_rows, low + 1)
+        if dp is not None:
+            total = total + scaled(entries.read(rows, low + 1) - entries.read(rows, low), dp)
+    return to_dtype(total / len(lows), y.dtype)
+
+
+quantile_of: Primitive = smooth(
+    "quantile", _quantile, _quantile_differential, batch=_quantile_batch(lambda: quantile_of), laws=_cases
+)
+
+
+def _median_differential(dxs: Sequence[Any], y: Any, rows: Any, ignore_nan: bool) -> Any:
+    p = place(rows, 0.5, method="linear", ignore_nan=ignore_nan)
+    return _follow(dxs[0], None, y, rows, p, [np.floor(p)], ignore_nan)
+
+
+median_of = smooth(
+    "median",
+    lambda rows, ignore_nan: (np.nanmedian if ignore_nan else np.median)(rows, axis=-1),
+    _median_differential,
+    formula="median(a)",
+    laws=lambda make: [
+        ((make(5),), {"ignore_nan": False}),
+        ((make(2, 4),), {"ignore_nan": False}),
+        ((np.array([2, np.nan, 1.0]),), {"ignore_nan": True}),
+    ],
+)
+
+
+# --- NumPy's functions -----------------------------------------------------------------------------------------------------
+
+
+def _with_axes(y: Any, axis: tuple[int, ...], rank: int, keepdims: Any, q: Any = 0.0) -> Any:
+    """A result of rows as NumPy gives it: the axes of `q` first, and those that were reduced of length 1 if wanted."""
+    extra = np.ndim(q)
+    if keepdims is not NOT_GIVEN and keepdims:
+        rest = iter(y.shape)
+        shape = tuple([1 if k in axis else next(rest) for k in range(-rank, 0)])
+        y = np.reshape(y, shape + tuple(rest))
+    return np.moveaxis(y, tuple(range(-extra, 0)), tuple(range(extra))) if extra else y
+
+
+def _median_front(ignore_nan: bool) -> Any:
+    def front(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False) -> Any:
+        a = as_array(a)
+        axes = tuple(sorted(trailing(axis, len(a.shape))))
+        return into(out, _with_axes(median_of(as_rows(a, axes), ignore_nan=ignore_nan), axes, len(a.shape), keepdims))
+
+    return front
+
+
+def _quantile_front(ignore_nan: bool, hundred: int) -> Any:
+    def front(
+        a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, method: str = "linear",
+        keepdims: Any = False, *, weights: Any = None,
+    ) -> Any:  # fmt: skip
+        a = as_array(a)
+        q = _probability(q, hundred)
+        axes = tuple(sorted(trailing(axis, len(a.shape))))
+        more = []
+        if weights is not None:
+            w = np.broadcast_to(weights_like(a, axis, as_array(weights)), tuple(a.shape))
+            more.append(as_rows(w, axes))
+        flat = np.reshape(q, -1) if np.ndim(q) > 1 else q
+        y = quantile_of(as_rows(a, axes), flat, *more, method=method, ignore_nan=ignore_nan)
+        if np.ndim(q) > 1:
+            if np.ndim(q) > 2:
+                msg = "q must be a scalar or 1d"
+                raise ValueError(msg)
+            y = np.reshape(y, tuple(y.shape[:-1]) + tuple(q.shape))
+        return into(out, _with_axes(y, axes, len(a.shape), keepdims, q))
+
+    return front
+
+
+def _probability(q: Any, hundred: int) -> Any:
+    """`q` between 0 and 1; a Python number stays one, as it does not decide the dtype."""
+    q = q if type(q) in (int, float) else as_array(q)
+    if hundred == 1:
+        return q
+    q = q / hundred if type(q) in (int, float) else np.true_divide(q, hundred)
+    plain = np.asarray(lowest(q))
+    if plain.size and not (plain.min() >= 0 and plain.max() <= 1):
+        msg = "Percentiles must be in the range [0, 100]"
+        raise ValueError(msg)
+    return q
+
+
+median = implements(np.median)(_median_front(False))
+nanmedian = implements(np.nanmedian)(_median_front(True))
+quantile = implements(np.quantile)(_quantile_front(False, 1))
+nanquantile = implements(np.nanquantile)(_quantile_front(True, 1))
+percentile = implements(np.percentile)(_quantile_front(False, 100))
+nanpercentile = implements(np.nanpercentile)(_quantile_front(True, 100))
