@@ -36,7 +36,7 @@ def _lines(y: Any, q: Any) -> Any:
 
 
 def _quantile(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
-    function = np.nanquantile if ignore_nan else np.quantile
+    function: Any = np.nanquantile if ignore_nan else np.quantile
     more = {"weights": weights[0]} if weights else {}
     return _lines(function(rows, q, axis=-1, method=method, **more), q)
 
@@ -58,7 +58,7 @@ def _place(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> A
     places = np.full(lead + q.shape, n - 1.0)
     for m in np.unique(counts):
         if m == n or (ignore_nan and m > 0):
-            place = _lines(np.quantile(np.arange(float(m)), q, method=method), q)
+            place = _quantile(np.arange(float(m)), q, method=method, ignore_nan=False)
             places = np.where(np.reshape(counts == m, lead + ones), place, places)
     return places
 
@@ -99,7 +99,7 @@ def _cases(make: Any) -> list[Any]:
     ]
 
 
-rate = discrete("quantile_rate", _rate, batch=_quantile_batch(lambda: rate), laws=_cases)
+rate: Primitive = discrete("quantile_rate", _rate, batch=_quantile_batch(lambda: rate), laws=_cases)
 
 
 def _place_differential(dxs: Sequence[Any], y: Any, rows: Any, q: Any, *weights: Any, **params: Any) -> Any:
