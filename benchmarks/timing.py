@@ -1,0 +1,35 @@
+"""Times of several steps taken in turn, so that a busy moment of the machine falls on all of them alike."""
+
+from __future__ import annotations
+
+import importlib.util
+import statistics
+import time
+from collections.abc import Callable
+
+Step = Callable[[], object]
+
+
+def medians(steps: dict[str, Step], rounds: int = 60, repeats: int = 3) -> dict[str, float]:
+    """The median time of each step in microseconds."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for step in steps.values():
+        step()
+    for _ in range(rounds):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            for _ in range(repeats):
+                step()
+            times[name].append((time.perf_counter() - start) / repeats * 1e6)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def installed(*modules: str) -> bool:
+    """Whether a peer is there to be measured."""
+    return all(importlib.util.find_spec(module) for module in modules)
+
+
+def row(title: str, found: dict[str, float], ours: str = "wengert", unit: str = "µs") -> str:
+    """One line: every time, and as a multiple of ours."""
+    cells = [f"{name} {value:8.2f} {unit} ({value / found[ours]:.2f})" for name, value in found.items()]
+    return f"{title:34s} " + "   ".join(cells)
