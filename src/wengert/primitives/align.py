@@ -21,6 +21,7 @@ NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
 
 _ARRAYS = (Tracer, np.ndarray, np.generic)
 _OPERANDS = (Tracer, int, float, complex, np.ndarray, np.generic)
+_REAL = (int, float)
 _WEAK = (int, float, complex)
 _WEAK_WITH = {"f": (int, float), "c": (int, float, complex)}  # numbers that leave a dtype of this kind as it is
 
@@ -33,14 +34,14 @@ def align_elementwise(operands: tuple[Any, ...]) -> tuple[Any, ...]:
             x = a.value
             if type(b) is Array:
                 b = b.value
-            if type(b) is float:
+            if type(b) in _REAL:
                 if x.dtype.kind in "fc":
                     return operands
             elif isinstance(b, _ARRAYS) and x.shape == b.shape and x.dtype is b.dtype:
                 return operands
         elif type(b) is Array:
             y = b.value
-            if type(a) is float:
+            if type(a) in _REAL:
                 if y.dtype.kind in "fc":
                     return operands
             elif isinstance(a, _ARRAYS) and a.shape == y.shape and a.dtype is y.dtype:
