@@ -12,7 +12,7 @@ from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Params, Primitive
 from wengert.core.text import name_atoms
 from wengert.core.types import ArrayType, type_of
-from wengert.errors import GraphError
+from wengert.errors import DegenerateError, GraphError
 
 
 def check(graph: Graph) -> Graph:
@@ -89,7 +89,10 @@ def result_types(
     examples = [a.value if isinstance(a, Const) and not is_single else _example(a, is_single, fill) for a in operands]
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        result = primitive.eval(*examples, **params)
+        try:
+            result = primitive.eval(*examples, **params)
+        except DegenerateError:  # a judgement on the operands, which zeros do not offend
+            result = primitive.eval(*map(np.zeros_like, examples), **params)
     types = tuple(map(type_of, (result,) if primitive.n_outputs is None else result))
     if is_single:
         shape = np.broadcast_shapes(*[atom.type.shape for atom in operands])

@@ -13,6 +13,7 @@ from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.primitives.align import as_operand
 from wengert.primitives.families import discrete, smooth
+from wengert.primitives.index import get_item
 from wengert.primitives.joining import concatenate, stacked
 from wengert.primitives.shaping import on_axis, to_dtype
 
@@ -56,14 +57,15 @@ def _on_segment(dxs: Sequence[Any], k: Any, x: Any, xp: Any, fp: Any) -> Any:
     n = len(xp)
     here, after = (np.minimum(np.maximum(j, 0), n - 1) for j in (k, k + 1))  # equal outside, where y is constant
     inside = np.not_equal(here, after)
-    width = np.where(inside, xp[after] - xp[here], 1.0)
-    weight = np.where(inside, (x - xp[here]) / width, 0.0)
-    slope = np.where(inside, (fp[after] - fp[here]) / width, 0.0)
+    left, right, low, high = (get_item(v, j) for v in (xp, fp) for j in (here, after))
+    width = np.where(inside, right - left, 1.0)
+    weight = np.where(inside, (x - left) / width, 0.0)
+    slope = np.where(inside, (high - low) / width, 0.0)
     total: Any = 0.0
     if dfp is not None:
-        total = total + (1 - weight) * dfp[here] + weight * dfp[after]
+        total = total + (1 - weight) * get_item(dfp, here) + weight * get_item(dfp, after)
     if dxp is not None:
-        total = total - slope * ((1 - weight) * dxp[here] + weight * dxp[after])
+        total = total - slope * ((1 - weight) * get_item(dxp, here) + weight * get_item(dxp, after))
     return total if dx is None else total + slope * dx
 
 

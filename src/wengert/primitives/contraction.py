@@ -11,7 +11,7 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import as_operand, common_dtype
+from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
 from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
 from wengert.primitives.strong import strong_contraction
@@ -173,37 +173,28 @@ def adjoint_matrix(x: Any) -> Any:
     return conjugate(turned) if turned.dtype.kind == "c" else turned
 
 
-def _matmul_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-    ranks = [len(x.shape) - flag for x, flag in zip(xs, is_batched, strict=True)]
-    rank = max(ranks)
-    fitted = [
-        reshape(x, shape=(x.shape[0],) + (1,) * (rank - r) + tuple(x.shape[1:])) if flag and r < rank else x
-        for x, flag, r in zip(xs, is_batched, ranks, strict=True)
-    ]
-    return matmul(*fitted)
-
-
 def _matmul_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
     a, b = xs
     ones_a, ones_b = np.ones(np.shape(a)), np.ones(np.shape(b))
-    units = np.eye(np.size(xs[slot])).reshape(-1, *np.shape(xs[slot]))
+    units = np.eye(np.size(xs[slot])).reshape(np.size(xs[slot]), *np.shape(xs[slot]))
     columns = [(unit @ ones_b if slot == 0 else ones_a @ unit).reshape(-1) != 0 for unit in units]
     return np.stack(columns, 1) if columns else np.zeros((np.size(y), 0), bool)
 
 
 _MATMUL_LAWS: dict[str, Any] = {
-    "batch": _matmul_batch,
     "pattern": _matmul_pattern,
     "laws": lambda make: [((make(2, 3), make(3, 4)), {}), ((make(5, 2, 3), make(3, 2)), {}), ((make(0, 3), make(3, 2)), {})],
 }
 matrix_product = multilinear(
-    "matmul", np.matmul, _matmul_adjoint, derivative=lambda a, b: strong_matmul(a, b), formula="a @ b", **_MATMUL_LAWS
+    "matmul", np.matmul, _matmul_adjoint, derivative=lambda a, b: strong_matmul(a, b), formula="a @ b",
+    batch=lambda xs, is_batched, params: matrix_product(*equalize_ranks(xs, is_batched)), **_MATMUL_LAWS,
 )
 strong_matmul: Primitive = multilinear(
     "matmul_of_derivatives",
     lambda a, b: strong_contraction(np.matmul, (a, b)),
     _matmul_adjoint,
     formula="a @ b",
+    batch=lambda xs, is_batched, params: strong_matmul(*equalize_ranks(xs, is_batched)),
     **_MATMUL_LAWS,
 )
 

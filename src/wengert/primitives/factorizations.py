@@ -83,6 +83,7 @@ dependent = discrete(
     lambda r: (
         np.abs(np.diagonal(r, 0, -2, -1)) <= r.shape[-1] * np.finfo(r.dtype).eps * np.abs(r).max((-2, -1), initial=0)[..., None]
     )[..., None, :].astype(r.real.dtype),
+    laws=lambda make: [((make(3, 3),), {}), ((np.diag([1.0, 0.0, 2.0]),), {}), ((make(2, 2, 2, kind="c"),), {})],
 )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ def _qr_differential(dxs: Sequence[Any], y: Any, a: Any, complete: bool) -> tupl
     below = m * np.tril(np.ones((n, n), m.dtype), -1)
     turn = below - adjoint_matrix(below)
     if m.dtype.kind == "c":
-        turn = turn + imag(m) * np.eye(n) * 1j
+        turn = turn + imag(m) * np.eye(n, dtype=imag(m).dtype) * 1j
     dq = thin @ turn + (c - thin @ m)
     dr = adjoint_matrix(thin) @ (da - dq @ r[..., :n, :])
     dr = dr * np.triu(np.ones(dr.shape[-2:], dr.dtype))
@@ -227,7 +228,10 @@ least_squares: Primitive = smooth(
     n_outputs=2,
     batch=lambda xs, is_batched, params: least_squares(*equalize_ranks(xs, is_batched), **params),
     formula="a⁺ b",
-    laws=lambda make: [((make(4, 2), make(4, 3)), {"rcond": 1e-15}), ((make(2, 3), make(3, 2, 1)), {"rcond": 1e-15})],
+    laws=lambda make: [  # the second result is a value only
+        ((make(4, 2), make(4, 3)), {"rcond": 1e-15}, lambda x, s: (x,)),
+        ((make(2, 3), make(3, 2, 1)), {"rcond": 1e-15}, lambda x, s: (x,)),
+    ],
 )
 
 

@@ -143,6 +143,11 @@ def _without_gauge(x: Any, offence: Any, scale: Any, same: Any, values: Any, wha
     return x
 
 
+def _all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
+    n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
+    return [x if flag else spread(x, shape=(n, *x.shape)) for x, flag in zip(xs, is_batched, strict=True)]
+
+
 def batched_judgement(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
     """Apply a card that returns its first operand; the others only judge it, and may be batched where it is not."""
     n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
@@ -155,7 +160,13 @@ without_gauge: Primitive = linear(
     _without_gauge,
     lambda ct, *rest, **params: ct,
     batch=lambda xs, is_batched, params: batched_judgement(without_gauge, xs, is_batched, params),
+    laws=lambda make: [((make(2, 2),), {"what": "values"}, None, _without_offence)],
 )
+
+
+def _without_offence(x: Any) -> tuple[Any, ...]:
+    """Operands that nothing is to be said against, for the laws."""
+    return x, np.zeros((2, 2)), np.ones((2, 2)), np.eye(2), np.zeros((1, 2))
 
 
 def _significance(part: Any, whole: Any, scale: Any, same: Any) -> tuple[Any, Any]:
@@ -170,7 +181,9 @@ def _significance(part: Any, whole: Any, scale: Any, same: Any) -> tuple[Any, An
 
 
 is_significant: Primitive = discrete(
-    "is_significant", _significance, n_outputs=2, batch=lambda xs, is_batched, params: is_significant(*xs)
+    "is_significant", _significance, n_outputs=2,
+    batch=lambda xs, is_batched, params: is_significant(*_all_batched(xs, is_batched)),
+    laws=lambda make: [((make(3), make(3, 3), np.ones((3, 3)), np.eye(3)), {})],
 )
 
 
@@ -276,6 +289,11 @@ def _keeps_cluster(x: Any, change: Any, same: Any, values: Any, symmetric: bool)
     return without_gauge(x, split, largest(change), same, values, what="second")
 
 
+def _in_own_basis(g: Any, a: Any) -> tuple[Any, ...]:
+    """Operands that are in the basis of their vectors already, for the laws."""
+    return g, a, np.eye(2), np.eye(2), np.eye(2), np.zeros((1, 2))
+
+
 held: Primitive = smooth(
     "held",
     lambda g, *rest, symmetric: g,
@@ -284,4 +302,5 @@ held: Primitive = smooth(
         _keeps_cluster(ct, ct, same, values, symmetric), None, None, None, None, None,
     ),  # fmt: skip
     batch=lambda xs, is_batched, params: batched_judgement(held, xs, is_batched, params),
+    laws=lambda make: [((make(2, 2), make(2, 2)), {"symmetric": kind}, None, _in_own_basis) for kind in (False, True)],
 )

@@ -253,7 +253,7 @@ def _last_writers(found: Any, size: int) -> Any:
     order = np.arange(found.size).reshape(found.shape)
     winner = np.zeros(size, int)
     winner[found.reshape(-1)] = order.reshape(-1)
-    return (winner[found] == order).astype(float)
+    return winner[found] == order
 
 
 def _last_writers_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:

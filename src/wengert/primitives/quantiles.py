@@ -107,7 +107,7 @@ def _place_differential(dxs: Sequence[Any], y: Any, rows: Any, q: Any, *weights:
         return np.zeros(tuple(y.shape))
     if weights:
         return np.zeros(tuple(y.shape)) * dxs[1]
-    return scaled(rate(rows, q, **params), dxs[1])
+    return scaled(rate(rows, q, **params), to_dtype(dxs[1], y.dtype))
 
 
 place: Primitive = smooth(

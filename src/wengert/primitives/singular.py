@@ -38,6 +38,7 @@ from wengert.primitives.gauge import (
     without_gauge,
 )
 from wengert.primitives.solving import as_matrices
+from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
 
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
@@ -61,6 +62,11 @@ def _still_differential(dxs: Sequence[Any], y: Any, x: Any, a: Any, u: Any, v: A
     return _moves_together(dxs[0], adjoint_matrix(u) @ dxs[1] @ v, *at, rectangular=rectangular)
 
 
+def _in_own_basis(x: Any, a: Any) -> tuple[Any, ...]:
+    """Operands that are in the basis of their vectors already, for the laws."""
+    return x, a, np.eye(2), np.eye(2), np.eye(2), np.zeros((2, 2)), np.zeros((1, 2))
+
+
 still: Primitive = smooth(
     "still",
     lambda x, *rest, rectangular: x,
@@ -69,6 +75,7 @@ still: Primitive = smooth(
         _moves_together(ct, ct, *at, rectangular=rectangular), None, None, None, None, None, None,
     ),  # fmt: skip
     batch=lambda xs, is_batched, params: batched_judgement(still, xs, is_batched, params),
+    laws=lambda make: [((make(2, 2), make(2, 2)), {"rectangular": False}, None, _in_own_basis)],
 )
 
 
@@ -226,7 +233,22 @@ svdvals_card: Primitive = smooth(
 def svdvals(x: Any, /) -> Any:
     """Singular values in descending order; values that meet move with their mean, zeros do not move."""
     (x,) = as_matrices(x)
+    if depth_of(x) > 1:
+        return values_and_marker(x, kind="general")[0]
     return svdvals_card(x)
+
+
+def _general_basis(a: Any, s: Any) -> Basis:
+    u, _, vh = svd_card(a, full=False)
+    at = _Basis((u, s, vh), a.shape)
+    return Basis(at.u, at.v, s, at.same, at.e, at.d, at.inverse, 1 - at.null)
+
+
+def _hold_general(x: Any, a: Any, at: Basis) -> Any:
+    return _Basis((at.left, at.values, adjoint_matrix(at.right)), a.shape).hold(x, a)
+
+
+BASES["general"], HOLDS["general"] = _general_basis, _hold_general
 
 
 @implements(np.linalg.svd)
@@ -251,7 +273,10 @@ def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
     return SVDResult(v, sign * w, adjoint_matrix(v * row(sign)))
 
 
-one_of_sign = discrete("one_of_sign", lambda w: np.copysign(np.ones((), w.dtype), w))
+one_of_sign = discrete(
+    "one_of_sign", lambda w: np.copysign(np.ones((), w.dtype), w), laws=lambda make: [((make(2, 3),), {})]
+)
 descending = discrete(
-    "descending", lambda w: np.swapaxes(np.eye(w.shape[-1], dtype=w.dtype)[np.argsort(np.abs(w))[..., ::-1]], -1, -2)
+    "descending", lambda w: np.swapaxes(np.eye(w.shape[-1], dtype=w.dtype)[np.argsort(np.abs(w))[..., ::-1]], -1, -2),
+    laws=lambda make: [((make(2, 3),), {})],
 )

@@ -95,8 +95,9 @@ def _over_square(part: Any, a: Any, b: Any) -> Any:
 
 
 def _bend(part: Any, a: Any, b: Any) -> Any:
-    """`part / √(a² + b²)`, and infinite at the origin."""
-    return part / np.hypot(a, b)
+    """`part / √(a² + b²)`, and 0 at the origin, where a cosine jumps as the sign does."""
+    length = np.hypot(a, b)
+    return np.where(length == 0, 0.0, part / np.where(length == 0, 1.0, length))
 
 
 # fmt: off - a table of cards: name, value, slope for each operand

@@ -28,6 +28,7 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
 from wengert.core.record import is_absent
+from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.gauge import (
@@ -49,6 +50,7 @@ from wengert.primitives.gauge import (
 )
 from wengert.primitives.solving import as_matrices, resolve
 from wengert.primitives.structure import real
+from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
 
 EigResult: Any = type(np.linalg.eig(np.eye(1)))
 EighResult: Any = type(np.linalg.eigh(np.eye(1)))
@@ -73,7 +75,10 @@ def _read_triangle(a: Any, uplo: str) -> Any:
     return whole
 
 
-read_triangle: Primitive = smooth("read_triangle", _read_triangle, lambda dxs, y, a, uplo: dxs[0])
+read_triangle: Primitive = smooth("read_triangle", _read_triangle, lambda dxs, y, a, uplo: dxs[0], laws=lambda make: [
+    ((make(3, 3, kind=kind),), {"uplo": uplo}, None, lambda x: (x + np.conjugate(np.swapaxes(x, -1, -2)),))
+    for kind, uplo in (("f", "L"), ("f", "U"), ("c", "L"), ("c", "U"))
+])  # fmt: skip
 
 
 def hermitian_operand(a: Any, uplo: str) -> Any:
@@ -159,7 +164,23 @@ eigvalsh_card: Primitive = smooth(
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
     """Eigenvalues of Hermitian matrices, in ascending order; values that meet move with their mean."""
-    return eigvalsh_card(hermitian_operand(a, UPLO), uplo=UPLO.upper())
+    a = hermitian_operand(a, UPLO)
+    if depth_of(a) > 1:
+        return values_and_marker(a, kind="hermitian")[0]
+    return eigvalsh_card(a, uplo=UPLO.upper())
+
+
+def _hermitian_basis(a: Any, w: Any) -> Basis:
+    _, v = eigh_card(a, uplo="L")
+    same, gaps = _eigenbasis(w)
+    return Basis(v, v, w, same, gaps)
+
+
+def _hold_hermitian(x: Any, a: Any, at: Basis) -> Any:
+    return held(x, a, at.left, at.right, at.same, row(at.values), symmetric=True)
+
+
+BASES["hermitian"], HOLDS["hermitian"] = _hermitian_basis, _hold_hermitian
 
 
 # --- general matrices ---------------------------------------------------------------------------------------------------
@@ -167,6 +188,8 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 def _defect(v: Any, same: Any) -> Any:
     """1 inside clusters whose eigenvectors are parallel up to rounding."""
+    stack = np.broadcast_shapes(v.shape[:-2], same.shape[:-2])
+    v, same = (np.broadcast_to(x, stack + x.shape[-2:]) for x in (v, same))
     result = np.zeros(same.shape, same.dtype)
     tolerance = np.finfo(v.dtype).eps ** 0.375
     for place in np.argwhere((same.sum(-1) > 1).any(-1)):
@@ -177,7 +200,12 @@ def _defect(v: Any, same: Any) -> Any:
     return result
 
 
-defect = discrete("defect", _defect)
+defect = discrete(
+    "defect",
+    _defect,
+    batch=lambda xs, is_batched, params: defect(*equalize_ranks(xs, is_batched)),
+    laws=lambda make: [((make(2, 2), np.eye(2)), {}), ((np.array([[1.0, 1.0], [0.0, 0.0]]), np.ones((2, 2))), {})],
+)
 
 
 def _general_basis(w: Any, v: Any, a: Any) -> tuple[Any, Any, Any]:
@@ -240,6 +268,7 @@ def eig(a: Any) -> Any:
 
 def _matching(wanted: Any, found: Any) -> Any:
     """The permutation matrices that bring the eigenvalues `found` into the order of `wanted`."""
+    wanted, found = np.broadcast_arrays(wanted, found)
     result = np.zeros((*wanted.shape, wanted.shape[-1]), wanted.real.dtype)
     for place in np.ndindex(wanted.shape[:-1]):
         distance = np.abs(found[place][:, None] - wanted[place][None, :])
@@ -250,7 +279,12 @@ def _matching(wanted: Any, found: Any) -> Any:
     return result
 
 
-matching = discrete("matching", _matching, laws=lambda make: [((np.array([1.0, 2.0]), np.array([2.0, 1.0])), {})])
+matching = discrete(
+    "matching",
+    _matching,
+    batch=lambda xs, is_batched, params: matching(*equalize_ranks(xs, is_batched)),
+    laws=lambda make: [((np.array([1.0, 2.0]), np.array([2.0, 1.0])), {})],
+)
 
 
 def _vectors_for(w: Any, a: Any) -> tuple[Any, Any, Any]:

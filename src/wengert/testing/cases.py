@@ -2,9 +2,10 @@
 
 An elementwise card says a `domain`; shapes, dtypes and layouts in memory are laid over it.  Every other card lists
 cases, `laws=lambda make: [((make(2, 3), ...), {param: ...}), ...]`, and their dtypes and layouts are varied.
-`make(*shape, kind="f")` gives standard normal numbers, complex ones for the kind `"c"`.  A third entry,
-`((operands), {params}, observe)`, is a function of the results to look at in their place, where those are
-determined up to a choice only (the phase of an eigenvector).
+`make(*shape, kind="f")` gives standard normal numbers, complex ones for the kind `"c"`.  Two more entries may follow:
+`observe`, a function of the results to look at in their place, where those are determined up to a choice only (the
+phase of an eigenvector); and `prepare`, a function from free variables to the tuple of operands, where those are not
+free (a symmetric matrix).
 """
 
 from __future__ import annotations
@@ -32,12 +33,19 @@ class Case:
     operands: tuple[Any, ...]
     params: dict[str, Any] = field(default_factory=dict)
     observe: Callable[..., Sequence[Any]] | None = None
+    prepare: Callable[..., tuple[Any, ...]] | None = None
     label: str = ""
 
     @property
     def active(self) -> list[int]:
         """The slots of floating and complex operands."""
         return [k for k, x in enumerate(self.operands) if is_inexact(x)]
+
+    def settled(self) -> Case:
+        """The same case with the operands themselves in place of the free variables."""
+        if self.prepare is None:
+            return self
+        return replace(self, operands=tuple(self.prepare(*self.operands)), prepare=None)
 
     def vary(self, change: Callable[[Any], Any], label: str) -> Case:
         """The same case with every floating or complex operand changed."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,6 +55,8 @@ class Broken(Exception):  # noqa: N818 - becomes a CheckError where card and law
 
 def outputs(card: Primitive, case: Case, operands: Sequence[Any]) -> list[Any]:
     """The results of a card as a list; or what the case observes of them."""
+    if case.prepare is not None:
+        operands = case.prepare(*operands)
     y = card(*operands, **case.params)
     parts = [y] if card.n_outputs is None else list(y)
     return parts if case.observe is None else list(case.observe(*parts))
@@ -141,6 +144,7 @@ def _filled(values: Sequence[Any], likes: Sequence[Any]) -> list[Any]:
 
 def value(card: Primitive, case: Case) -> int:
     """The traced value is the plain one, and both are those of the NumPy function that the card stands for."""
+    case = case.settled()
     wanted = _attempt(card.eval, case)
     n = 0
     for function in (card, *card.numpy):
@@ -237,9 +241,9 @@ def forward(card: Primitive, case: Case) -> int:
 def _is_constant(card: Primitive, case: Case, dxs: Sequence[Any]) -> int:
     """Around a point that is no jump, the value of a discrete card does not move at all."""
     rng = generator(card)
-    aside = _wide(case).vary(lambda x: x + 1e-6 * direction(rng, x), "")  # a tie or a zero is a jump: next to it there is none
+    aside = _wide(case.settled()).vary(lambda x: x + 1e-6 * direction(rng, x), "")  # a tie or a zero is a jump: next to it there is none
     operands = list(aside.operands)
-    for slot, dx in zip(case.active, dxs, strict=True):
+    for slot, dx in zip(aside.active, dxs, strict=True):
         operands[slot] = operands[slot] if dx is None else operands[slot] + 2.0**-36 * dx
     before, after = (_parts(card.eval(*xs, **case.params)) for xs in (aside.operands, operands))
     is_same = all(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(before, after, strict=True))
@@ -349,7 +353,7 @@ def _member(case: Case, batched: dict[int, bool], k: int) -> Case:
         return np.flip(x) if k == 1 else np.asarray(x)
 
     operands = [change(x) if batched.get(slot) else x for slot, x in enumerate(case.operands)]
-    return Case(tuple(operands), case.params, case.observe, case.label)
+    return replace(case, operands=tuple(operands))
 
 
 def _stacked(case: Case, batched: dict[int, bool], members: Sequence[Case]) -> list[Any]:
@@ -411,7 +415,7 @@ def _batched_derivatives(card: Primitive, case: Case, batched: dict[int, bool], 
         operands = values[: len(whole)]
         rest = values[len(whole) :]
         n = len(case.active)
-        local = program(card, Case(tuple(operands), case.params, case.observe))
+        local = program(card, replace(case, operands=tuple(operands)))
         xs = [operands[k] for k in case.active]
         linear = Linearization(local, xs)
         return [*_filled(linear.push(rest[:n]), linear.values), *_filled(linear.pull(rest[n:]), xs)]
@@ -429,6 +433,7 @@ def _batched_derivatives(card: Primitive, case: Case, batched: dict[int, bool], 
 
 def pattern(card: Primitive, case: Case) -> int:
     """Every entry of every active operand is moved in turn, and the outputs that move must be in its column."""
+    free, case = case.operands, case.settled()
     y = card.eval(*case.operands, **case.params)
     wide = _wide(case)
     before = np.concatenate([np.ravel(part) for part in _parts(card.eval(*wide.operands, **case.params))])
@@ -436,6 +441,8 @@ def pattern(card: Primitive, case: Case) -> int:
     for slot in case.active:
         said = np.asarray(card.pattern(slot, y, case.operands, case.params))
         x = wide.operands[slot]
+        if not any(case.operands[slot] is z for z in free):
+            continue  # made from the free variables: it cannot move alone
         require(said.shape == (before.size, x.size) and said.dtype == bool, f"the pattern of operand {slot} is {said.dtype}{list(said.shape)}")
         if card.is_discrete:
             require(not said.any(), f"a discrete card has a pattern of operand {slot}")
@@ -475,6 +482,7 @@ def _tangent_of_entry(card: Primitive, case: Case, slot: int, k: int) -> Any:
 
 def type_(card: Primitive, case: Case) -> int:
     """Types follow from types, and a graph is its text."""
+    case = case.settled()
     arrays = [x for x in case.operands if hasattr(x, "dtype")]
     slots = [k for k, x in enumerate(case.operands) if hasattr(x, "dtype")]
 
@@ -537,7 +545,7 @@ def zeros(card: Primitive, case: Case) -> int:
         require(all(dy is None or not np.any(dy != 0) for dy in dys), f"a zero tangent gives {dys} by {way}")
     cts = linear.pull([np.zeros_like(y) for y in linear.values])
     require(all(ct is None or not np.any(ct != 0) for ct in cts), f"a zero cotangent gives {cts}")
-    if card.n_outputs is not None or case.observe is not None or not linear.values:
+    if card.n_outputs is not None or case.observe or case.prepare or not linear.values:
         return 3
     return 3 + sum(_zeros_outside(card, case, linear, place) for place in range(len(xs)))
 
@@ -583,6 +591,7 @@ def linear(card: Primitive, case: Case) -> int:
 
 def _inactive(card: Primitive, case: Case) -> int:
     """An operand without a derivative gives `None`, and cotangents come in the order of the slots asked for."""
+    case = case.settled()
     y = card.eval(*case.operands, **case.params)
     if card.n_outputs is not None or card.pull is None or case.observe is not None:
         return 0
