@@ -92,8 +92,8 @@ def _pickled(asked: Conversion) -> Advice | None:
     return Advice(
         "a traced value cannot be pickled.",
         "Another process, or a file, would get plain numbers without their derivative.",
-        "return x   # out of the function: values and gradients outside are plain arrays, which can be pickled\n"
-        f"wg.stop_gradient({asked.traced})   # where no derivative is wanted",
+        f"np.asarray(wg.stop_gradient({asked.traced}))   # plain numbers, where no derivative is wanted\n"
+        "@wg.custom_rule   # around the work that is done elsewhere, with the derivative that you state",
     )
 
 
@@ -113,17 +113,18 @@ def _builtin(asked: Conversion) -> Advice | None:
     if asked.function not in (float, complex, int) or len(asked.arguments) != 1:
         return None
     inner = ast.unparse(asked.arguments[0])
-    escape = f"{asked.name}(wg.stop_gradient({inner}))   # where no derivative is wanted"
     if asked.function is int:
         return Advice(
             f"int({inner}) would turn a traced value into a plain integer.",
-            "Integers have no derivative: the function would be constant between steps, with gradient zero.",
-            f"np.trunc({inner})   # stays an array; its derivative is zero, and says so\n{escape}",
+            "Integers change in steps, so no derivative flows through them.",
+            f"int(wg.stop_gradient({inner}))   # for a count or an index\n"
+            f"np.trunc({inner})   # for a number to calculate with",
         )
     return Advice(
         f"{asked.name}({inner}) would turn a traced value into a plain number, without its derivative.",
         LOST,
-        f"{inner}   # without {asked.name}(): operators and np functions take it as it is\n{escape}",
+        f"{inner}   # without {asked.name}(): operators and np functions take it as it is\n"
+        f"{asked.name}(wg.stop_gradient({inner}))   # where no derivative is wanted",
     )
 
 
@@ -174,11 +175,12 @@ def _callback(asked: Conversion) -> Advice | None:
         name = asked.function.pyfunc.__name__
     else:
         return None
+    given = ", ".join(map(ast.unparse, asked.arguments))
     return Advice(
         "np.vectorize would turn a traced array into Python numbers, one by one.",
         LOST,
-        f"wg.vmap({name})({', '.join(map(ast.unparse, asked.arguments))})   # all entries of a vector at once\n"
-        f"wnp.vectorize({name})   # one by one; import wengert.numpy as wnp",
+        f"wnp.vectorize({name})({given})   # one by one; import wengert.numpy as wnp\n"
+        f"wg.vmap({name})({given})   # all at once, if {name} has no `if` on its values",
     )
 
 
@@ -207,8 +209,10 @@ def _nested_list(asked: Conversion) -> Advice | None:
     if getattr(np, getattr(function, "__name__", ""), None) is not function or function is None or not arguments:
         return None
     first, name = arguments[0], function.__name__
-    is_list = isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp))
-    is_flat = is_list and not any(isinstance(part, (ast.List, ast.Tuple)) for part in getattr(first, "elts", ()))
+    value = asked.place.value_of(first)
+    is_list = isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)) or isinstance(value, (list, tuple))
+    parts = value if isinstance(value, (list, tuple)) else getattr(first, "elts", ())
+    is_flat = is_list and not any(isinstance(part, (ast.List, ast.Tuple, list, tuple)) for part in parts)
     listed = ast.ListComp(first.elt, first.generators) if isinstance(first, ast.GeneratorExp) else first
     stacked = f"np.stack({ast.unparse(listed)})"
     if name in DROP_IN:
@@ -272,11 +276,19 @@ def truth_advice(place: Place, described: str) -> Advice:
     """What to say about a batch of values that Python asks for one truth value."""
     node, parent = place.node, place.parent
     test = ast.unparse(node) if isinstance(node, ast.expr) else "condition"
-    if isinstance(parent, ast.IfExp) and parent.test is node:
+    together = node if isinstance(node, ast.BoolOp) else parent
+    extreme = {max: "np.maximum", min: "np.minimum"}.get(place.value_of(node.func)) if isinstance(node, ast.Call) else None
+    if extreme is not None:
+        write = f"{extreme}({', '.join(map(ast.unparse, node.args))})"  # type: ignore[union-attr]
+    elif isinstance(place.statement, ast.Assert):
+        write = "assert ...   # of the whole batch, before vmap"
+    elif isinstance(parent, ast.IfExp) and parent.test is node:
         write = f"np.where({test}, {ast.unparse(parent.body)}, {ast.unparse(parent.orelse)})"
-    elif isinstance(parent, ast.BoolOp):
-        function = "np.logical_and" if isinstance(parent.op, ast.And) else "np.logical_or"
-        write = f"{function}({', '.join(map(ast.unparse, parent.values))})"
+    elif isinstance(together, ast.BoolOp):
+        function = "np.logical_and" if isinstance(together.op, ast.And) else "np.logical_or"
+        write = f"{function}({', '.join(map(ast.unparse, together.values))})"
+    elif isinstance(parent, ast.UnaryOp):
+        write = f"np.logical_not({test})"
     elif isinstance(parent, ast.While):
         write = f"np.where({test}, new, old)   # in a loop with a fixed number of turns"
     else:
@@ -327,6 +339,34 @@ def output_advice(place: Place, function: str) -> Advice:
         write = f"{table} = {ast.unparse(kept)}   # without out="
     why = f"`{table}` is a plain array, and cannot keep the derivative that would be written into it."
     return Advice("cannot write a traced value into a NumPy array.", why, write)
+
+
+def broadcast_advice(place: Place, shapes: list[tuple[int, ...]]) -> str:
+    """What to write for operands of these shapes, which do not fit together."""
+    node = place.node
+    operands = [node.left, node.right] if isinstance(node, ast.BinOp) else node.args if isinstance(node, ast.Call) else []
+    if len(operands) != len(shapes):
+        operands = [ast.Name(f"x{k}") for k in range(len(shapes))]
+    shortest = min(range(len(shapes)), key=lambda k: len(shapes[k]))
+    part = operands[shortest]
+    text = ast.unparse(part) if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) else f"({ast.unparse(part)})"
+    longer = (*shapes[shortest], 1)
+    try:
+        whole = np.broadcast_shapes(longer, *(shape for k, shape in enumerate(shapes) if k != shortest))
+    except ValueError:
+        return f"np.reshape({ast.unparse(part)}, shape)   # or the part of it that fits"
+    return f"{text}[..., None]   # of shape {longer}, which is repeated: the result has shape {whole}"
+
+
+def fitting_advice(place: Place, shape: tuple[int, ...], target: tuple[int, ...]) -> str:
+    """What to write for a value of this shape, which does not fit into its target."""
+    value = getattr(place.statement, "value", None)
+    name = ast.unparse(value) if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)) else "value"
+    if math.prod(shape) == math.prod(target):
+        return f"np.reshape({name}, {target})   # the same elements in another shape"
+    if len(shape) == len(target) and all(have >= want for have, want in zip(shape, target, strict=True)):
+        return f"{name}[{', '.join(f':{want}' for want in target)}]   # the part that fits"
+    return f"a value of shape {target}, or one that broadcasts to it"
 
 
 def _written(shape: tuple[int, ...]) -> str:

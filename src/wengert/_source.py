@@ -55,6 +55,12 @@ def location(code: CodeType | None, line: int) -> str:
     return f"{os.path.basename(code.co_filename) if code else '<unknown>'}:{line}"
 
 
+def quoted(code: CodeType | None, line: int) -> str:
+    """`model.py:31   best = np.argmax(scores)` for what `running_line` found."""
+    text = linecache.getline(code.co_filename, line).strip() if code else ""
+    return f"{location(code, line)}   {text}".rstrip()
+
+
 def is_traced(value: Any) -> bool:
     """Whether some transformation watches `value`; tracers are not known on this floor, but their fields are."""
     return hasattr(type(value), "extra") and hasattr(type(value), "watcher")
@@ -88,7 +94,7 @@ class Place:
         if span is None or not self.line:
             return
         self._find_nodes(_parsed("".join(lines)), span)
-        if self.operation == "STORE_SUBSCR":  # Python's position is the target; there is more to say about the value
+        if self.is_assignment:  # Python's position is the target, or all; there is more to say about the value
             span = _span_of(getattr(self.statement, "value", None), span)
         self._underline(text, span, frame.f_lineno)
 
@@ -109,6 +115,11 @@ class Place:
             if isinstance(node, (ast.stmt, ast.expr)):
                 self.parent, self.node = self.node, node
             node = next((child for child in _children(node) if _holds(child, span)), None)
+
+    @property
+    def is_assignment(self) -> bool:
+        """Whether it is `target[i] = value`, or `target += value`."""
+        return self.operation == "STORE_SUBSCR" or isinstance(self.node, ast.AugAssign)
 
     @property
     def expression(self) -> str:
@@ -146,16 +157,18 @@ class Place:
 
     def names(self, traced: Any) -> list[str]:
         """How the user writes the traced values in the expression, or this very value in the frame."""
-        inside = getattr(self.statement, "value", None) if self.operation == "STORE_SUBSCR" else self.node
+        inside = getattr(self.statement, "value", None) if self.is_assignment else self.node
         found = list(dict.fromkeys(self._traced_names(inside))) if isinstance(inside, ast.expr) else []
         if not found and self.frame is not None:
             found = [name for name, value in self.frame.f_locals.items() if value is traced and name.isidentifier()][:1]
         return found
 
     def _traced_names(self, node: ast.AST) -> Iterator[str]:
-        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and is_traced(self.value_of(node)):
-            yield ast.unparse(node)
-            return
+        if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
+            value = self.value_of(node)
+            if is_traced(value) or (type(value) in (list, tuple) and any(map(is_traced, value))):
+                yield ast.unparse(node)
+                return
         for child in ast.iter_child_nodes(node):
             yield from self._traced_names(child)
 
@@ -165,6 +178,8 @@ class Place:
 
     def shown(self, note: str = "") -> str:
         """The place as two lines of a message: the source line, and the expression underlined."""
+        if self.frame is None:
+            return "  (in a thread that runs no code of yours)"
         head = f"  {self.location}" + (f"   {self.line}" if self.line else "")
         if not note and self.expression in ("", self.line):
             return head

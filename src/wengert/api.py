@@ -11,12 +11,14 @@ import numpy as np
 
 from wengert import trees
 from wengert.errors import ArgumentError, HolomorphicError, page
-from wengert.transforms.calls import CustomRule, checking, checkpointed, stop
+from wengert.primitives.stop import stop
+from wengert.transforms.checkpoint import checkpointed
+from wengert.transforms.custom import CustomRule, checking
 from wengert.transforms.differentiate import gradient, pullback, pushforward
 from wengert.transforms.jacobian import jacobian_of, wirtinger_of
 from wengert.transforms.linearize import Linearization, snapshot
 from wengert.transforms.operator import LinearMap
-from wengert.transforms.record_graph import trace
+from wengert.transforms.record_graph import name_of, trace
 from wengert.transforms.selection import ArgNums, Selection
 from wengert.transforms.vectorize import vectorized
 
@@ -367,7 +369,8 @@ def _check_cauchy_riemann(f: Function, argnums: ArgNums, args: Sequence[Any], kw
                 page(
                     "holomorphic=True, but the function is not complex-differentiable here.",
                     f"The Cauchy-Riemann equations fail: ∂f/∂z̄ = {b}, which should be 0.",
-                    "wg.wirtinger(f) for both derivatives, or a function without abs, real, imag and conj",
+                    f"wg.wirtinger({name_of(f)})   # both derivatives\n"
+                f"wg.grad({name_of(f)})   # steepest ascent, of a real loss",
                     "holomorphic",
                 )
             )

@@ -32,7 +32,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from wengert._advice import assignment_advice, conversion_advice, output_advice, truth_advice
+from wengert._advice import (
+    assignment_advice,
+    broadcast_advice,
+    conversion_advice,
+    fitting_advice,
+    output_advice,
+    truth_advice,
+)
 from wengert._source import Place
 
 
@@ -248,8 +255,8 @@ class NotScalarError(DerivativeError, TypeError):
             returned = describe(out)
             write = f"return np.sum(y)   # or np.mean(y), where y is what it returns now\n{every}"
         else:
-            returned = describe(out)
-            write = f"return loss   # a number; numbers in a container, too, must be added up\n{every}"
+            returned = "a text" if getattr(out, "dtype", None) is not None else f"a {describe(out)}"
+            write = "return loss   # one number; numbers in a container must be added up"
         return cls(page(f"grad needs one number as output, and {function} returned {returned}.", why, write, "not-scalar"))
 
 
@@ -272,12 +279,13 @@ class NotDifferentiableError(DerivativeError, TypeError):
     @classmethod
     def of_input(cls, name: str, value: Any) -> NotDifferentiableError:
         """The error for an input of this name that cannot be differentiated with respect to."""
+        plain_name = name.removeprefix("argument ")
         kind = getattr(getattr(value, "dtype", None), "kind", "")
         why = "Text and other objects cannot change by an infinitesimal amount."
         write = "argnums=1   # or another argument, by position or name: this one is a setting"
         if kind in ("i", "u", "b"):
             why = "Integers and truth values cannot change by an infinitesimal amount."
-            write = f"{name}.astype(float)   # before the call"
+            write = f"{plain_name}.astype(float)   # before the call"
             if getattr(value, "shape", None) == ():
                 write = f"{float(value)!r}   # instead of {value!s}"
         elif value is None:
@@ -466,24 +474,28 @@ class ShapeError(WengertError, ValueError):
     @classmethod
     def of_operands(cls, shapes: Any) -> ShapeError:
         """The error for operands of these shapes."""
+        place = Place()
         return cls(
             page(
                 f"operands could not be broadcast together with shapes {' '.join(map(str, shapes))}",
                 "From the last axis backwards, each pair of lengths must be equal, or one of them 1.",
-                "x[:, None]   # gives x an axis of length 1, along which it is repeated",
+                broadcast_advice(place, list(shapes)),
                 "shape",
+                place,
             )
         )
 
     @classmethod
     def of_assignment(cls, shape: Any, target: Any) -> ShapeError:
         """The error for a value of a shape that does not fit into its target."""
+        place = Place()
         return cls(
             page(
                 f"could not broadcast input array from shape {tuple(shape)} into shape {tuple(target)}",
                 "The value is repeated along axes of length 1, and fits nowhere else.",
-                f"a value of shape {tuple(target)}, or one that broadcasts to it",
+                fitting_advice(place, tuple(shape), tuple(target)),
                 "shape",
+                place,
             )
         )
 

@@ -132,3 +132,9 @@ def paths(tree: Any) -> list[str]:
     flatten(tree)
     accessors = optree.tree_accessors(tree, namespace=_NAMESPACE)
     return [accessor.codify("") for accessor in accessors]
+
+
+def written(structure: Any, leaf: str) -> str:
+    """A structure as the user would write it, with `leaf` in the place of each leaf: `({'w': dx},)`."""
+    text = str(structure).removeprefix("PyTreeSpec(").removesuffix(")").removesuffix(f", namespace={_NAMESPACE!r}")
+    return text.replace("*", leaf)

@@ -63,7 +63,7 @@ def concrete(x: Any, what: str) -> Any:
             page(
                 f"{what} depends on the values of a batch.",
                 "Each member of the batch could need a shape of its own, and all are computed together.",
-                "np.where(condition, a, b), which keeps the shape; or a loop instead of vmap",
+                "np.where(condition, a, b)   # keeps the shape\n[f(x) for x in batch]   # instead of vmap",
                 "batch",
             )
         )

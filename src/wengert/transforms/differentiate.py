@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
-from wengert._source import location
+from wengert._source import quoted
 from wengert.core.trace import Tracer
 from wengert.errors import (
     DisconnectedError,
@@ -33,8 +33,8 @@ def report_disconnected(selection: Selection, missing: Sequence[int], linear: Li
     if cut is not None:
         primitive, line, _ = cut
         why = (
-            f"A dependence ends in `{primitive.name}` at {location(*line)}, which is constant almost everywhere,\n"
-            "so its derivative is zero."
+            f"A dependence ends in `{primitive.name}`, whose derivative is zero everywhere:\n"
+            f"  {quoted(*line)}"
         )
     else:
         why = "No operation leads from it to the output."
@@ -122,9 +122,9 @@ def tangents_like(structure: Any, tree: Any, primals: Sequence[Any], what: str) 
     except ValueError as error:
         raise TreeError(
             page(
-                f"the {what} have the structure {trees.flatten(tree)[1]}, and the primals {structure}.",
-                "Each primal needs a partner of the same shape.",
-                "the same containers with the same keys for both",
+                f"the {what} have the structure {trees.written(trees.flatten(tree)[1], '*')}, where {trees.written(structure, '*')} is needed.",
+                "There is one for each leaf of the primals, or of the output, in the same containers with the same keys.",
+                f"{trees.written(structure, 'dx' if what == 'tangents' else 'ct')}   # with a {what[:-1]} in each place",
                 "tree",
             )
         ) from error
@@ -139,8 +139,8 @@ def _match(leaf: Any, x: Any, what: str) -> Any:
         raise TreeError(
             page(
                 f"a {what.rstrip('s')} has type {describe(leaf)}, and its primal {describe(x)}.",
-                "A tangent has the shape of its primal, a cotangent that of its output; both are real where it is real.",
-                f"np.broadcast_to(v, {tuple(x.shape)}), v.real or v.imag, or a complex primal",
+                "A tangent has the shape of its primal, a cotangent that of its output, and both are real where it is real.",
+                "v.real   # of a complex v" if leaf.shape == x.shape else f"np.broadcast_to(v, {tuple(x.shape)})",
                 "tree",
             )
         )

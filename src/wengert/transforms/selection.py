@@ -200,7 +200,7 @@ def argument_name(function: Callable[..., Any], key: int | str) -> str:
 
 
 def location_of(function: Callable[..., Any]) -> str:
-    """`model.py:12 loss` for a Python function."""
+    """`loss (model.py:12)` for a Python function."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     name = getattr(function, "__name__", type(function).__name__)
-    return name if code is None else f"{os.path.basename(code.co_filename)}:{code.co_firstlineno} {name}"
+    return name if code is None else f"{name} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"
