@@ -156,7 +156,7 @@ class Product(Operator):
         return self.left._vector(self.right._vector(vector))
 
     def conj(self) -> Operator:
-        """The conjugate of `A B` is `conj(A) conj(B)`."""
+        """Factor by factor."""
         return Product(self.left.conj(), self.right.conj())
 
     @property
@@ -178,7 +178,7 @@ class Sum(Operator):
         return self.left._vector(vector) + self.right._vector(vector)
 
     def conj(self) -> Operator:
-        """The conjugate of `A + B` is `conj(A) + conj(B)`."""
+        """Term by term."""
         return Sum(self.left.conj(), self.right.conj())
 
     @property
@@ -198,7 +198,7 @@ class Scaled(Operator):
         return self.factor * self.operator._vector(vector)
 
     def conj(self) -> Operator:
-        """The conjugate of `c A` is `conj(c) conj(A)`."""
+        """The factor and the matrix."""
         return Scaled(self.operator.conj(), np.conjugate(self.factor))
 
     @property
