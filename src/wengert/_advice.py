@@ -7,7 +7,6 @@ first rule that recognises the expression speaks.
 from __future__ import annotations
 
 import ast
-import copy
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -39,6 +38,15 @@ SCIPY = {
 }  # fmt: skip
 
 
+def arguments(place: Place, *without: str) -> list[str]:
+    """What stands between the parentheses of the call, without the keywords of these names."""
+    if place.call is None:
+        return []
+    named = [(f"{part.arg}=" if part.arg else "**") + place.text(part.value)
+             for part in place.call.keywords if part.arg not in without]  # fmt: skip
+    return [*map(place.text, place.call.args), *named]
+
+
 class Advice(NamedTuple):
     """Three of the four parts of a message; the place is the fourth."""
 
@@ -63,17 +71,14 @@ class Conversion(NamedTuple):
 
     def rewritten(self, name: str) -> str:
         """The call of another function with the same arguments."""
-        assert self.place.call is not None
-        call = copy.copy(self.place.call)
-        call.func = ast.Name(name)
-        return ast.unparse(call)
+        return f"{name}({', '.join(arguments(self.place))})"
 
 
 def conversion_advice(wanted: str, place: Place, traced: str) -> Advice:
     """What to say about a traced value that is asked to become a plain number or array."""
     call = place.call
     function = place.value_of(call.func) if call else None
-    name = ast.unparse(call.func) if call else ""
+    name = place.text(call.func) if call else ""
     asked = Conversion(wanted, place, function, name, _asked(place) or traced)
     return next(advice for rule in RULES if (advice := rule(asked)) is not None)
 
@@ -83,7 +88,7 @@ def _asked(place: Place) -> str:
     node = place.node
     operands = node.args if isinstance(node, ast.Call) else [node.right] if isinstance(node, ast.BinOp) else []
     simple = [part for part in operands if not isinstance(part, (ast.Tuple, ast.List, ast.Starred, ast.GeneratorExp, ast.Lambda))]
-    return next((ast.unparse(part) for part in simple if place.has_traced(part)), "")
+    return next((place.text(part) for part in simple if place.has_traced(part)), "")
 
 
 def _pickled(asked: Conversion) -> Advice | None:
@@ -112,7 +117,7 @@ def _formatted(asked: Conversion) -> Advice | None:
 def _builtin(asked: Conversion) -> Advice | None:
     if asked.function not in (float, complex, int) or len(asked.arguments) != 1:
         return None
-    inner = ast.unparse(asked.arguments[0])
+    inner = asked.place.text(asked.arguments[0])
     if asked.function is int:
         return Advice(
             f"int({inner}) would turn a traced value into a plain integer.",
@@ -152,7 +157,7 @@ def _range_or_index(asked: Conversion) -> Advice | None:
     node = asked.place.node
     if not isinstance(node, ast.Subscript) or "SUBSCR" not in asked.place.operation:
         return None
-    table, index = ast.unparse(node.value), ast.unparse(node.slice)
+    table, index = asked.place.text(node.value), asked.place.text(node.slice)
     return Advice(
         f"a traced value was used as an index into `{table}`.",
         "Which entry is taken is a step function of the index, so no derivative flows through it.",
@@ -170,12 +175,12 @@ def _callback(asked: Conversion) -> Advice | None:
         )
     inner = asked.place.call.func if asked.place.call else None
     if isinstance(inner, ast.Call) and inner.args and asked.place.value_of(inner.func) is np.vectorize:
-        name = ast.unparse(inner.args[0])
+        name = asked.place.text(inner.args[0])
     elif isinstance(asked.function, np.vectorize):
         name = asked.function.pyfunc.__name__
     else:
         return None
-    given = ", ".join(map(ast.unparse, asked.arguments))
+    given = ", ".join(map(asked.place.text, asked.arguments))
     return Advice(
         "np.vectorize would turn a traced array into Python numbers, one by one.",
         LOST,
@@ -191,7 +196,7 @@ def _random(asked: Conversion) -> Advice | None:
     made = isinstance(method.value, ast.Call) and asked.place.value_of(method.value.func) is np.random.default_rng
     owner = type(getattr(asked.function, "__self__", None))
     if made or owner is np.random.Generator:
-        seed = ast.unparse(method.value.args[0] if made and method.value.args else method.value)  # type: ignore[attr-defined]
+        seed = asked.place.text(method.value.args[0] if made and method.value.args else method.value)  # type: ignore[attr-defined]
     elif owner is np.random.RandomState:
         seed = "seed"
     else:
@@ -213,16 +218,18 @@ def _nested_list(asked: Conversion) -> Advice | None:
     is_list = isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)) or isinstance(value, (list, tuple))
     parts = value if isinstance(value, (list, tuple)) else getattr(first, "elts", ())
     is_flat = is_list and not any(isinstance(part, (ast.List, ast.Tuple, list, tuple)) for part in parts)
-    listed = ast.ListComp(first.elt, first.generators) if isinstance(first, ast.GeneratorExp) else first
-    stacked = f"np.stack({ast.unparse(listed)})"
+    listed = asked.place.text(first)
+    if isinstance(first, ast.GeneratorExp):
+        listed = f"[{listed.removeprefix('(').removesuffix(')')}]"
+    stacked = f"np.stack({listed})"
     if name in DROP_IN:
         drop_in = asked.rewritten(f"wnp.{name}") + "   # import wengert.numpy as wnp"
-        plain = f"{ast.unparse(first)}   # it is an array already"
+        plain = f"{asked.place.text(first)}   # it is an array already"
         write = f"{stacked}\n{drop_in}" if is_flat else drop_in if is_list else f"{plain}\n{drop_in}"
         return Advice(f"{asked.name} would turn traced values into a plain array.", LOST, write)
     if not is_list:
         return None
-    others = ", ".join([stacked if is_flat else f"wnp.array({ast.unparse(listed)})", *map(ast.unparse, arguments[1:])])
+    others = ", ".join([stacked if is_flat else f"wnp.array({listed})", *map(asked.place.text, arguments[1:])])
     return Advice(
         f"{asked.name} was given a list that holds traced values.",
         "NumPy would turn the list into a plain array first, and the derivative would be lost.",
@@ -275,18 +282,18 @@ RULES: tuple[Callable[[Conversion], Advice | None], ...] = (
 def truth_advice(place: Place, described: str) -> Advice:
     """What to say about a batch of values that Python asks for one truth value."""
     node, parent = place.node, place.parent
-    test = ast.unparse(node) if isinstance(node, ast.expr) else "condition"
+    test = place.text(node) if isinstance(node, ast.expr) else "condition"
     together = node if isinstance(node, ast.BoolOp) else parent
     extreme = {max: "np.maximum", min: "np.minimum"}.get(place.value_of(node.func)) if isinstance(node, ast.Call) else None
     if extreme is not None:
-        write = f"{extreme}({', '.join(map(ast.unparse, node.args))})"  # type: ignore[union-attr]
+        write = f"{extreme}({', '.join(map(place.text, node.args))})"  # type: ignore[union-attr]
     elif isinstance(place.statement, ast.Assert):
         write = "assert ...   # of the whole batch, before vmap"
     elif isinstance(parent, ast.IfExp) and parent.test is node:
-        write = f"np.where({test}, {ast.unparse(parent.body)}, {ast.unparse(parent.orelse)})"
+        write = f"np.where({test}, {place.text(parent.body)}, {place.text(parent.orelse)})"
     elif isinstance(together, ast.BoolOp):
         function = "np.logical_and" if isinstance(together.op, ast.And) else "np.logical_or"
-        write = f"{function}({', '.join(map(ast.unparse, together.values))})"
+        write = f"{function}({', '.join(map(place.text, together.values))})"
     elif isinstance(parent, ast.UnaryOp):
         write = f"np.logical_not({test})"
     elif isinstance(parent, ast.While):
@@ -306,7 +313,7 @@ def truth_advice(place: Place, described: str) -> Advice:
 def assignment_advice(place: Place, traced: str) -> Advice:
     """What to say about `table[i] = traced`, where `table` is a plain array."""
     target = place.target
-    table = ast.unparse(target) if target is not None else "table"
+    table = place.text(target) if target is not None else "table"
     array = place.value_of(target)
     known = isinstance(array, np.ndarray)
     shape = _written(array.shape) if known else f"{table}.shape"
@@ -325,18 +332,17 @@ def output_advice(place: Place, function: str) -> Advice:
     """What to say about `table += traced` and `out=table`, where `table` is a plain array."""
     statement = place.statement
     if isinstance(statement, ast.AugAssign) and place.node is statement:
-        table, value = ast.unparse(statement.target), ast.unparse(statement.value)
+        table, value = place.text(statement.target), place.text(statement.value)
         symbol = ast.unparse(ast.BinOp(ast.Name("a"), statement.op, ast.Name("b"))).split()[1]
         why = f"`{table}` is a plain array, which `{symbol}=` would write into; it cannot keep the derivative."
         write = f"{table} = {table} {symbol} {value}   # a new array, which is traced"
         return Advice("cannot write a traced value into a NumPy array.", why, write)
     call = place.call
     out = next((k.value for k in call.keywords if k.arg == "out"), None) if call else None
-    table = ast.unparse(out) if out is not None else "out"
+    table = place.text(out) if out is not None else "out"
     write = f"{table} = {function}(...)   # without out="
     if call is not None and out is not None:
-        kept = ast.Call(call.func, call.args, [k for k in call.keywords if k.arg != "out"])
-        write = f"{table} = {ast.unparse(kept)}   # without out="
+        write = f"{table} = {place.text(call.func)}({', '.join(arguments(place, 'out'))})   # without out="
     why = f"`{table}` is a plain array, and cannot keep the derivative that would be written into it."
     return Advice("cannot write a traced value into a NumPy array.", why, write)
 
@@ -349,19 +355,19 @@ def broadcast_advice(place: Place, shapes: list[tuple[int, ...]]) -> str:
         operands = [ast.Name(f"x{k}") for k in range(len(shapes))]
     shortest = min(range(len(shapes)), key=lambda k: len(shapes[k]))
     part = operands[shortest]
-    text = ast.unparse(part) if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) else f"({ast.unparse(part)})"
+    text = place.text(part) if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) else f"({place.text(part)})"
     longer = (*shapes[shortest], 1)
     try:
         whole = np.broadcast_shapes(longer, *(shape for k, shape in enumerate(shapes) if k != shortest))
     except ValueError:
-        return f"np.reshape({ast.unparse(part)}, shape)   # or the part of it that fits"
+        return f"np.reshape({place.text(part)}, shape)   # or the part of it that fits"
     return f"{text}[..., None]   # of shape {longer}, which is repeated: the result has shape {whole}"
 
 
 def fitting_advice(place: Place, shape: tuple[int, ...], target: tuple[int, ...]) -> str:
     """What to write for a value of this shape, which does not fit into its target."""
     value = getattr(place.statement, "value", None)
-    name = ast.unparse(value) if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)) else "value"
+    name = place.text(value) if isinstance(value, (ast.Name, ast.Attribute, ast.Subscript)) else "value"
     if math.prod(shape) == math.prod(target):
         return f"np.reshape({name}, {target})   # the same elements in another shape"
     if len(shape) == len(target) and all(have >= want for have, want in zip(shape, target, strict=True)):

@@ -167,10 +167,20 @@ class Place:
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
             value = self.value_of(node)
             if is_traced(value) or (type(value) in (list, tuple) and any(map(is_traced, value))):
-                yield ast.unparse(node)
+                yield self.text(node)
                 return
         for child in ast.iter_child_nodes(node):
             yield from self._traced_names(child)
+
+    def text(self, node: ast.AST | None) -> str:
+        """An expression as the user wrote it, or as Python would, where it takes several lines."""
+        if node is None or self.frame is None:
+            return ""
+        first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0)
+        if not first or first != last:
+            return ast.unparse(node)
+        line = linecache.getline(self.frame.f_code.co_filename, first, self.frame.f_globals)
+        return line.encode()[node.col_offset : node.end_col_offset].decode(errors="replace")  # type: ignore[attr-defined]
 
     def has_traced(self, node: ast.AST) -> bool:
         """Whether a traced value is named in this expression."""

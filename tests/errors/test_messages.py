@@ -52,4 +52,4 @@ def test_form(path):
     name = what.partition(":")[0]
     kind = getattr(errors, name)
     assert issubclass(kind, errors.ANCHORS[anchor]) or kind is errors.DisconnectedWarning
-    assert max(map(len, page.message.splitlines())) <= 130
+    assert max(map(len, page.message.splitlines())) <= 140
