@@ -14,6 +14,7 @@ import numpy as np
 
 from wengert._source import running_line
 from wengert.core.array import Array
+from wengert.core.preserve import Preserved
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind
 from wengert.errors import LeakError
@@ -30,12 +31,13 @@ class Record(Trace):
     tracers of this trace, and the places where those were made.  An input is an entry of `None`.
     """
 
-    __slots__ = ("cut", "differentiated", "entries", "label", "n_inputs")
+    __slots__ = ("cut", "differentiated", "entries", "label", "n_inputs", "preserved")
 
     def __init__(self, label: Callable[[int], str] | None = None) -> None:
         super().__init__()
         self.entries: list[Entry | None] = []
         self.n_inputs = 0
+        self.preserved = Preserved()
         self.label = label  # what to call an input in messages
         self.differentiated: set[int] = set()  # places with respect to which an inner transformation differentiates
         # the first discrete primitive that ended a dependence, and the user's line; truth values give way to numbers
@@ -78,14 +80,16 @@ class Record(Trace):
             return self._constant(primitive, result, bool(slots))
         entries = self.entries
         place = len(entries)
-        if primitive.kept is None:
-            entries.append((primitive, values, params, result, slots, places))
-        else:
-            entries.append((primitive, *primitive.kept(values, params, result), slots, places))
+        needed = result
+        if primitive.kept is not None:
+            values, params, needed = primitive.kept(values, params, result)
+        if len(slots) < len(values) and (len(values) > 2 or type(values[not slots[0]]) is not float):
+            values = tuple([x if k in slots or x is None else self.preserved.keep(x) for k, x in enumerate(values)])
+        entries.append((primitive, values, params, needed, slots, places))
         if primitive.n_outputs is None:
             return Array(result, self, place)
         entries.extend([None] * (primitive.n_outputs - 1))
-        return tuple([Array(part, self, place + k) for k, part in enumerate(result)])
+        return tuple([Array(y, self, place + k) if y.dtype.kind in "fc" else y for k, y in enumerate(result)])
 
     def _unwrap(self, operands: Sequence[Any]) -> tuple[Sequence[Any], tuple[int, ...], tuple[int, ...], bool]:
         """Operands one level down, the slots of the active ones, where those were made, and whether any is traced."""
@@ -204,8 +208,12 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
 
 
 def walk_forward(record: Record, outputs: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-    """Push tangents of the inputs through the recorded local linear maps; `None` where disconnected."""
+    """Push tangents of the inputs through the recorded local linear maps; `None` where disconnected.
+
+    A tangent is let go after its last use.
+    """
     places: list[Any] = list(tangents) + [None] * (len(record.entries) - len(tangents))
+    uses = _count_uses(record, outputs)
     for place, entry in enumerate(record.entries):
         if entry is None:
             continue
@@ -213,6 +221,9 @@ def walk_forward(record: Record, outputs: Sequence[Any], tangents: Sequence[Any]
         dxs: list[Any] = [None] * len(values)
         for slot, parent in zip(slots, parents, strict=True):
             dxs[slot] = places[parent]
+            uses[parent] -= 1
+            if not uses[parent]:
+                places[parent] = None
         if all(dx is None for dx in dxs):
             continue
         dy = primitive.push(dxs, result, values, params)
@@ -221,6 +232,18 @@ def walk_forward(record: Record, outputs: Sequence[Any], tangents: Sequence[Any]
         else:
             places[place : place + len(dy)] = dy
     return [places[y.extra] if record.owns(y) else None for y in outputs]
+
+
+def _count_uses(record: Record, outputs: Sequence[Any]) -> list[int]:
+    uses = [0] * len(record.entries)
+    for entry in record.entries:
+        if entry is not None:
+            for parent in entry[5]:
+                uses[parent] += 1
+    for y in outputs:
+        if record.owns(y):
+            uses[y.extra] += 1
+    return uses
 
 
 def _gather_outputs(totals: list[Any], place: int, result: Sequence[Any]) -> tuple[Any, ...] | None:

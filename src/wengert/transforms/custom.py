@@ -166,14 +166,19 @@ class FlatRules:
             raise RuleError(
                 page(
                     f"the pullback of {self.custom.rule_name} must return a tuple of {len(args)} cotangents.",
-                    "One for each argument of the function, None for an argument without a derivative.",
-                    "return (ct_x,)   # a tuple, even for one argument",
+                    f"It returned {_outline(pieces)}; there is one for each argument, None where it has no derivative.",
+                    f"return {self._cotangents(len(args))}   # a tuple, even for one argument",
                     "rule",
                 )
             )
         leaves = [leaf for arg, piece in zip(args, pieces, strict=True) for leaf in self._leaves_like(arg, piece)]
         kept = [leaf for leaf, flag in zip(leaves, self.inner.is_array, strict=True) if flag]
         return [None] * len(self.inner.captured) + kept
+
+    def _cotangents(self, n: int) -> str:
+        """How to write what a pullback returns: `(ct_x, ct_y)`."""
+        names = [f"ct_{name}" for name in positional_names(self.custom._function, n)]
+        return f"({names[0]},)" if n == 1 else f"({', '.join(names)})"
 
     def _leaves_like(self, arg: Any, piece: Any) -> list[Any]:
         """The cotangents of one argument's leaves; `None` stands for a whole argument, or for a leaf of it."""
@@ -216,6 +221,10 @@ def _outline(value: Any) -> str:
     return f"{type(value).__name__} of ({shapes})" if isinstance(value, (tuple, list, dict)) else shapes or "None"
 
 
+def _shown(values: Sequence[Any]) -> str:
+    return ", ".join(np.array2string(np.asarray(value), precision=6, threshold=6, edgeitems=2) for value in values)
+
+
 def _first_member(x: Any) -> Any:
     """A plain value: of a batch, its first member."""
     while isinstance(x, Tracer):
@@ -252,9 +261,9 @@ def _check_rule(rules: FlatRules, operands: Sequence[Any]) -> None:
         raise RuleError(
             page(
                 f"the rule of {rules.custom.rule_name} disagrees with the derivative of its body.",
-                f"Along a random direction the body gives {true} and the rule {pushed};\n"
-                f"the pullback gives {back} where {work} is right.",
-                "the rule again, term by term; without check_rules(), the rule is trusted",
+                f"Along a random direction the body gives {_shown(true)} and the rule {_shown(pushed)};\n"
+                f"against a random cotangent the pullback gives {_shown([back])} where {_shown([work])} is right.",
+                f"with wg.check_rules(): {rules.custom.rule_name}(...)   # again, when the rule has been corrected",
                 "rule",
             )
         )

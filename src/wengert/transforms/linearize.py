@@ -52,24 +52,25 @@ class Linearization:
 
     __slots__ = ("inputs", "outputs", "record", "values")
 
-    def __init__(
-        self, function: Flat, primals: Sequence[Any], label: Callable[[int], str] | None = None
-    ) -> None:
+    def __init__(self, function: Flat, primals: Sequence[Any], label: Callable[[int], str] | None = None) -> None:
         self.record = Record(label)
-        self.inputs = list(primals)
+        # a traced input is the caller's, who may write into it later
+        self.inputs = [snapshot(x) if isinstance(x, Tracer) else x for x in primals]
         try:
-            self.outputs = list(function(*[self.record.input(x) for x in primals]))
+            self.outputs = list(function(*[self.record.input(x) for x in self.inputs]))
             self.values = [self.record.strip(y) for y in self.outputs]
         finally:
             self.record.close()
 
     def push(self, tangents: Sequence[Any]) -> list[Any]:
         """`dx ↦ J dx`; `None` for an output that is disconnected."""
+        self.record.preserved.verify()
         with np.errstate(all="ignore"):
             return walk_forward(self.record, self.outputs, tangents)
 
     def pull(self, cts: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """`ct ↦ Jᴴ ct`; `None` for an input that is disconnected.  `consume` frees the record on the way."""
+        self.record.preserved.verify()
         with np.errstate(all="ignore"):
             arrived = [(y, ct) for y, ct in zip(self.outputs, cts, strict=True) if ct is not None]
             return walk_back(self.record, *(zip(*arrived, strict=True) if arrived else ((), ())), consume=consume)
