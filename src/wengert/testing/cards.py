@@ -15,19 +15,20 @@ from wengert.testing.laws import LAWS, Broken
 
 def check_law(card: Primitive, law: str, cases: Sequence[Case] | None = None) -> int:
     """Try one law, by name, on a card; returns the number of checks, and raises `CheckError` where it is broken."""
-    cases_of(card)  # a card without cases is an error, whatever the law
-    n = 0
-    for case in LAWS[law].cases(card) if cases is None else cases:
-        try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)
-                warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
-                n += LAWS[law].check(card, case)
-        except Broken as broken:
-            raise _broken(card, law, case, str(broken)) from None
-        except (ArithmeticError, LookupError, TypeError, ValueError, DerivativeError) as error:
-            raise _broken(card, law, case, f"{type(error).__name__}: {error}") from error
-    return n
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        cases_of(card)  # a card without cases is an error, whatever the law
+        return sum(_check_case(card, law, case) for case in (LAWS[law].cases(card) if cases is None else cases))
+
+
+def _check_case(card: Primitive, law: str, case: Case) -> int:
+    try:
+        return LAWS[law].check(card, case)
+    except Broken as broken:
+        raise _broken(card, law, case, str(broken)) from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, DerivativeError) as error:
+        raise _broken(card, law, case, f"{type(error).__name__}: {error}") from error
 
 
 def _broken(card: Primitive, law: str, case: Case, found: str) -> CheckError:

@@ -95,8 +95,8 @@ def one_sided(f: Callable[[Any], Any], x: float, sign: int) -> float:
         return quotients[-1]
     if gaps[-1] > 1e-14 and gaps[-1] > 0.3 * gaps[0]:
         return np.nan  # a jump
-    sizes = [abs(q) for q in quotients]
-    if sizes[1] > 5 * sizes[0] + 1 and sizes[2] > 5 * sizes[1]:
+    growth = [b - a for a, b in zip(quotients[:-1], quotients[1:], strict=True)]
+    if abs(growth[0]) > 1 and growth[1] / growth[0] > 0.9:  # a logarithm grows by equal amounts, a power by more
         return float(np.sign(quotients[-1]) * np.inf)
     return _extrapolated(f, x, sign, here)
 
