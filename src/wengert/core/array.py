@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, is_constant, lowest
 from wengert.errors import (
     LostDerivativeError,
     UnsupportedFunctionError,
 )
 
 FRONT: dict[Any, Callable[..., Any]] = {}
-UFUNC_METHODS: dict[tuple[str, Any], Callable[..., Any]] = {}  # (method, ufunc), or (method, None) for any ufunc
+UFUNC_METHODS: dict[str, Callable[..., Any]] = {}  # "__call__" with keywords, "reduce", "at" ... of any ufunc
+_SILENT = object()
+_USUAL: set[type] = {float, int, complex, np.ndarray, np.float64}  # operands that operators need not ask
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -33,10 +35,39 @@ def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., 
     return register
 
 
+def member(name: str) -> Callable[[Any], Any]:
+    """Make the decorated function (or property) a method (an attribute) of every traced array."""
+
+    def register(attribute: Any) -> Any:
+        setattr(Array, name, attribute)
+        return attribute
+
+    return register
+
+
+def _defers(other: Any) -> bool:
+    """Whether an operator leaves the work to the other operand, as `np.ndarray` would."""
+    if isinstance(other, (Tracer, list, tuple, str, bytes)):
+        return isinstance(other, (str, bytes))
+    theirs = getattr(other, "__array_ufunc__", _SILENT)
+    return theirs is None or theirs is _SILENT and getattr(other, "__array_priority__", -1.0) > 0.0
+
+
 def _binary(function: Any) -> Callable[..., Any]:
     def operate(self: Any, other: Any) -> Any:
-        if isinstance(other, _DEFER):
+        if type(other) not in _USUAL and _defers(other):
             return NotImplemented
+        return FRONT[function](self, other)
+
+    return operate
+
+
+def _equality(function: Any) -> Callable[..., Any]:
+    def operate(self: Any, other: Any) -> Any:
+        if type(other) not in _USUAL and _defers(other):
+            if not isinstance(other, (str, bytes)):
+                return NotImplemented
+            other = np.asarray(other, object)
         return FRONT[function](self, other)
 
     return operate
@@ -58,19 +89,12 @@ def _unary(function: Any) -> Callable[..., Any]:
 
 def _in_place(function: Any) -> Callable[..., Any]:
     def operate(self: Any, other: Any) -> Any:
-        return self._replace(FRONT[function](self, other))
+        if type(other) not in _USUAL and _defers(other):
+            return NotImplemented
+        new = FRONT[function](self, other)
+        return new if self.is_scalar and not hasattr(self, "_base") else self._replace(new)
 
     return operate
-
-
-def _method(function: Any) -> Callable[..., Any]:
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return FRONT[function](self, *args, **kwargs)
-
-    return call
-
-
-_DEFER = (str, bytes)
 
 
 class Array(Tracer):
@@ -79,16 +103,18 @@ class Array(Tracer):
     __slots__ = ("_base", "_views")
     __hash__ = None  # type: ignore[assignment]
 
+    if TYPE_CHECKING:  # the methods of `np.ndarray`, which `member` adds
+
+        def __getattr__(self, name: str) -> Any: ...
+
     # --- what NumPy asks -------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
-        if method == "__call__":
+        if method == "__call__" and not kwargs:
             front = FRONT.get(ufunc)
-            if front is not None and not kwargs:
+            if front is not None:
                 return front(*args)
-        out = kwargs.pop("out", None)
-        result = UFUNC_METHODS["__call__", None](ufunc, method, *args, out=out, **kwargs)
-        return result
+        return UFUNC_METHODS[method](ufunc, *args, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         front = FRONT.get(function)
@@ -96,8 +122,11 @@ class Array(Tracer):
             raise UnsupportedFunctionError.of_function(function)
         return front(*args, **kwargs)
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise LostDerivativeError.of_conversion("np.asarray(x)", self)
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if copy is False:
+            msg = "a traced array has no plain memory to share: it cannot be converted with copy=False"
+            raise ValueError(msg)
+        return np.array(self._plain("array"), dtype)
 
     # --- what it looks like ------------------------------------------------------------------------------
 
@@ -105,6 +134,9 @@ class Array(Tracer):
     def shape(self) -> tuple[int, ...]:
         return self.value.shape  # type: ignore[no-any-return]
 
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        FRONT[np.ndarray.shape](self, shape)
 
     @property
     def dtype(self) -> Any:
@@ -120,6 +152,11 @@ class Array(Tracer):
         for length in self.shape:
             n *= length
         return n
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether NumPy's value is a number and not an array: `x[0]`, `np.sum(x)`.  Numbers do not change in place."""
+        return isinstance(self.value, np.generic) or isinstance(self.value, Array) and self.value.is_scalar
 
     def __len__(self) -> int:
         if not self.shape:
@@ -141,17 +178,23 @@ class Array(Tracer):
     def __bool__(self) -> bool:
         return bool(lowest(self))
 
+    def _plain(self, wanted: str) -> Any:
+        """The plain value, where it depends on nothing (`stop_gradient` says so); else the derivative would be lost."""
+        if is_constant(self):
+            return lowest(self)
+        raise LostDerivativeError.of_conversion(wanted, self)
+
     def __float__(self) -> float:
-        raise LostDerivativeError.of_conversion("float(x)", self)
+        return float(self._plain("float"))
 
     def __int__(self) -> int:
-        raise LostDerivativeError.of_conversion("int(x)", self)
+        return int(self._plain("int"))
 
     def __complex__(self) -> complex:
-        raise LostDerivativeError.of_conversion("complex(x)", self)
+        return complex(self._plain("complex"))
 
     def __index__(self) -> int:
-        raise LostDerivativeError.of_conversion("using x as an index", self)
+        return operator.index(self._plain("index"))
 
     # --- parts and assignment --------------------------------------------------------------------------------
 
@@ -170,6 +213,12 @@ class Array(Tracer):
     def _replace(self, new: Any) -> Array:
         """Take the value of `new`, of the same shape: what assignment does to this array and all its views."""
         return FRONT[operator.iadd](self, new)  # type: ignore[no-any-return]
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(FRONT[np.any](self == item))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self._plain("pickle").__reduce_ex__(protocol)
 
     def __copy__(self) -> Any:
         return FRONT[np.copy](self)
@@ -191,10 +240,16 @@ class Array(Tracer):
     __matmul__, __rmatmul__ = _binary(np.matmul), _reflected(np.matmul)
     __imatmul__ = _in_place(np.matmul)
     __divmod__, __rdivmod__ = _binary(np.divmod), _reflected(np.divmod)
-    __and__, __rand__ = _binary(np.bitwise_and), _reflected(np.bitwise_and)
-    __or__, __ror__ = _binary(np.bitwise_or), _reflected(np.bitwise_or)
-    __xor__, __rxor__ = _binary(np.bitwise_xor), _reflected(np.bitwise_xor)
+    __and__, __rand__, __iand__ = _binary(np.bitwise_and), _reflected(np.bitwise_and), _in_place(np.bitwise_and)
+    __or__, __ror__, __ior__ = _binary(np.bitwise_or), _reflected(np.bitwise_or), _in_place(np.bitwise_or)
+    __xor__, __rxor__, __ixor__ = _binary(np.bitwise_xor), _reflected(np.bitwise_xor), _in_place(np.bitwise_xor)
+    __lshift__, __rlshift__, __ilshift__ = _binary(np.left_shift), _reflected(np.left_shift), _in_place(np.left_shift)
+    __rshift__, __rrshift__ = _binary(np.right_shift), _reflected(np.right_shift)
+    __irshift__ = _in_place(np.right_shift)
     __neg__, __pos__, __abs__ = _unary(np.negative), _unary(np.positive), _unary(np.absolute)
     __invert__ = _unary(np.invert)
     __lt__, __le__, __gt__, __ge__ = map(_binary, (np.less, np.less_equal, np.greater, np.greater_equal))
-    __eq__, __ne__ = _binary(np.equal), _binary(np.not_equal)  # type: ignore[assignment]
+    __eq__, __ne__ = _equality(np.equal), _equality(np.not_equal)  # type: ignore[assignment]
+
+
+_USUAL.add(Array)

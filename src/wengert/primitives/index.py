@@ -15,7 +15,7 @@ import numpy as np
 
 from wengert.core.array import Array, implements
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, constant_like, lowest
 from wengert.core.types import type_of
 from wengert.primitives.align import as_operand, conform, fit
 from wengert.primitives.families import discrete, linear, smooth
@@ -424,17 +424,32 @@ def replace(x: Any, new: Any) -> Any:
         base, put = owner
         replace(base, put(base, new))
         return x
-    _adopt(x, new)
+    adopt(x, new)
     return x
 
 
-def _adopt(x: Any, new: Any) -> None:
-    if isinstance(new, Tracer):
-        x.__class__ = new.__class__
-        x.value, x.watcher, x.extra = new.value, new.watcher, new.extra
-    else:
-        x.value, x.extra = np.asarray(new), None
+def adopt(x: Any, new: Any) -> None:
+    """Let `x` and the views of it stand for `new`, whatever `x` is a view of."""
+    new = new if isinstance(new, Tracer) else constant_like(np.array(new), x)
+    x.__class__ = new.__class__
+    x.value, x.watcher, x.extra = new.value, new.watcher, new.extra
     for reference, take in getattr(x, "_views", ()):
         view = reference()
         if view is not None:
-            _adopt(view, take(x))
+            adopt(view, take(x))
+
+
+def hand_over(x: Any, heir: Any) -> None:
+    """From now on `heir` is what `x` was to the array that it is a view of, and to its own views."""
+    if hasattr(x, "_base"):
+        heir._base = x._base
+        entries = x._base[0]._views
+        entries[:] = [(_reference(heir) if view() is x else view, take) for view, take in entries]
+        del x._base
+    if hasattr(x, "_views"):
+        heir._views = x._views
+        del x._views
+    for reference, _ in getattr(heir, "_views", ()):
+        view = reference()
+        if view is not None:
+            view._base = (heir, view._base[1])

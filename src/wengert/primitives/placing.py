@@ -10,7 +10,7 @@ import numpy as np
 from wengert.core.array import Array, implements
 from wengert.core.trace import Tracer, lowest
 from wengert.primitives import arithmetic
-from wengert.primitives.align import as_operand, common_dtype
+from wengert.primitives.align import as_array, as_operand, common_dtype
 from wengert.primitives.index import replace, set_item
 from wengert.primitives.rearranging import concrete
 from wengert.primitives.shaping import into, size_of, to_dtype
@@ -130,14 +130,14 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """`a.flat[ind] = v`, taken in order and over again."""
-    places = np.ravel(concrete(as_operand(ind), "np.put"))
-    n = size_of(a)
-    if mode == "raise" and places.size and (places.min() < -n or places.max() >= n):
+    places = np.ravel(as_array(ind))
+    n, value = size_of(a), lowest(places)
+    if mode == "raise" and value.size and (value.min() < -n or value.max() >= n):
         msg = f"index is out of bounds for array of size {n}"
         raise IndexError(msg)
-    places = np.clip(places, 0, n - 1) if mode == "clip" else places % n
-    if places.size:
-        _write(a, places, _cycled(v, places.size))
+    places = np.clip(places, 0, n - 1) if mode == "clip" else places % max(n, 1)
+    if size_of(places):
+        _write(a, places, _cycled(v, size_of(places)))
 
 
 @implements(np.putmask)
