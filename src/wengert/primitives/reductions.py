@@ -124,7 +124,7 @@ def cases(**params: Any) -> Callable[..., Any]:
 # --- extremes ------------------------------------------------------------------------------------------------------------
 
 
-def _share(y: Any, x: Any, axis: tuple[int, ...]) -> Any:
+def share_of_ties(y: Any, x: Any, axis: tuple[int, ...]) -> Any:
     """Entries that tie for the extreme share it equally; where it is NaN, the NaN entries do."""
     hit = np.equal(x, y)
     if has_nan(lowest(y)):
@@ -143,8 +143,8 @@ def _extreme(ufunc: Any, function: Any) -> Callable[..., Any]:
     return evaluate
 
 
-largest = reduction("max", _extreme(np.maximum, np.max), _share, laws=cases(), formula="max(a)")
-smallest = reduction("min", _extreme(np.minimum, np.min), _share, laws=cases(), formula="min(a)")
+largest = reduction("max", _extreme(np.maximum, np.max), share_of_ties, laws=cases(), formula="max(a)")
+smallest = reduction("min", _extreme(np.minimum, np.min), share_of_ties, laws=cases(), formula="min(a)")
 
 
 # --- products --------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.trace import bind, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
-from wengert.primitives.families import linear
+from wengert.primitives.families import linear, smooth
 from wengert.primitives.reductions import (
     cases,
     count_along,
@@ -98,12 +99,22 @@ def mean(
         return into(out, average_of(a, dtype=None if dtype is None else np.dtype(dtype), **params))
     accumulated = np.dtype(np.float32) if dtype is None and a.dtype == np.float16 else mean_dtype(a, dtype)
     top = np.sum(a, axis, accumulated, None, keepdims, where=where)
-    return into(out, to_dtype(top / _count(a, axis, keepdims, where), mean_dtype(a, dtype)))
+    return into(out, to_dtype(top / count_let_in(a, axis, keepdims, where), mean_dtype(a, dtype)))
 
 
-def _count(a: Any, axis: Any, keepdims: Any, where: Any) -> Any:
+def count_let_in(a: Any, axis: Any, keepdims: Any, where: Any) -> Any:
     """How many entries the mask lets in."""
     return np.sum(np.broadcast_to(where, tuple(a.shape)), axis, int, None, keepdims)
+
+
+def degrees_of_freedom(ddof: Any, correction: Any) -> Any:
+    """What is taken off the number of entries, under the name that was used for it."""
+    if correction is NOT_GIVEN:
+        return ddof
+    if ddof != 0:
+        msg = "ddof and correction can't be provided simultaneously."
+        raise ValueError(msg)
+    return correction
 
 
 def _spread_front(card: Any, finish: Any) -> Any:
@@ -111,11 +122,7 @@ def _spread_front(card: Any, finish: Any) -> Any:
         a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = NOT_GIVEN, *,
         where: Any = NOT_GIVEN, mean: Any = NOT_GIVEN, correction: Any = NOT_GIVEN,
     ) -> Any:  # fmt: skip
-        if correction is not NOT_GIVEN:
-            if ddof != 0:
-                msg = "ddof and correction can't be provided simultaneously."
-                raise ValueError(msg)
-            ddof = correction
+        ddof = degrees_of_freedom(ddof, correction)
         a = as_array(a)
         dtype = out.dtype if dtype is None and out is not None else dtype
         if (where is NOT_GIVEN or where is True) and mean is NOT_GIVEN:
@@ -126,28 +133,26 @@ def _spread_front(card: Any, finish: Any) -> Any:
     return front
 
 
-def _masked_variance(
-    a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, where: Any, mean: Any
-) -> Any:
+def _masked_variance(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, where: Any, mean: Any) -> Any:
     where = True if where is NOT_GIVEN else where
     if mean is NOT_GIVEN:
         top = np.sum(a, axis, dtype, None, True, where=where)
-        mean = to_dtype(top / _count(a, axis, True, where), dtype)
+        mean = to_dtype(top / count_let_in(a, axis, True, where), dtype)
     x = np.subtract(a, mean)
     square = np.square(real(x)) + np.square(imag(x)) if x.dtype.kind == "c" else np.square(x)
     dtype = np.empty((), dtype).real.dtype
     top = np.sum(square, axis, dtype, None, keepdims, where=where)
-    return to_dtype(top / np.maximum(_count(a, axis, keepdims, where) - ddof, 0), dtype)
+    return to_dtype(top / np.maximum(count_let_in(a, axis, keepdims, where) - ddof, 0), dtype)
 
 
-def _root(v: Any) -> Any:
+def root(v: Any) -> Any:
     """`√v`, with slope 0 at the kink 0."""
     is_zero = v == 0
     return np.where(is_zero, v, np.sqrt(np.where(is_zero, 1, v)))
 
 
 var = implements(np.var)(_spread_front(variance, lambda v: v))
-std = implements(np.std)(_spread_front(deviation, _root))
+std = implements(np.std)(_spread_front(deviation, root))
 
 
 @implements(np.average)
@@ -188,3 +193,99 @@ def weights_like(a: Any, axis: Any, w: Any) -> Any:
         raise ValueError(msg)
     order = sorted(range(len(axes)), key=lambda k: axes[k])
     return np.reshape(np.transpose(w, order), tuple([n if k - len(a.shape) in axes else 1 for k, n in enumerate(a.shape)]))
+
+
+# --- covariances ---------------------------------------------------------------------------------------------------------
+
+
+def _variables(m: Any, name: str, rowvar: bool, dtype: Any) -> Any:
+    """Samples as a matrix with a row for each variable."""
+    if len(m.shape) > 2:
+        msg = f"{name} has more than 2 dimensions"
+        raise ValueError(msg)
+    x = to_dtype(m, dtype)
+    x = x if len(x.shape) == 2 else np.reshape(x, (1, -1))
+    return x if rowvar or len(m.shape) < 2 else np.transpose(x)
+
+
+def _sample_weights(weights: Any, name: str, n: int) -> Any:
+    weights = to_dtype(as_array(weights), float)
+    plain = lowest(weights)
+    if name == "fweights" and not np.all(plain == np.around(plain)):
+        msg = "fweights must be integer"
+        raise TypeError(msg)
+    if len(weights.shape) > 1 or weights.shape[0] != n:
+        problem = "cannot handle multidimensional" if len(weights.shape) > 1 else "incompatible numbers of samples and"
+        msg = f"{problem} {name}"
+        raise RuntimeError(msg)
+    if np.any(plain < 0):
+        msg = f"{name} cannot be negative"
+        raise ValueError(msg)
+    return weights
+
+
+@implements(np.cov)
+def cov(
+    m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None,
+    fweights: Any = None, aweights: Any = None, *, dtype: Any = None,
+) -> Any:  # fmt: skip
+    """`(x - mean) (x - mean)ᴴ / (n - ddof)` for the variables in the rows of `x`."""
+    if ddof is not None and ddof != int(ddof):
+        msg = "ddof must be integer"
+        raise ValueError(msg)
+    m = as_array(m)
+    y = None if y is None else as_array(y)
+    if dtype is None:
+        dtype = np.result_type(m.dtype, np.float64, *([] if y is None else [y.dtype]))
+    x = _variables(m, "m", rowvar, dtype)
+    if x.shape[0] == 0:
+        return np.array([]).reshape(0, 0)
+    if y is not None:
+        x = np.concatenate([x, _variables(y, "y", rowvar, dtype)], 0)
+    ddof = (0 if bias else 1) if ddof is None else ddof
+    f, a = (None if w is None else _sample_weights(w, name, x.shape[1]) for w, name in ((fweights, "fweights"), (aweights, "aweights")))
+    w = f if a is None else a if f is None else f * a
+    center, scale = average(x, 1, w, True)
+    free = _free(x.shape[1], ddof, w, a, scale[0])
+    if lowest(free) <= 0 if np.ndim(lowest(free)) == 0 else np.any(lowest(free) <= 0):
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
+        free = np.where(free <= 0, 0.0, free)
+    x = x - center[:, None]
+    other = np.transpose(x if w is None else x * w)
+    c = np.dot(x, conjugate(other) if other.dtype.kind == "c" else other)
+    return np.squeeze(to_dtype(c * np.true_divide(1, free), c.dtype))
+
+
+def _free(n: int, ddof: Any, w: Any, a: Any, w_sum: Any) -> Any:
+    """The divisor of a covariance: the number of samples, or their weight, less the degrees of freedom."""
+    if w is None:
+        return n - ddof
+    if ddof == 0:
+        return w_sum
+    return w_sum - ddof if a is None else w_sum - ddof * np.sum(w * a) / w_sum
+
+
+def _within_one(c: Any) -> Any:
+    if c.dtype.kind != "c":
+        return np.clip(c, -1, 1)
+    return (np.clip(c.real, -1, 1) + 1j * np.clip(c.imag, -1, 1)).astype(c.dtype)[()]
+
+
+within_one = smooth(  # takes rounding off, and so leaves the derivative alone
+    "within_one",
+    _within_one,
+    lambda dxs, y, c: dxs[0],
+    pattern=lambda slot, y, xs, params: np.eye(np.size(y), dtype=bool),
+    laws=lambda make: [((np.tanh(make(3)),), {})],
+)
+
+
+@implements(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+    """`cov / (sd sdᵀ)`."""
+    c = cov(x, y, rowvar, dtype=dtype)
+    if not c.shape:
+        return c / c
+    sd = np.sqrt(real(np.diagonal(c)))
+    c = c / sd[:, None]
+    return within_one(c / sd[None, :])
