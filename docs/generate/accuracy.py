@@ -99,4 +99,4 @@ def is_representable(y: Any, info: Any) -> bool:
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or REFERENCES:
-        print(name, [rows[0] for rows in measure(name)], flush=True)
+        print(name, len(REFERENCES[name].points()), [(f"{rows[0][0]:.4g}", *rows[0][1]) for rows in measure(name)], flush=True)

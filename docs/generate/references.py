@@ -12,6 +12,7 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import scipy.special
 from mpmath import mp
 
 INF = float("inf")
@@ -39,12 +40,22 @@ class Reference:
 TINY, HUGE = np.finfo(float).smallest_normal, np.finfo(float).max
 
 
-def line(low: float = -INF, high: float = INF, near: Sequence[float] = (), seed: int = 0) -> list[tuple[float, ...]]:
+_POWERS = np.arange(-322, 308, 7.0)
+_FEWER_POWERS = np.arange(-60, 100, 8.0)
+
+
+def middle(low: float = -INF, high: float = INF, near: Sequence[float] = ()) -> list[tuple[float, ...]]:
+    """The same, for functions that cost mpmath much: magnitudes from 1e-60 to 1e100."""
+    return line(low, high, near, _FEWER_POWERS)
+
+
+def line(low: float = -INF, high: float = INF, near: Sequence[float] = (), powers: Any = _POWERS) -> list[tuple[float, ...]]:
     """Both signs of all magnitudes within an open interval, and the neighbourhoods of the points `near`."""
-    rng = np.random.default_rng(seed)
-    powers = np.concatenate([np.arange(-322, 308, 7.0), np.arange(-8, 4, 0.25)])
+    rng = np.random.default_rng(0)
+    powers = np.concatenate([powers, np.arange(-8, 4, 0.25)])
     sizes = 10.0**powers * (1 + rng.random(powers.size))
-    found = [*sizes, *-sizes, 5e-324, TINY, HUGE, -HUGE, *rng.uniform(-4, 4, 40)]
+    extremes = [5e-324, TINY, HUGE, -HUGE] if powers is _POWERS else []
+    found = [*sizes, *-sizes, *extremes, *rng.uniform(-4, 4, 40)]
     ends = [end for end in (low, high) if np.isfinite(end)]
     for center in {*near, *ends}:
         steps = np.abs(center or 1.0) * 10.0 ** -np.arange(1, 17)
@@ -141,7 +152,7 @@ def _cbrt(x: Any) -> Any:
 
 # `∂²(a^p)/∂a∂p = a^(p-1) (1 + p log a)`, which vanishes where `p log a = -1`.
 _POWER_TERMS: dict[tuple[int, ...], Callable[..., Any]] = dict.fromkeys(
-    [(0, 1), (1, 0)], lambda a, p: a ** (p - 1) * (1 + abs(p * mpmath.log(a)))
+    [(0, 1), (1, 0)], lambda a, p: abs(a ** (p - 1)) * (1 + abs(p * mpmath.log(a)))
 )
 # A card that is the slope of another: its own second derivative is a third derivative, which no bound is put on.
 AS_SLOPE = (8, 16, INF)
@@ -211,6 +222,118 @@ REFERENCES: dict[str, Reference] = {
     "radians":    Reference(lambda x: x * mpmath.pi / 180, line, "all"),
     "rad2deg":    Reference(lambda x: x * 180 / mpmath.pi, line, "all"),
     "degrees":    Reference(lambda x: x * 180 / mpmath.pi, line, "all"),
+}
+# fmt: on
+
+
+# --- SciPy's special functions ---------------------------------------------------------------------------------------
+
+
+def _ndtr(x: Any) -> Any:
+    return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
+def _inverse(function: Callable[[Any], Any], start: Callable[[float], float]) -> Callable[[Any], Any]:
+    """The inverse of a monotone function, by Newton's method from SciPy's value, on logarithms in the tails."""
+
+    def inverse(p: Any) -> Any:
+        x, step = mp.mpf(float(start(float(p)))), mp.mpf(10) ** -(mp.dps // 3)
+        for _ in range(40):
+            value, above = function(x), function(x + step)
+            change = mp.log(value / p) * value * step / (above - value)
+            x -= change
+            if abs(change) < abs(x) * mp.mpf(10) ** (-mp.dps // 2):
+                break
+        return x
+
+    return inverse
+
+
+def _erfinv(x: Any) -> Any:
+    return mpmath.sign(x) * _upper_erfcinv(1 - abs(x))
+
+
+def _erfcinv(x: Any) -> Any:
+    return _upper_erfcinv(x) if x <= 1 else -_upper_erfcinv(2 - x)
+
+
+def _ndtri(p: Any) -> Any:
+    return -mpmath.sqrt(2) * _erfcinv(2 * p)
+
+
+_upper_erfcinv = _inverse(mpmath.erfc, scipy.special.erfcinv)
+
+
+def _log_ratio(a: Any, b: Any) -> Any:
+    return mpmath.log(a / b)
+
+
+def _huber(d: Any, r: Any) -> Any:
+    return r * r / 2 if abs(r) < d else d * (abs(r) - d / 2)
+
+
+def _psi_rise(a: Any, b: Any, n: Any) -> Any:
+    return mpmath.psi(int(n), a + b) - mpmath.psi(int(n), a)
+
+
+def _fraction(t: Any, k: Any) -> Any:
+    """`k (t + ...)⁻¹` by the differences that define it."""
+    excess = mpmath.npdf(t) / _ndtr(-t) - t
+    for j in range(1, int(k)):
+        excess = j / excess - t
+    return excess
+
+
+POSITIVE = (1e-50, 1e-16, 1e-3, 0.4, 1.0, 2.6, 11.0, 160.0, 1e6, 1e17, 1e60)
+
+
+def positive_pairs() -> list[tuple[float, ...]]:
+    """Pairs of positive numbers, near and far from each other."""
+    return [*plane(POSITIVE, POSITIVE), *DIAGONAL[:15], *[(b, a) for a, b in DIAGONAL[:15]]]
+
+
+def _with_order(n: float) -> Callable[[], list[tuple[float, ...]]]:
+    return lambda: [(*pair, n) for pair in positive_pairs()]
+
+
+# fmt: off - a table: card, function, points, domain
+REFERENCES |= {
+    "expit":      Reference(lambda x: 1 / (1 + mpmath.exp(-x)), lambda: line(near=(-700, 700)), "all"),
+    "log_expit":  Reference(lambda x: -mpmath.log1p(mpmath.exp(-x)), lambda: line(near=(-700, 700)), "all"),
+    "logit":      Reference(lambda x: mpmath.log(x / (1 - x)), lambda: line(0, 1, near=(0.5,)), "0 < x < 1"),
+    "logit_slope": Reference(lambda x: 1 / x / (1 - x), lambda: line(0, 1, near=(0.5,)), "0 < x < 1", bounds=AS_SLOPE),
+    "erf":        Reference(mpmath.erf, lambda: middle(near=(26,)), "all", digits=500),
+    "erfc":       Reference(mpmath.erfc, lambda: middle(near=(26,)), "all", digits=500),
+    "erfcx":      Reference(lambda x: mpmath.exp(x * x) * mpmath.erfc(x), lambda: middle(-26, 1e9), "-26 < x < 1e9", digits=500),
+    "erfinv":     Reference(_erfinv, lambda: middle(-1, 1), "-1 < x < 1", digits=500),
+    "erfcinv":    Reference(_erfcinv, lambda: middle(0, 2, near=(1.0,)), "0 < x < 2", digits=500),
+    "erfinv_slope": Reference(lambda x: mpmath.exp(_erfinv(x) ** 2) * mpmath.sqrt(mpmath.pi) / 2, lambda: middle(-1, 1), "-1 < x < 1", bounds=AS_SLOPE, digits=500),
+    "erfcinv_slope": Reference(lambda x: -mpmath.exp(_erfcinv(x) ** 2) * mpmath.sqrt(mpmath.pi) / 2, lambda: middle(0, 2, near=(1.0,)), "0 < x < 2", bounds=AS_SLOPE, digits=500),
+    "ndtr":       Reference(_ndtr, lambda: middle(near=(-37,)), "all", digits=500),
+    "log_ndtr":   Reference(lambda x: mpmath.log(_ndtr(x)), lambda: middle(-1e9, INF, near=(-1.0, 37.0)), "x > -1e9", digits=500),
+    "ndtri":      Reference(_ndtri, lambda: middle(0, 1, near=(0.5,)), "0 < x < 1", digits=500),
+    "ndtri_slope": Reference(lambda p: mpmath.sqrt(2 * mpmath.pi) * mpmath.exp(_ndtri(p) ** 2 / 2), lambda: middle(0, 1, near=(0.5,)), "0 < x < 1", bounds=AS_SLOPE, digits=500),
+    "gaussian":   Reference(lambda x: mpmath.exp(-x * x), lambda: line(near=(26,)), "all", bounds=AS_SLOPE),
+    "normal_density": Reference(mpmath.npdf, lambda: line(near=(37,)), "all", bounds=AS_SLOPE),
+    "hazard":     Reference(lambda x: mpmath.npdf(x) / _ndtr(x), lambda: middle(-1e9, INF, near=(-1.0, 37.0)), "x > -1e9", bounds=AS_SLOPE, digits=500),
+    "hazard_excess": Reference(_fraction, lambda: [(t, k) for k in (1.0,) for (t,) in middle(-37, 1e9, near=(1.0,))], "-37 < x < 1e9, k = 1", constant=(1,), kinds={1: int}, bounds=AS_SLOPE, digits=500),
+    "gammaln":    Reference(lambda x: mpmath.re(mpmath.loggamma(x)), lambda: middle(0, INF, near=(1, 2, 1.4616321449683622)), "x > 0", digits=500),
+    "gamma":      Reference(mpmath.gamma, lambda: middle(0, 171, near=(1, 2, 1.4616321449683622)), "0 < x < 171", digits=500),
+    "psi":        Reference(mpmath.digamma, lambda: middle(0, INF, near=(1.4616321449683622,)), "x > 0", digits=500),
+    "polygamma":  Reference(lambda n, x: mpmath.psi(int(n), x), lambda: [(n, x) for n in (1.0, 2.0) for (x,) in middle(0)[::2]], "x > 0, n = 1, 2", constant=(0,), kinds={0: int}, bounds=AS_SLOPE, digits=500),
+    "betaln":     Reference(lambda a, b: mpmath.loggamma(a) + mpmath.loggamma(b) - mpmath.loggamma(a + b), positive_pairs, "positive pairs", digits=500),
+    "polygamma_rise": Reference(_psi_rise, lambda: _with_order(0.0)() + _with_order(1.0)(), "positive pairs, n = 0, 1", constant=(2,), kinds={2: int}, bounds=AS_SLOPE, digits=500),
+    "xlogy":      Reference(lambda a, b: a * mpmath.log(b), lambda: plane(SIGNED, SIZES), "b > 0"),
+    "xlog1py":    Reference(lambda a, b: a * mpmath.log1p(b), lambda: plane(SIGNED, SIZES), "b > -1"),
+    "entr":       Reference(lambda x: -x * mpmath.log(x), lambda: line(0, near=(1.0, 1 / np.e)), "x > 0"),
+    "rel_entr":   Reference(lambda a, b: a * _log_ratio(a, b), positive_pairs, "positive pairs", terms={(0,): lambda a, b: 1 + abs(_log_ratio(a, b))}),
+    "kl_div":     Reference(lambda a, b: a * _log_ratio(a, b) - a + b, positive_pairs, "positive pairs"),
+    "exp10":      Reference(lambda x: mpmath.mpf(10) ** x, lambda: line(near=(308.2,)), "all"),
+    "huber":      Reference(_huber, lambda: plane(SIZES, SIGNED), "positive delta, any residual"),
+    "ratio":      Reference(lambda a, b: a / b, quotients, "all pairs with a quotient in range", bounds=AS_SLOPE),
+    "one_plus_log": Reference(lambda x: 1 + mpmath.log(x), lambda: line(0, near=(1.0, 1 / np.e)), "x > 0", bounds=AS_SLOPE),
+    "log_ratio":  Reference(_log_ratio, positive_pairs, "positive pairs", bounds=AS_SLOPE),
+    "relative_gap": Reference(lambda a, b: (b - a) / b, positive_pairs, "positive pairs", bounds=AS_SLOPE),
 }
 # fmt: on
 

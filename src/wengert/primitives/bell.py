@@ -1,0 +1,91 @@
+"""Cards: the bell curve.  Error functions, the normal distribution, and their inverses.
+
+Every slope has full relative precision in both tails, where the functions themselves are as small as 1e-300.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from wengert.core.primitive import Primitive
+from wengert.primitives.elementwise import elementwise
+from wengert.primitives.special import of_scipy, special
+
+_ROOT_PI = math.sqrt(math.pi)
+_ROOT_TWO = math.sqrt(2)
+_erfcx, _erfinv, _erfcinv, _ndtr, _ndtri = map(of_scipy, ("erfcx", "erfinv", "erfcinv", "ndtr", "ndtri"))
+
+
+def _exp_of_square(x: Any, scale: float) -> Any:
+    """`exp(-scale x²)`, for which the rounding of `x²` would count `x²` times.
+
+    So the square is taken in two parts, `x² = t² + (x - t)(x + t)`, with `t` the nearest number of half the digits,
+    whose square is exact (as in W. J. Cody, Math. Comp. 23, 1969).
+    """
+    if x.dtype.kind == "c":
+        return np.exp(-scale * x * x)
+    wide = np.clip(x.astype(np.float64), -50, 50)
+    top = wide.astype(np.float32).astype(np.float64)
+    return (np.exp(-scale * top * top) * np.exp(-scale * (wide - top) * (wide + top))).astype(x.dtype)
+
+
+def _density(x: Any) -> Any:
+    return _exp_of_square(x, 0.5) / math.sqrt(2 * math.pi)
+
+
+def _hazard(x: Any) -> Any:
+    """`φ(x) / Φ(x)`; on the left by erfcx, so that neither is 0."""
+    left = math.sqrt(2) / _ROOT_PI / _erfcx(np.minimum(x, 1) * -math.sqrt(0.5))
+    return np.where(x > 1, _density(x) / _ndtr(np.maximum(x, 1)), left)[()]
+
+
+def _hazard_excess(t: Any, k: Any) -> Any:
+    """`k / (t + (k+1) / (t + (k+2) / ...))`, Laplace's fraction; for `k = 1` it is `φ(t) / Φ(-t) - t`.
+
+    Below 1 the fraction converges slowly, and there the differences that define it cancel little.
+    """
+    large, small = np.maximum(t, 1.0), np.minimum(t, 1.0)
+    nearest = np.min(large, initial=np.inf, where=t > 1)
+    depth = 8 + int(300 / nearest**2)  # terms enough for full precision at the slowest of the points
+    fraction = (np.sqrt(large * large + 4 * (k + depth)) - large) / 2  # where a fraction of equal terms would end
+    for j in range(depth - 1, -1, -1):
+        fraction = (k + j) / (large + fraction)
+    excess = _hazard(-small) - small
+    for j in range(1, int(np.max(k, initial=1))):
+        excess = np.where(j < k, j / excess - small, excess)
+    return np.where(t > 1, fraction, excess)[()]
+
+
+def _over_tail(distance: Any, tail: Any) -> Any:
+    """`exp(u²) = erfcx(u) / erfc(u)`, where `erfc(u)` is the tail that was asked for; infinite at its end."""
+    return np.where(tail == 0, np.inf, _erfcx(np.abs(distance)) / np.where(tail == 0, 1, tail))[()]
+
+
+def _quantile_slope(p: Any) -> Any:
+    return math.sqrt(math.pi / 2) * _over_tail(_ndtri(p) * math.sqrt(0.5), np.minimum(p, 1 - p))
+
+
+# fmt: off - tables of cards: name, value, slope, or: name, slope
+gaussian       = elementwise("gaussian",       lambda x: _exp_of_square(x, 1.0), lambda y, x: -2 * x * y, formula="exp(-a²)")
+normal_density = elementwise("normal_density", _density,                         lambda y, x: -x * y,     formula="φ(a)")
+hazard: Primitive = elementwise("hazard", _hazard, lambda y, x: -y * hazard_excess(-x, 1), formula="φ(a) / Φ(a)")
+hazard_excess: Primitive = elementwise("hazard_excess", _hazard_excess, lambda y, t, k: y * (y - hazard_excess(t, k + 1)), None,
+                         formula="b / (a + (b + 1) / (a + ...))", domain=((-2.0, 4.0), (1, 2)))
+erfinv_slope: Primitive = elementwise("erfinv_slope",  lambda x: _ROOT_PI / 2 * _over_tail(_erfinv(x), 1 - np.abs(x)), lambda y, x: 2 * erfinv(x) * y * y,
+                         formula="½√π exp((erf⁻¹ a)²)", domain=(-0.9, 0.9))
+erfcinv_slope: Primitive = elementwise("erfcinv_slope", lambda x: -_ROOT_PI / 2 * _over_tail(_erfcinv(x), np.minimum(x, 2 - x)), lambda y, x: 2 * erfcinv(x) * y * y,
+                         formula="-½√π exp((erfc⁻¹ a)²)", domain=(0.1, 1.9))
+ndtri_slope: Primitive = elementwise("ndtri_slope",   _quantile_slope, lambda y, x: ndtri(x) * y * y, formula="1 / φ(Φ⁻¹(a))", domain=(0.1, 0.9))
+
+erf      = special("erf",      lambda y, x: 2 / _ROOT_PI * gaussian(x),    formula="erf a")
+erfc     = special("erfc",     lambda y, x: -2 / _ROOT_PI * gaussian(x),   formula="erfc a")
+erfcx    = special("erfcx",    lambda y, x: -_ROOT_TWO * hazard_excess(_ROOT_TWO * x, 1) * y, formula="exp(a²) erfc a")
+erfinv: Primitive = special("erfinv",   lambda y, x: erfinv_slope(x),               formula="erf⁻¹ a",  domain=(-0.9, 0.9))
+erfcinv: Primitive = special("erfcinv",  lambda y, x: erfcinv_slope(x),              formula="erfc⁻¹ a", domain=(0.1, 1.9))
+ndtr     = special("ndtr",     lambda y, x: normal_density(x),             formula="Φ(a)")
+log_ndtr = special("log_ndtr", lambda y, x: hazard(x),                     formula="log Φ(a)")
+ndtri: Primitive = special("ndtri",    lambda y, x: ndtri_slope(x),                formula="Φ⁻¹(a)",  domain=(0.1, 0.9))
+# fmt: on
