@@ -61,6 +61,14 @@ def quoted(code: CodeType | None, line: int) -> str:
     return f"{location(code, line)}   {text}".rstrip()
 
 
+def is_raised_by_python(error: BaseException) -> bool:
+    """Whether a `raise` statement raised it, and not compiled code."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and opcode.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
+
+
 def is_traced(value: Any) -> bool:
     """Whether some transformation watches `value`; tracers are not known on this floor, but their fields are."""
     return hasattr(type(value), "extra") and hasattr(type(value), "watcher")

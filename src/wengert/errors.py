@@ -40,7 +40,7 @@ from wengert._advice import (
     output_advice,
     truth_advice,
 )
-from wengert._source import Place
+from wengert._source import Place, is_raised_by_python
 
 
 def describe(value: Any) -> str:
@@ -629,7 +629,7 @@ ANCHORS: dict[str, type[Exception]] = {
 
 def reveal(error: ValueError) -> None:
     """Raise the page behind an error, where NumPy put an error of its own before it (`table[0] = traced` does)."""
-    if isinstance(error.__cause__, WengertError):
+    if isinstance(error.__cause__, WengertError) and not is_raised_by_python(error):
         raise error.__cause__.with_traceback(error.__traceback__) from None
 
 

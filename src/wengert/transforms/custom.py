@@ -20,6 +20,7 @@ from wengert.transforms.batch import Batch, BatchArray
 from wengert.transforms.calls import FlatCall, call
 from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import as_array, finish, is_inexact, snapshot
+from wengert.transforms.record_graph import positional_names
 
 checking: ContextVar[bool] = ContextVar("checking", default=False)
 
@@ -263,7 +264,7 @@ def _check_rule(rules: FlatRules, operands: Sequence[Any]) -> None:
                 f"the rule of {rules.custom.rule_name} disagrees with the derivative of its body.",
                 f"Along a random direction the body gives {_shown(true)} and the rule {_shown(pushed)};\n"
                 f"against a random cotangent the pullback gives {_shown([back])} where {_shown([work])} is right.",
-                f"with wg.check_rules(): {rules.custom.rule_name}(...)   # again, when the rule has been corrected",
+                f"with wg.check_rules():   # around the call again, when the rule has been corrected",
                 "rule",
             )
         )

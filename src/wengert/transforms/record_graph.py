@@ -17,6 +17,7 @@ from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind, lowest
 from wengert.core.types import ArrayType, type_of
+from wengert.errors import LeakError, reveal
 
 
 class GraphArray(Array):
@@ -139,6 +140,16 @@ class GraphTrace(Trace):
                 found = found.value
 
 
+class ClosedGraphTrace(GraphTrace):
+    """A trace whose call has ended; a tracer that got out says so when it is used."""
+
+    __slots__ = ()
+    is_closed = True
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        raise LeakError.of_primitive(primitive.name)
+
+
 def _is_same(kept: Any, value: Any) -> bool:
     """Whether a constant seen before, under the same `id`, still has the value that was kept."""
     if not isinstance(kept, np.ndarray) or not isinstance(value, np.ndarray):
@@ -160,8 +171,7 @@ class Recording:
                    for leaf, name, is_input in zip(leaves, names, chosen, strict=True)]  # fmt: skip
         inputs = [x.extra for x, is_input in zip(tracers, chosen, strict=True) if is_input]
         new_args, new_kwargs = trees.unflatten(structure, tracers)
-        out = function(*new_args, **new_kwargs)
-        trace.name_pending()
+        out = watched_call(trace, function, new_args, new_kwargs)
         ys, out_structure = trees.flatten(out)
         outputs = [trace.atom_of(y if isinstance(y, Tracer) or hasattr(y, "dtype") else np.asarray(y)) for y in ys]
         self._name_output(outputs, inputs, function)
@@ -174,6 +184,18 @@ class Recording:
             name = name_of(function)
             taken = {place.hint for place in inputs}
             outputs[0].hint = name if name not in taken else ""
+
+
+def watched_call(trace: GraphTrace, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Call a function whose arguments `trace` watches, up to the end of the call."""
+    try:
+        return function(*args, **kwargs)
+    except ValueError as error:
+        reveal(error)
+        raise
+    finally:
+        trace.name_pending()
+        trace.__class__ = ClosedGraphTrace
 
 
 def freeze(

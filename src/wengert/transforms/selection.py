@@ -47,7 +47,7 @@ class Selection:
         self.leaves, self.structure = trees.flatten(self.tree)
         n = len(self.leaves)
         self.active = [k for k in range(n) if is_inexact(self.leaves[k])] if constants else range(n)
-        if not self.leaves and not constants:
+        if self.is_single and self.tree is None and not constants:
             raise NotDifferentiableError.of_input(f"argument {argument_name(function, self.keys[0])}", self.tree)
         self.primals = [self._primal(k) for k in self.active]
         self.out_structure: Any = None

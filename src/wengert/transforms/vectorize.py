@@ -10,7 +10,7 @@ import numpy as np
 
 from wengert import trees
 from wengert.core.trace import Tracer
-from wengert.errors import BatchError, describe, page
+from wengert.errors import BatchError, describe, page, reveal
 from wengert.primitives.structure import move_axis, spread
 from wengert.transforms.batch import batch_outputs
 from wengert.transforms.linearize import as_array
@@ -75,7 +75,12 @@ def vectorized(function: Callable[..., Any], in_axes: Axes, out_axes: Axes) -> C
 
         def flat(*values: Any) -> list[Any]:
             new_args, new_kwargs = trees.unflatten(structure, values)
-            ys, out_structure = trees.flatten(function(*new_args, **new_kwargs))
+            try:
+                result = function(*new_args, **new_kwargs)
+            except ValueError as error:
+                reveal(error)
+                raise
+            ys, out_structure = trees.flatten(result)
             out[:] = [out_structure]
             return list(map(as_array, ys))
 
