@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import lowest
+from wengert.core.trace import Tracer, lowest
 from wengert.errors import DegenerateError, page
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix, strong_matmul
@@ -124,6 +124,47 @@ def has_clusters(same: Any) -> bool:
     return bool(np.count_nonzero(plain) > plain.size // max(plain.shape[-1], 1))
 
 
+def _rotation(change: Any, same: Any) -> Any:
+    """Unitary matrices, mixing within clusters only, that make `change` diagonal there, in ascending order."""
+    change, same = np.broadcast_arrays(change, same)
+    result = np.zeros(change.shape, change.dtype)
+    for place in np.ndindex(change.shape[:-2]):
+        for members in {tuple(np.flatnonzero(line)) for line in same[place]}:
+            block = np.ix_(members, members)
+            result[place][block] = np.linalg.eigh(change[place][block])[1]
+    return result
+
+
+rotation: Primitive = discrete(
+    "rotation",
+    _rotation,
+    batch=lambda xs, is_batched, params: rotation(*equalize_ranks(xs, is_batched)),
+    laws=lambda make: [((np.diag([1.0, 2.0]), np.ones((2, 2))), {})],
+)
+
+
+def chosen_direction(a: Any) -> Any:
+    """The change of `a` that is to be diagonal inside the clusters: its tangent, or a matrix in general position.
+
+    Along a tangent the vectors of a cluster move smoothly when the tangent mixes none of them.  A cotangent is not
+    known yet; in general position its diagonal tells enough about it.
+    """
+    watched = a
+    while isinstance(watched, Tracer):
+        if hasattr(watched.extra, "shape"):
+            return watched.extra
+        watched = watched.value
+    return np.random.default_rng(0).standard_normal(a.shape[-2:]).astype(a.dtype)
+
+
+def keeps_vectors(change: Any, same: Any, values: Any) -> Any:
+    """`change`, of the matrix in the basis of its vectors, provided that it mixes no vectors of a cluster."""
+    if not has_clusters(same):
+        return change
+    part = hermitian_part(change)
+    return without_gauge(change, part - on_diagonal(diagonal(part)), largest(part), same, values, what="split")
+
+
 # --- the two questions ------------------------------------------------------------------------------------------------
 
 
@@ -133,7 +174,7 @@ def real_diagonal(x: Any) -> Any:
 
 
 def _without_gauge(x: Any, offence: Any, scale: Any, same: Any, values: Any, what: str) -> Any:
-    tolerance = np.sqrt(np.finfo(offence.dtype).eps)
+    tolerance = np.sqrt(np.finfo(x.dtype).eps)
     bad = (np.abs(offence) > tolerance * scale) & (same > 0)
     if bad.any():
         *stack, i, _ = np.argwhere(bad)[0]
@@ -143,7 +184,7 @@ def _without_gauge(x: Any, offence: Any, scale: Any, same: Any, values: Any, wha
     return x
 
 
-def _all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
+def all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
     n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
     return [x if flag else spread(x, shape=(n, *x.shape)) for x, flag in zip(xs, is_batched, strict=True)]
 
@@ -182,7 +223,7 @@ def _significance(part: Any, whole: Any, scale: Any, same: Any) -> tuple[Any, An
 
 is_significant: Primitive = discrete(
     "is_significant", _significance, n_outputs=2,
-    batch=lambda xs, is_batched, params: is_significant(*_all_batched(xs, is_batched)),
+    batch=lambda xs, is_batched, params: is_significant(*all_batched(xs, is_batched)),
     laws=lambda make: [((make(3), make(3, 3), np.ones((3, 3)), np.eye(3)), {})],
 )
 
@@ -211,15 +252,17 @@ def inside_clusters(ct_w: Any, turn: Any, same: Any, values: Any) -> Any:
 
 
 _ANY_BASIS = (
-    "a function that is the same for every basis of the cluster, such as the projector v @ v.conj().T over all\n"
-    "of it; eigvalsh, eigvals or svdvals where only the values matter; or stop_gradient around the vectors"
+    "v @ v.conj().T   # the projector on the whole cluster, whose vectors are the columns of v\n"
+    "np.linalg.eigvalsh(a)   # or eigvals, svdvals, where only the values matter, and symmetric functions of them\n"
+    "wg.stop_gradient(v)   # where no derivative of the vectors is wanted"
 )
 # what happened ({names} and {values} of the cluster), why, what to write
 _PAGES = {
     "phase": (
         "the output depends on the phase of vector {names}, which belongs to the value {values}.",
         "A complex eigenvector or pair of singular vectors times any phase is as good, so no derivative exists along it.",
-        "a function that no phase changes: abs(v), v @ v.conj().T, or v * (abs(v[0]) / v[0])",
+        "v * (abs(v[0]) / v[0])   # the vector with a real first entry\n"
+        "np.abs(v)   # or v @ v.conj().T, which no phase changes",
     ),
     "vectors": (
         "the output depends on single vectors of a degenerate cluster: values {names} are equal ({values}).",
@@ -235,32 +278,38 @@ _PAGES = {
         "values and vectors of a degenerate cluster leave the derivative open: values {names} are equal ({values}).",
         "For v @ diag(f(w)) @ v.conj().T it needs the derivative of f at the repeated value, which the cotangents of\n"
         "w and v do not tell when every vector of the cluster has the same share in the output.",
-        "the function without the factorization (np.linalg.inv, matrix_power, np.trace), or a matrix whose values differ",
+        "np.linalg.inv(a)   # or matrix_power, np.trace: the function without the factorization",
     ),
     "second": (
         "a second derivative does not exist in a degenerate cluster: values {names} are equal ({values}).",
         "The first derivative exists here, but the second is asked for along a direction that splits the cluster.",
-        "the function without the factorization (np.trace, np.linalg.norm, np.linalg.inv), or a matrix whose values differ",
+        "np.trace(a)   # or np.linalg.norm, np.linalg.inv: the function without the factorization",
+    ),
+    "split": (
+        "a linear map was asked for along a direction that splits a degenerate cluster: values {names} are equal ({values}).",
+        "The vectors then jump to those that the direction singles out, and the map was made before it was known.",
+        "jvp(f, (a,), (da,)), which knows its direction; jacobian(f, mode='reverse'); or eigvalsh for the values alone",
     ),
     "null": (
         "the output depends on the vectors of zero singular values: values {names} are zero ({values}).",
         "The matrix does not determine these vectors, and the output depends on which came back.",
-        "a function of u[:, :r], s[:r] and vh[:r] with the rank r, or svdvals where only the values matter",
+        "u[:, :r], s[:r], vh[:r]   # with the rank r\nnp.linalg.svdvals(a)   # where only the values matter",
     ),
     "defective": (
         "a defective matrix has no derivative of its eigenvalues: values {names} are equal ({values}).",
         "Their eigenvectors are parallel up to rounding, and the values move with a root of the change.",
-        "a function of the matrix itself (np.trace, np.linalg.det), or a matrix whose eigenvalues differ",
+        "np.trace(a)   # or np.linalg.det, or another function of the matrix itself",
     ),
     "dependent": (
         "the derivative of a QR factorization does not exist: column {names} depends on those before it (r is {values}).",
         "Its direction in q is not determined by the matrix.",
-        "np.linalg.svd or np.linalg.pinv, or a matrix whose leading columns are independent",
+        "np.linalg.pinv(a)   # or np.linalg.svd; or a matrix whose leading columns are independent",
     ),
     "complement": (
         "the output depends on single vectors of a complement: columns {names} may be any basis of it.",
         "The columns that a complete factorization adds are not determined by the matrix.",
-        "a function of the projector v @ v.conj().T over all of them, or mode='reduced', full_matrices=False",
+        "np.linalg.qr(a, mode='reduced')   # or svd(a, full_matrices=False)\n"
+        "v @ v.conj().T   # the projector on all of them, the columns of v",
     ),
 }
 

@@ -19,7 +19,9 @@ from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.factorizations import free_columns
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.gauge import (
+    all_batched,
     batched_judgement,
+    chosen_direction,
     cluster_mean,
     col,
     column_scale,
@@ -28,10 +30,12 @@ from wengert.primitives.gauge import (
     hermitian_part,
     inside_clusters,
     is_null,
+    keeps_vectors,
     largest,
     on_diagonal,
     real_diagonal,
     reciprocal_gaps,
+    rotation,
     row,
     same_cluster,
     skew_part,
@@ -98,6 +102,7 @@ class _Basis:
         self.null = is_null(self.s, size=max(shape[-2:]))
         self.both_null = col(self.null) * row(self.null)
         self.same = np.maximum(self.same, self.both_null)
+        self.apart = self.same * (1 - self.both_null) + on_diagonal(self.null)  # zeros are no cluster here
         self.e = reciprocal_gaps(self.s, self.same)
         self.d = (1 - self.both_null) / (row(self.s) + col(self.s) + self.both_null)
         self.inverse = (1 - self.null) / (self.s + self.null)
@@ -113,15 +118,30 @@ class _Basis:
         """The part of the cotangent that the singular values contribute when the vectors are used as well."""
         zeros = on_diagonal(ct_s * self.null)
         ct_s = without_gauge(ct_s, zeros, largest(row(ct_s)), self.both_null, row(self.s), what="null")
-        apart = self.same * (1 - self.both_null) + on_diagonal(self.null)
-        return inside_clusters(ct_s, turn, apart, row(self.s))
+        return inside_clusters(ct_s, turn, self.apart, row(self.s))
 
 
-def _svd_differential(dxs: Sequence[Any], y: Any, a: Any, full: bool) -> tuple[Any, Any, Any]:
-    (da,) = dxs
+def _svd(a: Any, *direction: Any, full: bool) -> tuple[Any, Any, Any]:
+    u, s, vh = np.linalg.svd(a, full)
+    if direction:
+        at = _Basis((u, s, vh), a.shape)
+        if has_clusters(at.apart):
+            turn = rotation(hermitian_part(adjoint_matrix(at.u) @ direction[0] @ at.v), at.apart)
+            k = s.shape[-1]
+            u = np.concatenate([at.u @ turn, u[..., :, k:]], -1)
+            vh = np.concatenate([adjoint_matrix(turn) @ at.vh, vh[..., k:, :]], -2)
+    return u, s, vh
+
+
+def _svd_differential(
+    dxs: Sequence[Any], y: Any, a: Any, *direction: Any, full: bool
+) -> tuple[Any, Any, Any] | tuple[None, None, None]:
+    da = dxs[0]
+    if da is None:
+        return None, None, None
     at = _Basis(y, a.shape)
     u, v = at.u, at.v
-    p = at.hold(adjoint_matrix(u) @ da @ v, a)
+    p = at.hold(keeps_vectors(adjoint_matrix(u) @ da @ v, at.apart, row(at.s)), a)
     symmetric, skew = at.e * hermitian_part(p), at.d * skew_part(p)
     du, dv = u @ (symmetric + skew), v @ (symmetric - skew)
     m, n = a.shape[-2:]
@@ -129,7 +149,7 @@ def _svd_differential(dxs: Sequence[Any], y: Any, a: Any, full: bool) -> tuple[A
         du = du + (da @ v - u @ p) * row(at.inverse)
     if n > m:
         dv = dv + (adjoint_matrix(da) @ u - v @ adjoint_matrix(p)) * row(at.inverse)
-    ds = cluster_mean(real_diagonal(p), at.same) * (1 - at.null)
+    ds = real_diagonal(p) * (1 - at.null)
     if full and m > n:
         du = _extended(du, u, y[0][..., :, n:])
     if full and n > m:
@@ -142,11 +162,11 @@ def _extended(du: Any, u: Any, rest: Any) -> Any:
     return np.concatenate([du, -(u @ (adjoint_matrix(du) @ rest))], -1)
 
 
-def _svd_pullback(ct: Any, y: Any, a: Any, full: bool) -> tuple[Any]:
+def _svd_pullback(ct: Any, y: Any, a: Any, *direction: Any, full: bool) -> tuple[Any, Any]:
     ct_u, ct_s, ct_vh = ct
     at = _Basis(y, a.shape)
     if is_absent(ct_u) and is_absent(ct_vh):
-        return (_values_cotangent(ct_s, a, at),)
+        return _values_cotangent(ct_s, a, at), None
     u, v = at.u, at.v
     k, (m, n) = at.s.shape[-1], a.shape[-2:]
     ct_v = adjoint_matrix(ct_vh)
@@ -171,7 +191,7 @@ def _svd_pullback(ct: Any, y: Any, a: Any, full: bool) -> tuple[Any]:
         ct_a = ct_a + (outside_u * row(at.inverse)) @ at.vh
     if n > m:
         ct_a = ct_a + u @ adjoint_matrix(outside_v * row(at.inverse))
-    return (ct_a,)
+    return ct_a, None
 
 
 def _values_cotangent(ct_s: Any, a: Any, at: _Basis) -> Any:
@@ -193,10 +213,11 @@ column_length = discrete(
 )
 svd_card: Primitive = smooth(
     "svd",
-    lambda a, full: tuple(np.linalg.svd(a, full)),
+    _svd,
     _svd_differential,
     pullback=_svd_pullback,
     n_outputs=3,
+    batch=lambda xs, is_batched, params: svd_card(*all_batched(xs, is_batched), **params),
     formula="a = u s vᴴ",
     laws=lambda make: [
         ((make(3, 3),), {"full": True}),
@@ -259,7 +280,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     if not compute_uv:
         return svdvals(a)
     (a,) = as_matrices(a)
-    return SVDResult(*svd_card(a, full=bool(full_matrices)))
+    return SVDResult(*svd_card(a, chosen_direction(a), full=bool(full_matrices)))
 
 
 def _hermitian_svd(a: Any, compute_uv: bool) -> Any:

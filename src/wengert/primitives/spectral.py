@@ -10,12 +10,13 @@ Conventions, all of them explained in `wengert.primitives.gauge`:
   the mean of its cluster: so ties share equally (`eigvalsh(a).max()` at the identity has the gradient `eye / n`),
   and for a pair this is the mean of the one-sided derivatives.  Singular values that are zero do not move, as
   `abs` at 0.
-* When values and vectors are used together, as in `v f(w) vᴴ`, the derivative of `f` at a repeated value must be found
-  from both cotangents: see `inside_clusters`.  Where they leave it open, the error says so.  Forward mode moves the
-  values of a cluster with their mean and does not turn their vectors: this is right for functions of the values alone
-  and of projectors onto whole clusters, and for `v f(w) vᴴ` along directions that move the cluster as a whole.
-* Second derivatives at a degenerate point exist here along directions that move the cluster as a whole, and for
-  functions linear in the values; otherwise they raise `DegenerateError`.
+* `eigh` chooses the basis inside a cluster, where any is as good: under `jvp` the one along which the vectors move
+  smoothly, so that forward mode is exact for every function `v f(w) vᴴ`; else one in general position, in which the
+  cotangents of values and vectors tell the derivative of `f` at the repeated value: see `inside_clusters`.  Where they
+  leave it open, and where a linear map is pushed along a direction that splits a cluster, the error says so.
+* Second derivatives of functions that treat equal values alike exist, and are right, through `eigvalsh` and `svdvals`:
+  see `wengert.primitives.symmetric`.  Those of functions of the vectors exist here along directions that move each
+  cluster as a whole; otherwise they raise `DegenerateError`, as do third derivatives.
 """
 
 from __future__ import annotations
@@ -32,17 +33,22 @@ from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.gauge import (
+    all_batched,
+    chosen_direction,
     cluster_mean,
     col,
     column_scale,
     diagonal,
+    has_clusters,
     held,
     hermitian_part,
     inside_clusters,
+    keeps_vectors,
     largest,
     on_diagonal,
     real_diagonal,
     reciprocal_gaps,
+    rotation,
     row,
     same_cluster,
     skew_part,
@@ -95,15 +101,26 @@ def _eigenbasis(w: Any) -> tuple[Any, Any]:
     return same, reciprocal_gaps(w, same)
 
 
-def _eigh_differential(dxs: Sequence[Any], y: Any, a: Any, uplo: str) -> tuple[Any, Any]:
+def _eigh(a: Any, *direction: Any, uplo: Any) -> tuple[Any, Any]:
+    w, v = np.linalg.eigh(hermitian_part(a), uplo)
+    if direction:
+        same = same_cluster(w, largest(row(w)))
+        if has_clusters(same):
+            v = v @ rotation(adjoint_matrix(v) @ hermitian_part(direction[0]) @ v, same)
+    return w, v
+
+
+def _eigh_differential(dxs: Sequence[Any], y: Any, a: Any, *direction: Any, uplo: str) -> tuple[Any, Any]:
+    if dxs[0] is None:
+        return None, None
     w, v = y
     same, gaps = _eigenbasis(w)
-    m = adjoint_matrix(v) @ hermitian_part(dxs[0]) @ v
+    m = keeps_vectors(adjoint_matrix(v) @ hermitian_part(dxs[0]) @ v, same, row(w))
     m = held(m, a, v, v, same, row(w), symmetric=True)
-    return cluster_mean(real_diagonal(m), same), v @ (gaps * m)
+    return real_diagonal(m), v @ (gaps * m)
 
 
-def _eigh_pullback(ct: Any, y: Any, a: Any, uplo: str) -> tuple[Any]:
+def _eigh_pullback(ct: Any, y: Any, a: Any, *direction: Any, uplo: str) -> tuple[Any, Any]:
     (ct_w, ct_v), (w, v) = ct, y
     same, gaps = _eigenbasis(w)
     if is_absent(ct_v):
@@ -114,15 +131,16 @@ def _eigh_pullback(ct: Any, y: Any, a: Any, uplo: str) -> tuple[Any]:
         core = gaps * skew_part(turn)
         if not is_absent(ct_w):
             core = core + inside_clusters(ct_w, turn, same, row(w))
-    return (hermitian_part(v @ held(core, a, v, v, same, row(w), symmetric=True) @ adjoint_matrix(v)),)
+    return hermitian_part(v @ held(core, a, v, v, same, row(w), symmetric=True) @ adjoint_matrix(v)), None
 
 
 eigh_card: Primitive = smooth(
     "eigh",
-    lambda a, uplo: tuple(np.linalg.eigh(hermitian_part(a), uplo)),
+    _eigh,
     _eigh_differential,
     pullback=_eigh_pullback,
     n_outputs=2,
+    batch=lambda xs, is_batched, params: eigh_card(*all_batched(xs, is_batched), **params),
     formula="a = v w vᴴ",
     laws=lambda make: [((_symmetric(make, 3),), {"uplo": "L"}), ((_symmetric(make, 2, 3),), {"uplo": "U"})],
 )
@@ -131,7 +149,8 @@ eigh_card: Primitive = smooth(
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Eigenvalues in ascending order and orthonormal eigenvectors of Hermitian matrices."""
-    return EighResult(*eigh_card(hermitian_operand(a, UPLO), uplo=UPLO.upper()))
+    a = hermitian_operand(a, UPLO)
+    return EighResult(*eigh_card(a, chosen_direction(a), uplo=UPLO.upper()))
 
 
 def _eigvalsh_differential(dxs: Sequence[Any], y: Any, a: Any, uplo: str) -> Any:
@@ -200,7 +219,7 @@ def _defect(v: Any, same: Any) -> Any:
     return result
 
 
-defect = discrete(
+defect: Primitive = discrete(
     "defect",
     _defect,
     batch=lambda xs, is_batched, params: defect(*equalize_ranks(xs, is_batched)),
@@ -279,7 +298,7 @@ def _matching(wanted: Any, found: Any) -> Any:
     return result
 
 
-matching = discrete(
+matching: Primitive = discrete(
     "matching",
     _matching,
     batch=lambda xs, is_batched, params: matching(*equalize_ranks(xs, is_batched)),

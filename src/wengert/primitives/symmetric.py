@@ -25,7 +25,7 @@ from wengert.core.record import is_absent
 from wengert.core.trace import Tracer
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
-from wengert.primitives.families import discrete, smooth, transpose_expression
+from wengert.primitives.families import smooth, transpose_expression
 from wengert.primitives.gauge import (
     cluster_mean,
     col,
@@ -34,6 +34,7 @@ from wengert.primitives.gauge import (
     largest,
     on_diagonal,
     real_diagonal,
+    rotation,
     row,
     skew_part,
     without_gauge,
@@ -72,25 +73,6 @@ class Basis:
 
 BASES: dict[str, Callable[[Any, Any], Basis]] = {}  # the kinds of decomposition, filled by the rooms of their cards
 HOLDS: dict[str, Callable[[Any, Any, Basis], Any]] = {}  # what a further derivative has to keep
-
-
-def _rotation(change: Any, same: Any) -> Any:
-    """Unitary matrices, mixing within clusters only, that make `change` diagonal there, in ascending order."""
-    change, same = np.broadcast_arrays(change, same)
-    result = np.zeros(change.shape, change.dtype)
-    for place in np.ndindex(change.shape[:-2]):
-        for members in {tuple(np.flatnonzero(line)) for line in same[place]}:
-            block = np.ix_(members, members)
-            result[place][block] = np.linalg.eigh(change[place][block])[1]
-    return result
-
-
-rotation: Primitive = discrete(
-    "rotation",
-    _rotation,
-    batch=lambda xs, is_batched, params: rotation(*equalize_ranks(xs, is_batched)),
-    laws=lambda make: [((np.diag([1.0, 2.0]), np.ones((2, 2))), {})],
-)
 
 
 def depth_of(x: Any) -> int:
