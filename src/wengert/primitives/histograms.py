@@ -84,8 +84,8 @@ weighed: Primitive = linear(
     lambda ct, w, a, *edges, bins, limits: _read_bins(ct, bin_of(a, *edges, bins=bins, limits=limits)),
     batch=by_member(lambda: weighed, slice(0, None)),
     laws=lambda make: [
-        ((make(5), np.array([0.1, 2, 0.3, 0.4, 1])), {"bins": 3, "limits": None}),
-        ((make(4), np.array([-1, 0.2, 1, 7]), np.array([0, 0.5, 1])), {"bins": 2, "limits": None}),
+        ((make(5), np.array([1, 20, 3, 4, 10])), {"bins": 3, "limits": None}),
+        ((make(4), np.array([-1, 0.2, 0.9, 7]), np.array([0, 0.5, 1])), {"bins": 2, "limits": None}),
     ],
 )
 counted: Primitive = discrete(
@@ -106,7 +106,8 @@ def _cells_of(sample: Any, *edges: Any) -> Any:
 
 
 def _grid_adjoint(ct: Any, w: Any, sample: Any, *edges: Any) -> Any:
-    return _read_bins(reshape(ct, shape=(int(np.prod(ct.shape, dtype=int)),)), cell_of(sample, *edges))
+    cells = reshape(ct, shape=(_size(ct),))
+    return to_dtype(_read_bins(cells, cell_of(sample, *edges)), w.dtype)
 
 
 def _grid_cases(make: Any) -> list[Any]:
