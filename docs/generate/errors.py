@@ -10,6 +10,7 @@ from pathlib import Path
 from wengert import errors
 
 DOCUMENT = Path(__file__).parents[1] / "errors.md"
+SAMPLE = Path(__file__).parents[2] / "tests" / "errors" / "mistakes" / "assign_part.md"
 
 
 def document() -> str:
@@ -19,6 +20,7 @@ def document() -> str:
         "# Errors\n",
         "Every message says what happened, where in your code, why, and what to write instead; its last line points to a\n"
         "section of this page.  All are importable from `wengert.errors`.  (This page is made by `python docs/generate/errors.py`.)\n",
+        sample(),
         f"```text\n{inspect.cleandoc(tree)}\n```\n",
     ]
     for anchor, kind in errors.ANCHORS.items():
@@ -26,6 +28,13 @@ def document() -> str:
         parts.append(f'<a id="{anchor}"></a>\n\n## {kind.__name__}\n\n*a* {bases}\n')
         parts.append(section(inspect.getdoc(kind)) + "\n")
     return "\n".join(parts)
+
+
+def sample() -> str:
+    """A whole message, for a program with a mistake."""
+    text = SAMPLE.read_text(encoding="utf-8")
+    mistake, message, _ = re.findall(r"```(?:python|text)\n(.*?)```", text, re.DOTALL)
+    return f"For example, this program\n\n```text\n{mistake}```\n\nends with\n\n```text\n{message}```\n"
 
 
 def section(text: str) -> str:

@@ -264,7 +264,7 @@ def _check_rule(rules: FlatRules, operands: Sequence[Any]) -> None:
                 f"the rule of {rules.custom.rule_name} disagrees with the derivative of its body.",
                 f"Along a random direction the body gives {_shown(true)} and the rule {_shown(pushed)};\n"
                 f"against a random cotangent the pullback gives {_shown([back])} where {_shown([work])} is right.",
-                f"with wg.check_rules():   # around the call again, when the rule has been corrected",
+                "with wg.check_rules():   # around the call again, when the rule has been corrected",
                 "rule",
             )
         )
