@@ -15,6 +15,7 @@ from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import smooth
 from wengert.primitives.index import get_item
+from wengert.primitives.strong import strong_product
 from wengert.primitives.structure import cast, imag, real, sum_, sum_to, swap_last
 
 SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
@@ -204,13 +205,46 @@ def _adjugate_slope(a: Any, da: Any) -> Any:
     return (phase * (v @ (diagonal[..., None] * np.eye(n) - pairs * m) @ uh)).astype(np.result_type(a, da))
 
 
-def _second_slope(da: Any, db: Any, a: Any) -> Any:
-    """The second derivative of `adj` along `da` and `db`; through the inverse, so `a` must be regular."""
+def _triples(s: Any) -> Any:
+    """Products of all singular values but three different ones (`[..., i, j, k]`), and 0 where two are the same."""
+    keep = 1 - np.eye(s.shape[-1])
+    left_out = keep[:, None, None, :] * keep[None, :, None, :] * keep[None, None, :, :]
+    different = keep[:, :, None] * keep[:, None, :] * keep[None, :, :]
+    return np.prod(np.where(left_out, s[..., None, None, None, :], 1), axis=-1) * different
+
+
+def _adjugate_bend(a: Any, da: Any, db: Any) -> Any:
+    """The second derivative of `adj` at `a` along `da` and `db`, without division, so also where `a` is singular.
+
+    With `x` and `y` the directions in the basis of singular vectors and `t` the products of the values left over, entry
+    `i, i` is `Σ t_ikl (x_kk y_ll - x_kl y_lk)`, and `i, j` is `Σ t_ijk (x_ik y_kj - x_kk y_ij)` and the same with `x`
+    and `y` exchanged.
+    """
+    u, s, v, phase = _unitary_parts(a)
+    uh, vh = (np.conjugate(np.swapaxes(w, -1, -2)) for w in (u, v))
+    x, y, t = uh @ da @ v, uh @ db @ v, _triples(s)
+    pairs = np.einsum("...ikl,...kk,...ll->...i", t, x, y) - np.einsum("...ikl,...kl,...lk->...i", t, x, y)
+    chains = sum(
+        np.einsum("...ijk,...ik,...kj->...ij", t, p, q) - np.einsum("...ijk,...kk,...ij->...ij", t, p, q)
+        for p, q in ((x, y), (y, x))
+    )
+    return (phase * (v @ (pairs[..., None] * np.eye(s.shape[-1]) + chains) @ uh)).astype(np.result_type(a, da, db))
+
+
+def _cubic(m: Any) -> Any:
+    """The part of `adj(1 + m)` that is cubic in `m`."""
+    e1, e2, e3 = (column(trace(p)) for p in (m, m @ m, m @ m @ m))
+    second, third = (e1 * e1 - e2) / 2, (e1**3 - 3 * e1 * e2 + 2 * e3) / 6
+    identity = np.eye(m.shape[-1], dtype=m.dtype)
+    return third * identity - second * m + e1 * (m @ m) - m @ m @ m
+
+
+def _third_slope(a: Any, *directions: Any) -> Any:
+    """The third derivative of `adj`, by polarization; through the inverse, so `a` must be regular."""
     inverse_a = np.linalg.inv(a)
-    p, q = inverse_a @ da, inverse_a @ db
-    t, r = column(trace(p)), column(trace(q))
-    mixed = (t * r - column(trace(p @ q))) * inverse_a - t * (q @ inverse_a) - r * (p @ inverse_a)
-    return column(np.linalg.det(a)) * (mixed + p @ q @ inverse_a + q @ p @ inverse_a)
+    p, q, r = (inverse_a @ d for d in directions)
+    total = _cubic(p + q + r) - _cubic(p + q) - _cubic(p + r) - _cubic(q + r) + _cubic(p) + _cubic(q) + _cubic(r)
+    return column(np.linalg.det(a)) * (total @ inverse_a)
 
 
 def trace(a: Any) -> Any:
@@ -218,22 +252,55 @@ def trace(a: Any) -> Any:
     return matrix_sum(a * np.eye(a.shape[-1], dtype=a.dtype))
 
 
+def _sum_of(parts: Sequence[Any]) -> Any:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
 def _slope_differential(dxs: Sequence[Any], y: Any, a: Any, da: Any) -> Any:
     parts = []
     if dxs[0] is not None:
-        parts.append(_second_slope(da, dxs[0], a))
+        parts.append(adjugate_bend(a, da, dxs[0]))
     if dxs[1] is not None:
         parts.append(adjugate_slope(a, dxs[1]))
-    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    return _sum_of(parts)
 
 
 def _slope_pullback(ct: Any, y: Any, a: Any, da: Any) -> tuple[Any, Any]:
     """The derivatives of `det` are symmetric forms: each adjoint is the same form at the adjoint matrices."""
     ah = adjoint_matrix(a)
-    ct_a = _second_slope(adjoint_matrix(da), ct, ah)
+    ct_a = adjugate_bend(ah, adjoint_matrix(da), ct)
     return sum_to(ct_a, tuple(a.shape)), sum_to(adjugate_slope(ah, ct), tuple(da.shape))
 
 
+def _bend_differential(dxs: Sequence[Any], y: Any, a: Any, da: Any, db: Any) -> Any:
+    parts = []
+    if dxs[0] is not None:
+        parts.append(_third_slope(a, da, db, dxs[0]))
+    if dxs[1] is not None:
+        parts.append(adjugate_bend(a, dxs[1], db))
+    if dxs[2] is not None:
+        parts.append(adjugate_bend(a, da, dxs[2]))
+    return _sum_of(parts)
+
+
+def _bend_pullback(ct: Any, y: Any, a: Any, da: Any, db: Any) -> tuple[Any, Any, Any]:
+    ah, dah, dbh = map(adjoint_matrix, (a, da, db))
+    ct_a = _third_slope(ah, dah, dbh, ct)
+    pieces = ct_a, adjugate_bend(ah, ct, dbh), adjugate_bend(ah, dah, ct)
+    return tuple(sum_to(p, tuple(x.shape)) for p, x in zip(pieces, (a, da, db), strict=True))  # type: ignore[return-value]
+
+
+adjugate_bend: Primitive = smooth(
+    "adjugate_bend",
+    _adjugate_bend,
+    _bend_differential,
+    pullback=_bend_pullback,
+    batch=stacked(lambda: adjugate_bend),
+    laws=lambda make: [((_regular(make, 3), make(3, 3), make(3, 3)), {}), ((_regular(make, 4), make(2, 4, 4), make(4, 4)), {})],
+)
 adjugate_slope: Primitive = smooth(
     "adjugate_slope",
     _adjugate_slope,
@@ -261,7 +328,7 @@ determinant: Primitive = smooth(
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    """The determinant of each matrix; first and second derivatives are right for singular matrices as well."""
+    """The determinant of each matrix; three derivatives are right for singular matrices as well."""
     (a,) = as_matrices(a)
     return determinant(a)
 
@@ -272,7 +339,7 @@ def _slope_of_log(a: Any) -> Any:
         return np.linalg.inv(a)
     except np.linalg.LinAlgError:
         with np.errstate(all="ignore"):
-            return _adjugate(a) / np.linalg.det(a)[..., None, None]
+            return strong_product(1 / np.linalg.det(a)[..., None, None], _adjugate(a))
 
 
 inverse_or_infinite: Primitive = smooth(
