@@ -15,19 +15,24 @@ SAMPLE = Path(__file__).parents[2] / "tests" / "errors" / "mistakes" / "assign_p
 
 def document() -> str:
     """The whole page: the tree, then a section for each class."""
-    tree = inspect.getdoc(errors).partition("::\n\n")[2].partition("\n\nEvery message")[0]
     parts = [
         "# Errors\n",
         "Every message says what happened, where in your code, why, and what to write instead; its last line points to a\n"
         "section of this page.  All are importable from `wengert.errors`.  (This page is made by `python docs/generate/errors.py`.)\n",
         sample(),
-        f"```text\n{inspect.cleandoc(tree)}\n```\n",
+        f"```text\n{tree()}\n```\n",
     ]
     for anchor, kind in errors.ANCHORS.items():
         bases = ", ".join(f"`{base.__name__}`" for base in kind.__bases__)
         parts.append(f'<a id="{anchor}"></a>\n\n## {kind.__name__}\n\n*a* {bases}\n')
         parts.append(section(inspect.getdoc(kind)) + "\n")
     return "\n".join(parts)
+
+
+def tree() -> str:
+    """The tree of exceptions, as the module draws it."""
+    drawn = inspect.getdoc(errors).partition("::\n\n")[2].partition("\n\nEvery message")[0]
+    return inspect.cleandoc(drawn)
 
 
 def sample() -> str:

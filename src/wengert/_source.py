@@ -25,7 +25,6 @@ _LIBRARIES = ("numpy", "scipy", "optree")
 Span = tuple[int, int, int, int]  # first line and column, last line and column, in bytes as Python counts them
 
 
-@functools.cache
 def _is_user_code(filename: str) -> bool:
     """Neither ours, nor Python's own, nor an array library's."""
     if filename.startswith((_PACKAGE, "<frozen", "<__array_function__")):
@@ -36,29 +35,44 @@ def _is_user_code(filename: str) -> bool:
     return not filename.partition(installed)[2].startswith(tuple(name + os.sep for name in _LIBRARIES))
 
 
+_known: dict[str, bool] = {}  # file -> whether it is the user's
+
+
 def user_frame() -> FrameType | None:
     """The nearest frame of the user's code."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not _is_user_code(frame.f_code.co_filename):
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        is_user = _known.get(filename)
+        if is_user is None:
+            is_user = _known[filename] = _is_user_code(filename)
+        if is_user:
+            break
         frame = frame.f_back
     return frame
 
 
-def running_line() -> tuple[CodeType | None, int]:
-    """The user's code that is running and its line; `location` writes it down, if it is ever asked for."""
+Instruction = tuple[CodeType | None, int]
+
+
+def running_instruction() -> Instruction:
+    """The user's code that is running, and where in it; `quoted` finds the line, if it is ever asked for."""
     frame = user_frame()
-    return (None, 0) if frame is None else (frame.f_code, frame.f_lineno)
+    return (None, 0) if frame is None else (frame.f_code, frame.f_lasti)
 
 
-def location(code: CodeType | None, line: int) -> str:
-    """`model.py:31` for what `running_line` found."""
-    return f"{os.path.basename(code.co_filename) if code else '<unknown>'}:{line}"
+def location(filename: str, line: int) -> str:
+    """`model.py:31`."""
+    return f"{os.path.basename(filename)}:{line}"
 
 
-def quoted(code: CodeType | None, line: int) -> str:
-    """`model.py:31   best = np.argmax(scores)` for what `running_line` found."""
-    text = linecache.getline(code.co_filename, line).strip() if code else ""
-    return f"{location(code, line)}   {text}".rstrip()
+def quoted(code: CodeType | None, last: int) -> str:
+    """`model.py:31   best = np.argmax(scores)` for what `running_instruction` found."""
+    if code is None:
+        return "<unknown>"
+    line = next((line for start, stop, line in code.co_lines() if start <= last < stop), None) or code.co_firstlineno
+    text = linecache.getline(code.co_filename, line).strip()
+    return f"{location(code.co_filename, line)}   {text}".rstrip()
 
 
 def is_raised_by_python(error: BaseException) -> bool:
@@ -86,13 +100,14 @@ class Place:
 
     def __init__(self) -> None:
         self.frame = frame = user_frame()
-        self.location, self.line, self.operation = location(*running_line()), "", ""
+        self.location, self.line, self.operation = "<unknown>:0", "", ""
         self.start = self.end = 0
         self.node: ast.AST | None = None
         self.parent: ast.AST | None = None
         self.statement: ast.stmt | None = None
         if frame is None:
             return
+        self.location = location(frame.f_code.co_filename, frame.f_lineno)
         lines = linecache.getlines(frame.f_code.co_filename, frame.f_globals)
         span = _span(frame)
         text = lines[frame.f_lineno - 1] if 0 < frame.f_lineno <= len(lines) else ""

@@ -24,12 +24,10 @@ _spec.loader.exec_module(generator)
 def drawn_tree():
     """Name -> (name of the parent, other bases), as the docstring of the module draws them."""
     found, above = {}, []
-    for line in inspect.getdoc(errors).splitlines():
-        match = re.match(r"([ │├└─]*)(\w+(?:Error|Warning))(?: \(([\w, ]+)\))? ", line)
+    for line in generator.tree().splitlines():
+        match = re.match(r"([ │├└─]*)(\w+(?:Error|Warning))(?: \(([\w, ]+)\))?(?: |$)", line)
         if match:
-            depth = len(match[1].replace("    ", "│   ")) // 4
-            if line.strip().startswith("DisconnectedWarning"):
-                depth = 0
+            depth = len(match[1]) // 4
             del above[depth:]
             found[match[2]] = (above[-1] if above else None, set(re.split(r", *", match[3])) if match[3] else set())
             above.append(match[2])

@@ -7,12 +7,11 @@ walk pops entries from the end, so memory is released as it goes, and a long cha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from types import CodeType
 from typing import Any
 
 import numpy as np
 
-from wengert._source import running_line
+from wengert._source import Instruction, running_instruction
 from wengert.core.array import Array
 from wengert.core.preserve import Preserved
 from wengert.core.primitive import Primitive
@@ -41,7 +40,7 @@ class Record(Trace):
         self.label = label  # what to call an input in messages
         self.differentiated: set[int] = set()  # places with respect to which an inner transformation differentiates
         # the first discrete primitive that ended a dependence, and the user's line; truth values give way to numbers
-        self.cut: tuple[Primitive, tuple[CodeType | None, int], bool] | None = None
+        self.cut: tuple[Primitive, Instruction, bool] | None = None
 
     def input(self, value: Any) -> Array:
         """A new input of the recorded program; inputs come before all operations."""
@@ -102,7 +101,7 @@ class Record(Trace):
         if active and (self.cut is None or self.cut[2]):
             is_truth = primitive.n_outputs is None and result.dtype.kind == "b"
             if self.cut is None or not is_truth:
-                self.cut = (primitive, running_line(), is_truth)
+                self.cut = (primitive, running_instruction(), is_truth)
         if primitive.n_outputs is not None:
             return tuple([self._inactive(part) for part in result])
         return self._inactive(result)

@@ -31,10 +31,10 @@ def report_disconnected(selection: Selection, missing: Sequence[int], linear: Li
     names = ", ".join(selection.leaf_name(k) for k in missing)
     cut = linear.record.cut
     if cut is not None:
-        primitive, line, _ = cut
+        primitive, instruction, _ = cut
         why = (
             f"A dependence ends in `{primitive.name}`, whose derivative is zero everywhere:\n"
-            f"  {quoted(*line)}"
+            f"  {quoted(*instruction)}"
         )
     else:
         why = "No operation leads from it to the output."
