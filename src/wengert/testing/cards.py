@@ -10,7 +10,8 @@ import numpy as np
 from wengert.core.primitive import Primitive
 from wengert.errors import CheckError, DerivativeError, page
 from wengert.testing.cases import Case, cases_of
-from wengert.testing.laws import LAWS, Broken
+from wengert.testing.comparing import Broken
+from wengert.testing.laws import LAWS
 
 
 def check_law(card: Primitive, law: str, cases: Sequence[Case] | None = None) -> int:

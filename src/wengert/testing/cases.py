@@ -176,6 +176,7 @@ def _accepts(card: Primitive, case: Case) -> bool:
 
 def _is_analytic(card: Primitive, case: Case) -> bool:
     """The Cauchy-Riemann equations: along `i dx` the function changes `i` times as much as along `dx`."""
+
     def f(*xs: Any) -> list[Any]:
         return [card.eval(*xs, **case.params)]
 

@@ -23,11 +23,13 @@ def widen(x: Any) -> Any:
     return x.astype(_WIDE[char]) if char in _WIDE else x
 
 
-def directional(f: Flat, xs: Sequence[Any], dxs: Sequence[Any], step: float = 2.0**-12) -> tuple[list[Any], list[Any]]:
+def directional(
+    f: Flat, xs: Sequence[Any], dxs: Sequence[Any], step: float = 2.0**-12, *, sharpen: bool = True
+) -> tuple[list[Any], list[Any]]:
     """`d/dt f(x + t dx)` at `t = 0`, and how far it may be wrong, for each output of the flat function `f`.
 
     `dxs` has `None` for what stays as it is.  Central differences with steps `h, h/2, h/4` are extrapolated to an
-    error of order `h⁶`.
+    error of order `h⁶`; `sharpen` tries an imaginary step too, for which `f` must bear complex numbers.
 
     Source: L. F. Richardson, The deferred approach to the limit (1927); C. J. F. Ridders (1982) for the estimate.
     """
@@ -41,7 +43,7 @@ def directional(f: Flat, xs: Sequence[Any], dxs: Sequence[Any], step: float = 2.
             for coarse, fine in zip(table[:-1], table[1:], strict=True)
         ]
     errors = [np.abs(a - b) for a, b in zip(table[-1], previous[-1], strict=True)]
-    return _sharpen(f, xs, dxs, table[-1], errors)
+    return _sharpened(f, xs, dxs, table[-1], errors) if sharpen else (table[-1], errors)
 
 
 def _central(f: Flat, xs: Sequence[Any], dxs: Sequence[Any], step: float) -> list[Any]:
@@ -54,7 +56,7 @@ def moved(xs: Sequence[Any], dxs: Sequence[Any], t: complex) -> list[Any]:
     return [x if dx is None else x + t * dx for x, dx in zip(xs, dxs, strict=True)]
 
 
-def _sharpen(
+def _sharpened(
     f: Flat, xs: Sequence[Any], dxs: Sequence[Any], slopes: list[Any], errors: list[Any]
 ) -> tuple[list[Any], list[Any]]:
     """The imaginary step, `Im f(x + i h dx) / h`, for the outputs where it agrees with the differences.
