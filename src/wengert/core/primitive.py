@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from wengert.core.array import FRONT
+from wengert.core.pattern import Pattern
 from wengert.core.trace import bind
 
 Params = Mapping[str, Any]
@@ -20,7 +21,7 @@ class Primitive:
     * `push(dxs, y, xs, params) -> dy`          forward; an inactive tangent is `None`
     * `pull(ct, slots, y, xs, params) -> cts`   reverse: the adjoint, one cotangent for each slot asked for
     * `batch(xs, is_batched, params) -> y`      one more leading axis on the operands that have it
-    * `pattern(slot, y, xs, params) -> bool[y.size, x.size]`   which outputs may depend on which inputs
+    * `pattern(slot, y, xs, params) -> Pattern`      which of the outputs may depend on which of the inputs
 
     Families build these (see `wengert.primitives.families`); a card never writes them itself.
     """
@@ -55,7 +56,7 @@ class Primitive:
         push: Callable[[Sequence[Any], Any, Sequence[Any], Params], Any] | None,
         pull: Callable[[Any, Sequence[int], Any, Sequence[Any], Params], Any] | None,
         batch: Callable[[Sequence[Any], Sequence[bool], Params], Any],
-        pattern: Callable[[int, Any, Sequence[Any], Params], Any],
+        pattern: Callable[[int, Any, Sequence[Any], Params], Pattern],
         align: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None,
         n_outputs: int | None = None,
         formula: str = "",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
@@ -115,21 +116,19 @@ def _batched_sentence(is_batched: Sequence[bool], params: Params) -> str:
     return f"{','.join(named)}->{letter}{out}"
 
 
-def _contract_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+def _contract_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
     ins, out = parts_of(params["sentence"])
     sizes = {c: n for letters, x in zip(ins, xs, strict=True) for c, n in zip(letters, np.shape(x), strict=True)}
     both = "".join(dict.fromkeys(out + ins[slot]))
     grid = dict(zip(both, np.indices([sizes[c] for c in both]).reshape(len(both), -1), strict=True))
-    result = np.zeros((np.size(y), np.size(xs[slot])), bool)
+    n = int(np.prod([sizes[c] for c in both], dtype=int))
 
     def flat(letters: str) -> Any:
-        if not letters:
-            return np.zeros(next(iter(grid.values())).shape if grid else 1, int)
+        if not letters or not n:
+            return np.zeros(n, int)
         return np.ravel_multi_index([grid[c] for c in letters], [sizes[c] for c in letters])
 
-    if result.size:
-        result[flat(out), flat(ins[slot])] = True
-    return result
+    return Pattern(flat(out), flat(ins[slot]), (np.size(y), np.size(xs[slot])))
 
 
 contract = multilinear(
@@ -173,19 +172,20 @@ def adjoint_matrix(x: Any) -> Any:
     return conjugate(turned) if turned.dtype.kind == "c" else turned
 
 
-def _matmul_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
-    a, b = xs
-    ones_a, ones_b = np.ones(np.shape(a)), np.ones(np.shape(b))
-    units = np.eye(np.size(xs[slot])).reshape(np.size(xs[slot]), *np.shape(xs[slot]))
-    columns = [(unit @ ones_b if slot == 0 else ones_a @ unit).reshape(-1) != 0 for unit in units]
-    return np.stack(columns, 1) if columns else np.zeros((np.size(y), 0), bool)
+def _matmul_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    x = xs[slot]
+    here = np.arange(np.size(x)).reshape(np.shape(x))  # row, inner or inner, column
+    outputs = np.arange(np.size(y)).reshape(np.shape(y))[..., None]  # row, column, inner
+    inputs = here[..., :, None, :] if slot == 0 else np.swapaxes(here, -1, -2)[..., None, :, :]
+    outputs, inputs = np.broadcast_arrays(outputs, inputs)
+    return Pattern(outputs, inputs, (np.size(y), np.size(x)))
 
 
 _MATMUL_LAWS: dict[str, Any] = {
     "pattern": _matmul_pattern,
     "laws": lambda make: [((make(2, 3), make(3, 4)), {}), ((make(5, 2, 3), make(3, 2)), {}), ((make(0, 3), make(3, 2)), {})],
 }
-matrix_product = multilinear(
+matrix_product: Primitive = multilinear(
     "matmul", np.matmul, _matmul_adjoint, derivative=lambda a, b: strong_matmul(a, b), formula="a @ b",
     batch=lambda xs, is_batched, params: matrix_product(*equalize_ranks(xs, is_batched)), **_MATMUL_LAWS,
 )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from wengert.core.array import implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import NOT_GIVEN, as_array
@@ -29,6 +30,8 @@ def backwards(x: Any, axis: int = -1) -> Any:
 
 def behind(x: Any, first: Any) -> Any:
     """Each entry moved on by one place along the last axis: `first` comes in and the last falls out."""
+    if x.shape[-1] == 0:
+        return x
     edge = np.full((*x.shape[:-1], 1), first, x.dtype)
     return np.concatenate([edge, x[..., :-1]], -1)
 
@@ -116,14 +119,14 @@ def _running_product_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int)
     return move_axis(recurrence(x, scaled(behind(y, 1), dx)), -1, axis)
 
 
-def _lower_triangle(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+def _lower_triangle(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
     """Which entries come before which along the axis."""
     places = np.indices(np.shape(y)).reshape(np.ndim(y), np.size(y))
     axis = params["axis"] % np.ndim(y)
     same = np.ones((np.size(y), np.size(y)), bool)
     for k, place in enumerate(places):
         same &= (place[:, None] >= place) if k == axis else (place[:, None] == place)
-    return same
+    return Pattern.of_array(same)
 
 
 running_product: Primitive = smooth(

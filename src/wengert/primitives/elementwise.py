@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import align_elementwise, align_to_loop, equalize_ranks
 from wengert.primitives.families import discrete
+from wengert.primitives.pattern import no_pattern
 from wengert.primitives.strong import strong_product
 from wengert.primitives.structure import cast
 
@@ -51,12 +53,11 @@ def elementwise(
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
         return primitive(*equalize_ranks(xs, is_batched))
 
-    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
-        positions = np.arange(np.size(xs[slot]))
+    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
         if slopes[slot] is None:
-            return np.zeros((np.size(y), positions.size), bool)
-        source = np.broadcast_to(positions.reshape(np.shape(xs[slot])), np.shape(y))
-        return source.reshape(-1, 1) == positions
+            return no_pattern(slot, y, xs, params)
+        positions = np.arange(np.size(xs[slot])).reshape(np.shape(xs[slot]))
+        return Pattern.of_positions(np.broadcast_to(positions, np.shape(y)), positions.size)
 
     adjoints = [_adjoint_of(slope) for slope in slopes]
     if numpy is None:

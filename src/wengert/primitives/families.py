@@ -22,7 +22,7 @@ import numpy as np
 from wengert.core.primitive import Params, Primitive
 from wengert.core.record import Record
 from wengert.core.types import type_of
-from wengert.primitives.pattern import dense_pattern, probe_pattern
+from wengert.primitives.pattern import dense_pattern, no_pattern, probe_pattern
 
 # --- linear: one active operand, and the adjoint written out -------------------------------------------------
 
@@ -55,7 +55,7 @@ def linear(
 
     def probe(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
         if slot:
-            return np.zeros((np.size(y), np.size(xs[slot])), bool)
+            return no_pattern(slot, y, xs, params)
         return probe_pattern(lambda x: evaluate(x, *xs[1:], **params), xs[0], y)
 
     def kept(xs: Sequence[Any], params: Params, y: Any) -> tuple[Any, Params, Any]:
@@ -195,7 +195,7 @@ def discrete(
 
     primitive = Primitive(
         name, evaluate, family="discrete", push=None, pull=None, batch=batch or batch_front,
-        pattern=lambda slot, y, xs, params: np.zeros((np.size(y), np.size(xs[slot])), bool),
+        pattern=no_pattern,
         n_outputs=n_outputs, numpy=numpy, align=align, laws=laws, formula=formula, is_held=is_held,
     )  # fmt: skip
     return primitive

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import Array, implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, constant_like, lowest
 from wengert.core.types import type_of
 from wengert.primitives.align import as_operand, conform, fit
 from wengert.primitives.families import discrete, linear, smooth
 from wengert.primitives.masked import Masked, is_batch_of, refuse, spread_mask
+from wengert.primitives.pattern import no_pattern
 from wengert.primitives.structure import permute, reshape
 
 ARRAY = "array"  # stands in a layout for the next index array among the operands
@@ -144,11 +146,17 @@ def _deposit_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params
     return reshape(out, shape=(n, *shape))
 
 
-def _index_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+def _index_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
     if slot:
-        return np.zeros((np.size(y), np.size(xs[slot])), bool)
-    found = positions_of(np.shape(xs[0]), params["layout"], xs[1:])
-    return found.reshape(-1, 1) == np.arange(np.size(xs[0]))
+        return no_pattern(slot, y, xs, params)
+    return Pattern.of_positions(positions_of(np.shape(xs[0]), params["layout"], xs[1:]), np.size(xs[0]))
+
+
+def _deposit_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    if slot:
+        return no_pattern(slot, y, xs, params)
+    targets = positions_of(params["shape"], params["layout"], xs[1:]).reshape(-1)
+    return Pattern(targets, np.arange(targets.size), (np.size(y), targets.size))
 
 
 index = linear(
@@ -178,6 +186,7 @@ deposit = linear(
     _evaluate_deposit,
     lambda ct, x, *arrays, layout, shape: index(ct, *arrays, layout=layout),
     batch=_deposit_batch,
+    pattern=_deposit_pattern,
     formula="zeros({shape}) with [{layout}] += a",
     laws=lambda make: [
         ((make(2),), {"layout": (slice(1, 3),), "shape": (4,)}),
@@ -214,9 +223,8 @@ def selection(
         out = deposit(flat, where, layout=(ARRAY,), shape=(int(np.prod(x.shape, dtype=int)) + 1,))
         return reshape(index(out, layout=(slice(1, None),)), shape=tuple(x.shape))
 
-    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
-        where = sources(np.shape(xs[0]), params).reshape(-1, 1)
-        return where == np.arange(1, np.size(xs[0]) + 1)
+    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+        return Pattern.of_positions(sources(np.shape(xs[0]), params) - 1, np.size(xs[0]))
 
     return linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
 
@@ -246,6 +254,18 @@ def _assign_pullback(ct: Any, y: Any, x: Any, value: Any, *arrays: Any, layout: 
     if shape == () != tuple(ct_value.shape):
         ct_value = np.sum(ct_value)
     return assign(ct, zero, *arrays, layout=layout), ct_value, *[None] * len(arrays)
+
+
+def _assign_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    x, value, *arrays = xs
+    where = positions_of(np.shape(x), params["layout"], arrays)
+    writer = np.full(np.size(x), -1)
+    if slot == 0:
+        writer[:] = np.arange(writer.size)
+        writer[where] = -1
+    elif slot == 1:
+        writer[where] = np.broadcast_to(np.arange(np.size(value)).reshape(np.shape(value)), where.shape)
+    return Pattern.of_positions(writer, np.size(xs[slot]))
 
 
 def _last_writers(found: Any, size: int) -> Any:
@@ -297,6 +317,7 @@ assign = smooth(
     _assign_differential,
     pullback=_assign_pullback,
     batch=_assign_batch,
+    pattern=_assign_pattern,
     formula="a with [{layout}] = b",
     laws=lambda make: [
         ((make(4, 3), make(2, 3)), {"layout": (slice(1, 3),)}),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from wengert.core.array import implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, contains_tracer
@@ -36,11 +37,11 @@ def _joining(name: str, join: Callable[..., Any], part: Callable[..., list[tuple
             *[x if b else spread(x, shape=(n, *x.shape)) for x, b in zip(xs, is_batched, strict=True)], **params
         )
 
-    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
         n = np.size(xs[slot])
         marked = [np.zeros(np.shape(x), int) for x in xs]
         marked[slot] = np.arange(1, n + 1).reshape(np.shape(xs[slot]))
-        return np.reshape(join(marked, **params), (-1, 1)) == np.arange(1, n + 1)
+        return Pattern.of_positions(join(marked, **params) - 1, n)
 
     card = smooth(
         name, lambda *xs, axis: join(xs, axis), differential, pullback=pullback, batch=batch, pattern=pattern, laws=laws

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from wengert.core.array import Array, implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
@@ -180,13 +181,13 @@ def argpartition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", or
 # --- sorting ---------------------------------------------------------------------------------------------------------------
 
 
-def same_line(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+def same_line(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
     """An entry may depend on all entries that it shares a line along the axis with."""
     shape, axis = np.shape(xs[0]), params["axis"]
     lines = np.arange(int(np.prod(shape, dtype=int)))
     lines = lines.reshape(shape).take([0], axis=axis) if lines.size else lines.reshape(shape)
     first, second = (np.broadcast_to(lines, np.shape(v)).reshape(-1) for v in (y, xs[0]))
-    return first[:, None] == second
+    return Pattern.of_array(first[:, None] == second)
 
 
 def _sort_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int, **params: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from wengert.core.array import implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
@@ -100,10 +101,10 @@ def reduction(
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
         return primitive(*xs, **params)
 
-    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
         sources = np.arange(np.size(y)).reshape(np.shape(y))
         sources = np.broadcast_to(restored(sources, params["axis"], params["keepdims"]), np.shape(xs[0]))
-        return np.arange(np.size(y))[:, None] == sources.reshape(-1)
+        return Pattern(sources, np.arange(sources.size), (np.size(y), sources.size))
 
     primitive = Primitive(
         name, evaluate, family="smooth", push=push, pull=pull, batch=batch, pattern=pattern,

@@ -11,6 +11,7 @@ from wengert.core.array import implements
 from wengert.core.trace import bind, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.families import linear, smooth
+from wengert.primitives.pattern import one_to_one
 from wengert.primitives.reductions import (
     cases,
     count_along,
@@ -275,7 +276,7 @@ within_one = smooth(  # takes rounding off, and so leaves the derivative alone
     "within_one",
     _within_one,
     lambda dxs, y, c: dxs[0],
-    pattern=lambda slot, y, xs, params: np.eye(np.size(y), dtype=bool),
+    pattern=one_to_one,
     laws=lambda make: [((np.tanh(make(3)),), {})],
 )
 

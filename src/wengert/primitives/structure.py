@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.primitives.families import linear
+from wengert.primitives.pattern import copies, one_to_one
 
 
 def _sum(x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Any:
@@ -44,6 +46,13 @@ def _repeat(x: Any, shape: tuple[int, ...]) -> Any:
     return repeated
 
 
+def _sum_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    shape = np.shape(xs[0])
+    kept = [1 if k - len(shape) in params["axis"] else n for k, n in enumerate(shape)]
+    outputs = np.broadcast_to(np.arange(np.size(y)).reshape(kept), shape)
+    return Pattern(outputs, np.arange(np.size(xs[0])), (np.size(y), np.size(xs[0])))
+
+
 def _spread_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
     (x,), shape = xs, params["shape"]
     missing = len(shape) - (len(x.shape) - 1)
@@ -73,12 +82,14 @@ spread = linear(
     _repeat,
     lambda ct, x, shape: sum_to(ct, x.shape),
     batch=_spread_batch,
+    pattern=copies(np.broadcast_to),
     laws=lambda make: [((make(3, 1),), {"shape": (2, 3, 4)}), ((make(),), {"shape": (3,)})],
 )
 sum_ = linear(
     "sum",
     _sum,
     _sum_adjoint,
+    pattern=_sum_pattern,
     laws=lambda make: [
         ((make(3, 4),), {"axis": (-1,), "keepdims": False}),
         ((make(2, 3, 4),), {"axis": (-3, -1), "keepdims": True}),
@@ -90,6 +101,7 @@ reshape: Primitive = linear(
     "reshape",
     lambda x, shape: np.reshape(x, shape),
     lambda ct, x, shape: reshape(ct, shape=x.shape),
+    pattern=copies(np.reshape),
     batch=lambda xs, is_batched, params: reshape(xs[0], shape=(xs[0].shape[0], *params["shape"])),
     laws=lambda make: [((make(3, 4),), {"shape": (2, 6)}), ((make(),), {"shape": (1, 1)})],
 )
@@ -97,6 +109,7 @@ permute: Primitive = linear(
     "permute",
     lambda x, axes: np.transpose(x, axes),
     lambda ct, x, axes: permute(ct, axes=tuple(int(k) for k in np.argsort(axes))),
+    pattern=copies(np.transpose),
     batch=lambda xs, is_batched, params: permute(xs[0], axes=(0, *(k + 1 for k in params["axes"]))),
     laws=lambda make: [((make(2, 3, 4),), {"axes": (2, 0, 1)})],
 )
@@ -104,12 +117,14 @@ cast = linear(
     "cast",
     lambda x, dtype: x.astype(dtype),
     _cast_adjoint,
+    pattern=one_to_one,
     laws=lambda make: [((make(3),), {"dtype": np.dtype("complex128")}), ((make(3),), {"dtype": np.dtype("float32")})],
 )
 real = linear(
     "real",
     np.real,
     lambda ct, x: cast(ct, dtype=x.dtype) if x.dtype.kind == "c" else ct,
+    pattern=one_to_one,
     numpy=(np.real,),
     laws=lambda make: [((make(3, kind="c"),), {})],
 )
@@ -117,6 +132,7 @@ imag = linear(
     "imag",
     np.imag,
     lambda ct, x: cast(ct, dtype=x.dtype) * 1j if x.dtype.kind == "c" else ct * 0.0,
+    pattern=one_to_one,
     numpy=(np.imag,),
     laws=lambda make: [((make(3, kind="c"),), {})],
 )
@@ -124,6 +140,7 @@ conjugate: Primitive = linear(
     "conjugate",
     np.conjugate,
     lambda ct, x: conjugate(ct),
+    pattern=one_to_one,
     numpy=(np.conjugate,),
     laws=lambda make: [((make(3, kind="c"),), {}), ((make(3),), {})],
 )
