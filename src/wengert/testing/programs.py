@@ -64,6 +64,14 @@ def check_value(program: Program, *args: Any, rtol: float = 1e-13) -> None:
         _close(y, z, f"value of output {k}", rtol * eps / np.finfo(float).eps, 4 * eps)
 
 
+def check_bits(program: Program, *args: Any) -> None:
+    """Value, dtype and shape of every output, traced, are NumPy's to the last bit, NaN included."""
+    right, found = _leaves(program(*args)), _leaves(_traced(program, args))
+    assert len(found) == len(right), f"{len(found)} outputs, and {len(right)} are right"
+    for y, z in zip(found, right, strict=True):
+        np.testing.assert_array_equal(y, z, strict=True)
+
+
 def _traced(program: Program, args: Sequence[Any]) -> Any:
     kept: list[Any] = []
 
