@@ -101,12 +101,13 @@ def _align_for(evaluate: Callable[..., Any], n: int) -> Callable[..., Any] | Non
 
 
 def scaled(slope: Any, tangent: Any) -> Any:
-    """`slope * tangent` with strong zeros, of the tangent's dtype; the short way when nobody is watching."""
+    """`slope * tangent` with strong zeros, in the tangent's precision; the short way when nobody is watching."""
     if isinstance(slope, Tracer) or isinstance(tangent, Tracer):
         product = scale(slope, tangent)
     else:
         product = strong_product(slope, tangent)
-    return product if product.dtype == tangent.dtype else cast(product, dtype=tangent.dtype)
+    is_kept = product.dtype == tangent.dtype or product.dtype.kind != tangent.dtype.kind
+    return product if is_kept else cast(product, dtype=tangent.dtype)
 
 
 def _times_number(slope: float | None, tangent: Any) -> Any:
