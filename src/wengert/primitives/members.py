@@ -20,6 +20,7 @@ from wengert.primitives.rearranging import read_view
 from wengert.primitives.shaping import (
     complete_shape,
     duplicate,
+    flatten,
     matrix_transpose,
     reshape_to,
     size_of,
@@ -154,7 +155,7 @@ def resize_in_place(self: Any, *new_shape: Any, refcheck: bool = True) -> None:
         raise ValueError(msg)
     shape = complete_shape(_lengths(new_shape), -1)
     n = int(np.prod(shape, dtype=int))
-    kept = np.ravel(self)[:n]
+    kept = duplicate(flatten(self))[:n]
     padding = np.zeros_like(kept, shape=(max(n - size_of(self), 0),))
     adopt(self, reshape(np.concatenate([kept, padding]), shape=shape))
 

@@ -128,7 +128,8 @@ def reshape_to(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = N
 
 def is_fortran(a: Any) -> bool:
     """Whether the value lies in memory column by column, and not row by row."""
-    flags = lowest(a).flags
+    value = lowest(a)
+    flags = value[(0,) * (value.ndim - len(a.shape))].flags if value.size else value.flags  # of one member of a batch
     return bool(flags.f_contiguous and not flags.c_contiguous)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from wengert.core.array import FRONT, UFUNC_METHODS, Array
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.errors import AssignmentError
@@ -108,11 +109,11 @@ def _slope_at(slope: Any, operands: tuple[Any, ...]) -> Any:
     return np.zeros(tuple(y.shape), y.dtype) + y.dtype.type(0 if slope is None else slope)
 
 
-def _earlier(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
+def _earlier(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
     """Entry `k` of the result depends on the entries up to `k` of its row."""
     place = np.arange(np.size(y))
     n = np.shape(y)[-1]
-    return (place[:, None] // n == place // n) & (place[:, None] >= place)
+    return Pattern.of_array((place[:, None] // n == place // n) & (place[:, None] >= place))
 
 
 accumulated = smooth(
