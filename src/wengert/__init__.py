@@ -18,6 +18,7 @@ from wengert.api import (
     jvp,
     linearize,
     register_container,
+    sparsity,
     stop_gradient,
     trace,
     value_and_grad,
@@ -27,6 +28,7 @@ from wengert.api import (
 )
 from wengert.core.array import Array
 from wengert.core.graph import Graph
+from wengert.core.pattern import Pattern
 from wengert.viz import draw, explain
 
 __version__ = "0.1.0"
@@ -34,6 +36,7 @@ __all__ = [
     "Array",
     "Graph",
     "LinearMap",
+    "Pattern",
     "check_rules",
     "checkpoint",
     "custom_rule",
@@ -46,6 +49,7 @@ __all__ = [
     "jvp",
     "linearize",
     "register_container",
+    "sparsity",
     "stop_gradient",
     "trace",
     "value_and_grad",

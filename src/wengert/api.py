@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from wengert import trees
+from wengert.core.pattern import Pattern
 from wengert.errors import ArgumentError, HolomorphicError, page
 from wengert.primitives.stop import stop
 from wengert.transforms.checkpoint import checkpointed
@@ -20,6 +21,7 @@ from wengert.transforms.linearize import Linearization, snapshot
 from wengert.transforms.operator import LinearMap
 from wengert.transforms.record_graph import name_of, trace
 from wengert.transforms.selection import ArgNums, Selection
+from wengert.transforms.sparse import pattern_blocks, sparse_jacobian_of
 from wengert.transforms.vectorize import vectorized
 
 OnDisconnected = Literal["warn", "raise", "zero"]
@@ -28,7 +30,7 @@ _POLICIES = ("warn", "raise", "zero")
 
 __all__ = [
     "LinearMap", "check_rules", "checkpoint", "custom_rule", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize",
-    "register_container", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
+    "register_container", "sparsity", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
 ]  # fmt: skip
 
 
@@ -189,6 +191,7 @@ def jacobian(
     has_aux: bool = False,
     mode: Literal["forward", "reverse"] | None = None,
     chunk_size: int | None = None,
+    sparse: bool | Pattern = False,
 ) -> Function:
     """`J[i, j] = ∂f_i/∂x_j`: all partial derivatives, of shape `output.shape + input.shape`.
 
@@ -199,6 +202,8 @@ def jacobian(
         mode: `"forward"` costs one pass for each input element, `"reverse"` one for each output element; left out,
             the cheaper one is taken.
         chunk_size: how many passes are batched together; left out, so many that about 32 MiB are held.
+        sparse: `True` finds the pattern, colours it and returns `scipy.sparse.csr_array`s of shape `(output.size,
+            input.size)`, in as many passes as there are colours.  A `Pattern` from `wg.sparsity` saves finding it.
 
     Returns:
         A function whose result has the structure of the output of `f`, each leaf with that of the inputs.
@@ -208,32 +213,91 @@ def jacobian(
         >>> wg.jacobian(lambda x: np.array([2.0, 3.0]) * x)(np.ones(2))
         array([[2., 0.],
                [0., 3.]])
+        >>> wg.jacobian(np.diff, sparse=True)(np.arange(1000.0)).shape  # two passes, 1,998 numbers
+        (999, 1000)
+
+    Source: A. R. Curtis, M. J. D. Powell and J. K. Reid, On the estimation of sparse Jacobian matrices (1974).
     """
     _check_call("jacobian", f)
 
     @functools.wraps(f)
     def jacobian_function(*args: Any, **kwargs: Any) -> Any:
         selection = Selection(f, argnums, args, kwargs, has_aux, "jacobian")
-        result, linear = jacobian_of(selection, mode, chunk_size)
+        if sparse is False:
+            result, linear = jacobian_of(selection, mode, chunk_size)
+        else:
+            known = sparse if isinstance(sparse, Pattern) else None
+            result, linear = sparse_jacobian_of(selection, mode, chunk_size, known)
         return (result, selection.strip_aux(linear.record.strip)) if has_aux else result
 
     return jacobian_function
 
 
-def hessian(f: Function, argnums: ArgNums = 0, has_aux: bool = False, chunk_size: int | None = None) -> Function:
+def hessian(
+    f: Function,
+    argnums: ArgNums = 0,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
+    sparse: bool | Pattern = False,
+) -> Function:
     """`H[i, j] = ∂²f/∂x_i∂x_j`, forward over reverse; a container of containers for containers.
 
-    With `has_aux`, `f` returns `(output, aux)` and the result is `(H, aux)`.
+    With `has_aux`, `f` returns `(output, aux)` and the result is `(H, aux)`.  `sparse` is that of `jacobian`: the
+    symmetry is used, and a Hessian that is an arrow takes two passes, whatever its size.
 
     Example:
         >>> import numpy as np, wengert as wg
         >>> wg.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
         array([[4., 2.],
                [2., 0.]])
+        >>> wg.hessian(lambda x: np.sum(x[1:] * x[:-1] ** 2), sparse=True)(np.ones(1000)).nnz
+        2997
+
+    Source: A. H. Gebremedhin, F. Manne and A. Pothen, What color is your Jacobian? (SIAM Review 47, 2005).
     """
     _check_call("hessian", f)
+    if sparse is not False:
+        return _sparse_hessian(f, argnums, has_aux, chunk_size, sparse if isinstance(sparse, Pattern) else None)
     inner = jacobian(f, argnums, has_aux, mode="reverse")
     return jacobian(inner, argnums, has_aux, mode="forward", chunk_size=chunk_size)
+
+
+def _sparse_hessian(f: Function, argnums: ArgNums, has_aux: bool, chunk: int | None, known: Pattern | None) -> Function:
+    gradient_function = grad(f, argnums, has_aux, on_disconnected="zero")
+
+    @functools.wraps(f)
+    def hessian_function(*args: Any, **kwargs: Any) -> Any:
+        selection = Selection(gradient_function, argnums, args, kwargs, has_aux, "hessian")
+        result, linear = sparse_jacobian_of(selection, None, chunk, known, is_symmetric=True)
+        return (result, selection.strip_aux(linear.record.strip)) if has_aux else result
+
+    return hessian_function
+
+
+def sparsity(f: Function, argnums: ArgNums = 0) -> Function:
+    """`P[i, j]`: whether output `i` may depend on input `j`, found from one run of `f`, as a `Pattern`.
+
+    It is that of the path that Python's control flow takes, and otherwise does not depend on the values; functions that
+    pick by value (`max`, `sort`) depend on all that they pick from.  `wg.sparsity(wg.grad(f))` is that of the Hessian.
+
+    Returns:
+        A function whose result has the structure of the output of `f`, each leaf with that of the inputs.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> print(wg.sparsity(np.diff)(np.zeros(4)))
+        Pattern of shape (3, 4), 6 entries
+        ■ ■ · ·
+        · ■ ■ ·
+        · · ■ ■
+    """
+    _check_call("sparsity", f)
+
+    @functools.wraps(f)
+    def pattern_function(*args: Any, **kwargs: Any) -> Any:
+        return pattern_blocks(Selection(f, argnums, args, kwargs, False, "sparsity"))
+
+    return pattern_function
 
 
 def hvp(f: Function, primals: Any, tangents: Any) -> Any:

@@ -26,7 +26,9 @@ from wengert.transforms.linearize import as_array, finish, snapshot
 Flat = Callable[..., list[Any]]
 
 
-def call(name: str, function: Flat, push: Any, pull: Any, operands: Sequence[Any]) -> list[Any]:
+def call(
+    name: str, function: Flat, push: Any, pull: Any, operands: Sequence[Any], pattern: Any = dense_pattern
+) -> list[Any]:
     """Perform a flat function as one operation with these readings of its derivative."""
 
     def evaluate(*xs: Any) -> tuple[Any, ...]:
@@ -37,7 +39,7 @@ def call(name: str, function: Flat, push: Any, pull: Any, operands: Sequence[Any
                 page(
                     f"{name}: the function uses a traced value that is not among its arguments.",
                     "It was reached through an object or a global, where its derivative cannot be followed.",
-                    "pass that value to the function as an argument",
+                    f"{name}(f)(x)   # with that value x as an argument of f",
                     "lost-derivative",
                 )
             )
@@ -49,7 +51,7 @@ def call(name: str, function: Flat, push: Any, pull: Any, operands: Sequence[Any
         return tuple(results)
 
     primitive = Primitive(
-        name, evaluate, family="call", push=push, pull=pull, batch=batch, pattern=dense_pattern,
+        name, evaluate, family="call", push=push, pull=pull, batch=batch, pattern=pattern,
         n_outputs=1, register=False,
     )  # fmt: skip
     primitive.kept = lambda xs, params, y: (xs, params, tuple(map(type_of, y)))

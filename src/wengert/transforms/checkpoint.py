@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params
 from wengert.transforms.calls import Flat, FlatCall, call
 from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import Linearization
+from wengert.transforms.sparsity import pattern_of
 
 
 def checkpointed(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -36,7 +38,10 @@ def checkpointed(function: Callable[..., Any]) -> Callable[..., Any]:
             found = pull_through(again, xs, slots, cts)
             return [found[slot] for slot in slots]
 
-        return inner.finish(call("checkpoint", inner.flat, push, pull, inner.operands))
+        def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+            return pattern_of(lambda x: again(*xs[:slot], x, *xs[slot + 1 :]), [xs[slot]])[0]
+
+        return inner.finish(call("checkpoint", inner.flat, push, pull, inner.operands, pattern))
 
     return run
 
