@@ -68,6 +68,8 @@ def test_open_shows_the_page(capsys, monkeypatch):
         (["explain", "lambda x: 1 / 0", "1"], 1, "raised ZeroDivisionError"),
         (["explain", "np.sin", "1", "--svg", "x.xyz"], 1, "endings"),
         (["explain", "no_such_module_here:f"], 2, "could not be imported"),
+        (["explain", "lambda x, y: x", "1"], 2, "takes (x, y), and 1 argument was given"),
+        (["explain", "lambda x: x + z", "1"], 1, "raised NameError"),
     ],
 )
 def test_mistakes_are_said_readably(capsys, argv, status, said):
@@ -87,6 +89,19 @@ def test_errors_of_the_users_function(capsys, model):
     assert "model.py:8" in err
     _, _, err = run(capsys, "explain", f"{model}:nope", "1")
     assert "has no 'nope'" in err
+    _, _, err = run(capsys, "explain", f"{model}:los", "1")
+    assert "it has lost, loss" in err
+    status, _, err = run(capsys, "explain", str(model), "1")
+    assert status == 2
+    assert "with one of loss, bad, lost" in err
+
+
+def test_text_goes_to_a_file(capsys, tmp_path):
+    path = tmp_path / "walks.txt"
+    run(capsys, "explain", "lambda x: np.sum(np.sin(x) ** 2)", "[1, 2, 3]", "--text", str(path))
+    text = path.read_text(encoding="utf-8")
+    assert "f(x) = sum(sin(x)²)" in text
+    assert "cos(x)" in text
 
 
 def test_help(capsys):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import ast
+import difflib
 import importlib
 import importlib.util
+import inspect
 import sys
 import tempfile
 import traceback
@@ -44,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         function = find_function(options.function)
         args = [read_argument(text) for text in options.arguments]
+        check_arguments(function, options.function, args)
     except UsageError as error:
         sys.stderr.write(f"wengert: {error}\n")
         return 2
@@ -55,9 +58,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return report(explanation, options)
 
 
+def check_arguments(function: Callable[..., Any], text: str, args: Sequence[Any]) -> None:
+    """Say so if the function does not take so many arguments."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a builtin function that does not tell
+        return
+    try:
+        signature.bind(*args)
+    except TypeError as error:
+        msg = f"{text!r} takes {signature}, and {len(args)} argument{'s were' if len(args) != 1 else ' was'} given: {error}"
+        raise UsageError(msg) from error
+
+
 def report(explanation: Explanation, options: argparse.Namespace) -> int:
     """Print the two walks, and write the files that were asked for."""
     explanation.show()
+    if options.text is not None:
+        Path(options.text).write_text(f"{explanation}\n", encoding="utf-8")
+        sys.stdout.write(f"wrote {options.text}\n")
     drawing = Drawing(explanation)
     page = options.html
     if options.open and page is None:
@@ -89,6 +108,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     explaining.add_argument("function", help='a lambda, or path/to/file.py:name, or module:name ("np" is numpy)')
     explaining.add_argument("arguments", nargs="*", help="its arguments, as Python literals; lists become arrays")
+    explaining.add_argument("--text", metavar="FILE", help="write the tables as plain text")
     explaining.add_argument("--svg", metavar="FILE", help="write the graph as a picture")
     explaining.add_argument("--html", metavar="FILE", help="write graph and tables as one page")
     explaining.add_argument("--save", metavar="FILE", action="append", default=[], help="write .dot, .png or .pdf")
@@ -112,9 +132,14 @@ def find_function(text: str) -> Callable[..., Any]:
         found: Any = _load_file(place) if place.endswith(".py") else _load_module(place)
         for part in name.split("."):
             if not hasattr(found, part):
-                msg = f"{place} has no {part!r}"
+                close = difflib.get_close_matches(part, functions_of(found), 3, 0.3)
+                msg = f"{place} has no {part!r}" + (f"; it has {', '.join(close)}" if close else "")
                 raise UsageError(msg)
             found = getattr(found, part)
+    elif text.endswith(".py"):
+        found = functions_of(_load_file(text))
+        msg = f"{text}: which function? write {text}:NAME" + (f" with one of {', '.join(found)}" if found else "")
+        raise UsageError(msg)
     else:
         try:
             found = eval(text, {"np": np, "numpy": np, "wg": wg, "wengert": wg})  # noqa: S307 - the user's own code
@@ -125,6 +150,12 @@ def find_function(text: str) -> Callable[..., Any]:
         msg = f"{text!r} is {type(found).__name__}, not a function"
         raise UsageError(msg)
     return found  # type: ignore[no-any-return]
+
+
+def functions_of(module: Any) -> list[str]:
+    """The names of the functions that a module defines."""
+    name = getattr(module, "__name__", "")
+    return [key for key, value in vars(module).items() if inspect.isfunction(value) and value.__module__ == name]
 
 
 def _load_file(path: str) -> Any:
@@ -182,6 +213,6 @@ def describe_failure(error: BaseException) -> str:
     if isinstance(error, WengertError):
         return str(error)
     here = str(Path(__file__).parent)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(here)]
-    lines = [f"  {frame.filename}:{frame.lineno}   {frame.line or ''}".rstrip() for frame in frames]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((here, "<"))]
+    lines = [f"  {f.filename}:{f.lineno}   {f.line or ''}".rstrip() for f in frames]
     return "\n".join([f"the function raised {type(error).__name__}: {error}", *lines])

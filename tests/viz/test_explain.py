@@ -8,7 +8,7 @@ import pytest
 
 import wengert as wg
 from wengert.core.primitive import REGISTRY
-from wengert.viz.notation import bar, brief, formula, number, width
+from wengert.viz.notation import bar, brief, compact, formula, number, terse, width
 from wengert.viz.polynomial import Polynomial, closed_forms
 
 
@@ -242,7 +242,15 @@ def test_numbers():
     assert brief(np.ones((2, 3))) == "float64[2,3] all 1"
     assert brief(np.arange(6.0)) == "float64[6] 0 … 5, mean 2.5"
     assert brief(np.array([[1.0, 2.0]])) == "[[1, 2]]"
+    assert brief(np.array(2.5)) == "2.5"
+    assert brief(np.zeros((0, 3))) == "float64[0,3]"
+    assert brief(np.arange(10) > 3) == "bool[10] 6 true"
+    assert compact(np.arange(6.0)) == "[6] 0 … 5"
+    assert [terse(v) for v in (None, 2.0, np.arange(3.0), np.full((2, 3), 4.0), np.array([[3.0, 4.0], [0, 0]]))] == [
+        "0", "2", "[0, 1, 2]", "4 everywhere", "norm 5",
+    ]  # fmt: skip
     assert width(bar("loss")) == 4
+    assert bar("params['w']").endswith("['w']")
 
 
 def test_closed_forms_of_polynomials_only():

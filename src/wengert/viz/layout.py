@@ -139,7 +139,32 @@ def order(vertices: Sequence[Vertex]) -> list[list[Vertex]]:
         if found < fewest:
             best, fewest = [list(row) for row in rows], found
     _number(best)
+    _switch(best)
     return best
+
+
+def _switch(rows: Sequence[list[Vertex]]) -> None:
+    """Let neighbours change places wherever that leaves fewer crossings, until none does."""
+    improved = True
+    while improved:
+        improved = False
+        for row in rows:
+            for k in range(len(row) - 1):
+                left, right = row[k], row[k + 1]
+                if _pair_crossings(left, right) > _pair_crossings(right, left):
+                    row[k], row[k + 1] = right, left
+                    left.position, right.position = k + 1, k
+                    improved = True
+
+
+def _pair_crossings(left: Vertex, right: Vertex) -> int:
+    """How many edges of two neighbours cross while they stand in this order."""
+    return sum(
+        a.position > b.position
+        for mine, other in ((left.above, right.above), (left.below, right.below))
+        for a in mine
+        for b in other
+    )
 
 
 def _number(rows: Sequence[Sequence[Vertex]]) -> None:

@@ -36,22 +36,32 @@ def number(value: Any, digits: int = 6) -> str:
 
 def brief(value: Any) -> str:
     """A value in one line: all of it if it is small, else its type, range and mean."""
-    if value is None:
-        return "0"
-    array = np.asarray(value)
-    if array.size == 1 and array.ndim == 0:
+    array = np.asarray(0 if value is None else value)
+    written = compact(array)
+    if array.ndim == 0 or _is_small(array):
+        return written
+    mean = f", mean {number(np.mean(array), 3)}" if array.dtype.kind in "iuf" and " … " in written else ""
+    return f"{array.dtype}{written}{mean}"
+
+
+def compact(value: Any) -> str:
+    """The same in less room: `[3,2] -1.3 … 2.3` for a large array."""
+    array = np.asarray(0 if value is None else value)
+    if array.ndim == 0:
         return number(array[()])
-    if array.size <= _FEW and array.ndim <= 2 and array.size:
+    if _is_small(array):
         return _nested(array)
-    kind = f"{array.dtype}[{','.join(map(str, array.shape))}]"
+    shape = f"[{','.join(map(str, array.shape))}]"
     if array.dtype.kind not in "biuf" or array.size == 0:
-        return kind
+        return shape
     if array.dtype.kind == "b":
-        return f"{kind} {int(array.sum())} true"
+        return f"{shape} {int(array.sum())} true"
     low, high = array.min(), array.max()
-    if low == high:
-        return f"{kind} all {number(low, 4)}"
-    return f"{kind} {number(low, 3)} … {number(high, 3)}, mean {number(np.mean(array), 3)}"
+    return f"{shape} all {number(low, 4)}" if low == high else f"{shape} {number(low, 3)} … {number(high, 3)}"
+
+
+def _is_small(array: Any) -> bool:
+    return bool(0 < array.size <= _FEW and array.ndim <= 2)
 
 
 def terse(value: Any) -> str:
@@ -142,7 +152,7 @@ def _operand(match: re.Match[str], template: str, texts: Sequence[str]) -> str:
 def is_atomic(text: str) -> bool:
     """Whether a formula needs no parentheses around it: a name, a number, `f(...)`, `x[...]`, `|x|`."""
     text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).rstrip(_POWERS)
-    if re.fullmatch(r"[\w.]+", text) or (text[:1] == text[-1:] == "|" and text.count("|") == 2):
+    if re.fullmatch(r"[\w.]+|[\d.]+e[+-]\d+", text) or (text[:1] == text[-1:] == "|" and text.count("|") == 2):
         return True
     if text[-1:] not in {")", "]"} or not re.match(r"\w|\(", text):
         return False
@@ -156,9 +166,19 @@ def is_atomic(text: str) -> bool:
 
 
 def _call(node: Node, texts: Sequence[str]) -> str:
-    """`name(x, y, axis=-1)` for a card without a formula."""
-    params = [f"{key}={_param(value, 0)}" for key, value in node.params.items() if value is not None and value is not False]
+    """`name(x, y, axis=-1)` for a card without a formula; an axis that says all axes is not said."""
+    params = [
+        f"{key}={_param(value, 0)}"
+        for key, value in node.params.items()
+        if value is not None and value is not False and not (key == "axis" and _is_every_axis(node, value))
+    ]
     return f"{node.primitive.name.rstrip('_')}({', '.join([*texts, *params])})"
+
+
+def _is_every_axis(node: Node, axes: Any) -> bool:
+    operands = getattr(node, "operands", ())
+    rank = len(operands[0].type.shape) if operands else -1
+    return isinstance(axes, tuple) and sorted(k % rank for k in axes if rank) == list(range(rank))
 
 
 def _param(value: Any, n_operands: int) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from wengert.core.graph import Var
 from wengert.viz.explanation import Explanation, describe_contribution
 from wengert.viz.layout import Edge, Layout, place
-from wengert.viz.notation import bar, brief, cut, terse, width
+from wengert.viz.notation import bar, brief, compact, cut, terse, width
 from wengert.viz.walks import Contribution, Step
 
 LETTER, LINE = 7.83, 19.0  # of the text in boxes: 13 px, monospaced
@@ -141,9 +141,9 @@ def barred(text: str) -> tuple[str, str]:
 
 def _lines(step: Step) -> tuple[tuple[str, str], ...]:
     head = step.name if step.is_input else f"{step.name} = {step.formula}"
-    lines = [(cut(head, _WIDEST), "name"), (cut(brief(step.value), _WIDEST), "value")]
+    lines = [(cut(head, _WIDEST), "name"), (cut(compact(step.value), _WIDEST), "value")]
     if step.adjoint is not None:
-        lines.append((cut(f"{bar(step.name)} = {brief(step.adjoint)}", _WIDEST), "adjoint"))
+        lines.append((cut(f"{bar(step.name)} = {compact(step.adjoint)}", _WIDEST), "adjoint"))
     return tuple(lines)
 
 
