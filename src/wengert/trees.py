@@ -20,10 +20,7 @@ import optree
 _NAMESPACE = "wengert"
 _registered: set[type] = set()
 _automatic: set[type] = set()
-_SETTINGS = (
-    bool, int, str, bytes, enum.Enum, range, slice, type(Ellipsis),
-    type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType,
-)  # fmt: skip
+_SETTINGS = (bool, int, str, bytes, enum.Enum, range, slice, type(Ellipsis), types.ModuleType)
 
 
 def _is_new_dataclass(value: Any) -> bool:
@@ -35,13 +32,19 @@ def _is_static(field: dataclasses.Field[Any]) -> bool:
     return bool(field.metadata.get("static", False)) or field.metadata.get("pytree_node") is False
 
 
+def _is_setting(value: Any) -> bool:
+    """Whether a field's value is no array: a number of steps, a name, a function that is not a container itself."""
+    is_container = dataclasses.is_dataclass(type(value)) or type(value) in _registered
+    return isinstance(value, _SETTINGS) or (callable(value) and not is_container)
+
+
 def _register(kind: type) -> None:
     fields = dataclasses.fields(kind)
     static = {field.name for field in fields if _is_static(field)}
 
     def take(value: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[str, ...]]:
         held = [(field.name, getattr(value, field.name)) for field in fields if hasattr(value, field.name)]
-        settings = tuple((name, v) for name, v in held if name in static or isinstance(v, _SETTINGS))
+        settings = tuple((name, v) for name, v in held if name in static or _is_setting(v))
         chosen = {name for name, _ in settings}
         children = [(name, v) for name, v in held if name not in chosen]
         names = tuple(name for name, _ in children)

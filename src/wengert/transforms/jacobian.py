@@ -90,7 +90,7 @@ def require_holomorphic(linear: Linearization, function: Callable[..., Any]) -> 
                 page(
                     f"{location_of(function)} is not complex-differentiable here, so one complex matrix is not its derivative.",
                     "The derivative along i v is not i times that along v: abs, real, imag or conj is at work.",
-                    "wg.wirtinger(f) for both Wirtinger derivatives; or the function of x and y, with z = x + 1j * y",
+                    "wg.wirtinger(f)   # both derivatives; or the function of x and y, with z = x + 1j * y",
                     "holomorphic",
                 )
             )
@@ -176,7 +176,7 @@ def is_forward(linear: Linearization, mode: str | None) -> bool:
             page(
                 f"there is no mode {mode!r}.",
                 "A Jacobian is found column by column (forward) or row by row (reverse).",
-                'mode="forward", mode="reverse", or no mode, to choose by shape',
+                'mode="forward"   # or "reverse", or no mode, to choose by shape',
                 "argument",
             )
         )

@@ -87,7 +87,7 @@ class Operator:
             page(
                 f"the operator has shape {self.shape}, and what it is applied to {tuple(other.shape)}.",
                 "A matrix times a vector needs as many entries as the matrix has columns.",
-                f"a vector of length {self.shape[1]}, or call the operator on a container of arrays",
+                f"operator @ v   # with a vector v of length {self.shape[1]}\noperator(dx)   # with dx like the input",
                 "tree",
             )
         )

@@ -145,7 +145,7 @@ def find_argument(function: Callable[..., Any], key: int | str, args: Sequence[A
         position = key + len(args) if key < 0 else key
         if 0 <= position < len(args):
             return position
-        names = _parameter_names(function)
+        names = _parameter_names(function, only_positional=True)
         name = names[position] if 0 <= position < len(names) else None
         if name is not None and (name in kwargs or _add_default(function, name, kwargs)):
             return name
@@ -184,11 +184,12 @@ def _add_default(function: Callable[..., Any], name: str, kwargs: dict[str, Any]
     return True
 
 
-def _parameter_names(function: Callable[..., Any]) -> list[str]:
+def _parameter_names(function: Callable[..., Any], *, only_positional: bool = False) -> list[str]:
     try:
-        return list(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return []
+    return [p.name for p in parameters if not only_positional or p.kind is not p.KEYWORD_ONLY]
 
 
 def argument_name(function: Callable[..., Any], key: int | str) -> str:

@@ -26,7 +26,7 @@ def spread_axes(axes: Axes, tree: Any, what: str) -> list[int | None]:
     except ValueError as error:
         raise BatchError(
             page(
-                f"{what}={axes!r} does not fit {trees.flatten(tree)[1]}.",
+                f"{what}={axes!r} does not fit {trees.written(trees.flatten(tree)[1], '*')}.",
                 "An axis belongs to each argument (or output), or to each branch of one.",
                 f"{what}=0   # for all\n{what}=(0, None)   # one for each, None for those without a batch axis",
                 "batch",
