@@ -267,7 +267,7 @@ def test_hash_and_pickle_and_setflags():
         (lambda x: setattr(x.T, "shape", (6,)), AttributeError),
         (lambda x: setattr(x, "imag", 1.0), TypeError),
         (lambda x: setattr(x, "dtype", int), AttributeError),
-        (lambda x: x.resize(9) if x[0] is None else [v := x[0], x.resize(9)], ValueError),
+        (lambda x: x.resize(9) if x[0] is None else [_ := x[0], x.resize(9)], ValueError),
         (lambda x: x.item(99), IndexError),
         (lambda x: x.view("V3"), (ValueError, TypeError)),
         (lambda x: x.to_device("gpu"), ValueError),

@@ -185,11 +185,11 @@ def test_printing():
     file = io.StringIO()
 
     def f(x):
-        print(x, f"{x[0, 1]:.3f}", repr(x[0]), str(x[1, 0]), "%s" % x[0, 1], file=file)
+        print(x, f"{x[0, 1]:.3f}", repr(x[0]), str(x[1, 0]), file=file)
         return np.sum(x)
 
     wg.grad(f)(X)
-    assert file.getvalue() == f"{X} 1.500 Array({X[0]!r}) 3.0 1.5\n"
+    assert file.getvalue() == f"{X} 1.500 Array({X[0]!r}) 3.0\n"
 
 
 @pytest.mark.parametrize("function", [np.packbits, np.is_busday, np.datetime_as_string])

@@ -18,7 +18,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, constant_like, lowest
 from wengert.core.types import type_of
-from wengert.primitives.align import as_operand, conform, fit
+from wengert.primitives.align import as_array, as_operand, conform, fit
 from wengert.primitives.families import discrete, linear, smooth
 from wengert.primitives.masked import Masked, is_batch_of, refuse, spread_mask
 from wengert.primitives.pattern import no_pattern
@@ -344,8 +344,7 @@ def split_index(key: Any, x: Any) -> tuple[Layout, list[Any]]:
         if isinstance(part, np.integer) or not hasattr(part, "shape") and hasattr(part, "__index__") and not isinstance(part, bool):
             layout.append(operator.index(part))
             continue
-        chosen = as_operand(part)
-        chosen = np.asarray(chosen) if isinstance(chosen, (bool, np.generic)) else chosen
+        chosen = as_array(part)
         if chosen.dtype.kind == "b":
             if is_batch_of(chosen, "b"):
                 refuse("a mask as one of several indices")
@@ -440,6 +439,8 @@ def replace(x: Any, new: Any) -> Any:
         msg = f"cannot write {new.dtype} into {x.dtype} with casting rule 'same_kind'"
         raise TypeError(msg)
     new = fit(new, x.shape, x.dtype)
+    if x.shape == () and not x.is_scalar:  # an array without axes does not become a number
+        new = assign(x, new, layout=(Ellipsis,))
     owner = getattr(x, "_base", None)
     if owner is not None:
         base, put = owner
