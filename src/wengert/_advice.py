@@ -23,6 +23,10 @@ DROP_IN = (
     "fromfunction", "fromiter", "frompyfunc", "full", "kaiser", "require", "vectorize",
 )  # fmt: skip
 
+AS_ARRAY = ("array", "asanyarray", "asarray", "asarray_chkfinite", "ascontiguousarray", "asfortranarray", "require")
+# NumPy's functions that write into their first argument; array methods that do are called the same.
+WRITERS = ("copyto", "put", "place", "putmask", "fill_diagonal", "put_along_axis", "fill", "itemset", "__setitem__", "at")
+
 # NumPy's and SciPy's names for functions of `math` that are called otherwise.
 MATH = {
     "acos": "np.arccos", "acosh": "np.arccosh", "asin": "np.arcsin", "asinh": "np.arcsinh", "atan": "np.arctan",
@@ -36,6 +40,9 @@ SCIPY = {
     "linalg": ("cholesky", "det", "eigh", "eigvalsh", "expm", "inv", "lstsq", "norm", "pinv", "qr", "solve", "svd"),
     "fft": ("fft", "fft2", "fftn", "fftshift", "hfft", "ifft", "ifft2", "ifftn", "ifftshift", "ihfft", "irfft", "rfft"),
 }  # fmt: skip
+
+# What wengert.scipy.special has, since SciPy's own do not pass traced arrays on.
+SPECIAL = ("log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax")
 
 
 def arguments(place: Place, *without: str) -> list[str]:
@@ -74,13 +81,22 @@ class Conversion(NamedTuple):
         return f"{name}({', '.join(arguments(self.place))})"
 
 
-def conversion_advice(wanted: str, place: Place, traced: str) -> Advice:
+def conversion_advice(wanted: str, place: Place, traced: str, *, is_batch: bool = False) -> Advice:
     """What to say about a traced value that is asked to become a plain number or array."""
     call = place.call
     function = place.value_of(call.func) if call else None
     name = place.text(call.func) if call else ""
     asked = Conversion(wanted, place, function, name, _asked(place) or traced)
-    return next(advice for rule in RULES if (advice := rule(asked)) is not None)
+    advice = next(advice for rule in RULES if (advice := rule(asked)) is not None)
+    return _for_batch(advice) if is_batch else advice
+
+
+def _for_batch(advice: Advice) -> Advice:
+    """The same for a value that stands for a whole batch: without derivative it is still no single number."""
+    lines = [line for line in advice.write.splitlines() if "wg.stop_gradient" not in line]
+    lines.append("[f(x) for x in batch]   # instead of vmap, where every member needs a plain number")
+    why = "Under vmap a value stands for a whole batch, and is no single number or array."
+    return Advice(advice.what, why, "\n".join(lines))
 
 
 def _asked(place: Place) -> str:
@@ -126,7 +142,7 @@ def _builtin(asked: Conversion) -> Advice | None:
             f"np.trunc({inner})   # for a number to calculate with",
         )
     return Advice(
-        f"{asked.name}({inner}) would turn a traced value into a plain number, without its derivative.",
+        f"{asked.name}({inner}) would turn a traced value into a plain number.",
         LOST,
         f"{inner}   # without {asked.name}(): operators and np functions take it as it is\n"
         f"{asked.name}(wg.stop_gradient({inner}))   # where no derivative is wanted",
@@ -155,9 +171,20 @@ def _range_or_index(asked: Conversion) -> Advice | None:
             f"range(int(wg.stop_gradient({asked.traced})))   # no derivative flows through the number of turns",
         )
     node = asked.place.node
-    if not isinstance(node, ast.Subscript) or "SUBSCR" not in asked.place.operation:
+    if not isinstance(node, ast.Subscript):
         return None
     table, index = asked.place.text(node.value), asked.place.text(node.slice)
+    if table in ("np.r_", "np.c_"):
+        what = f"{table} would turn traced values into a plain array."
+        return Advice(what, LOST, f"wnp.{table[3:]}[{index}]   # import wengert.numpy as wnp")
+    if isinstance(node.slice, ast.Slice):
+        bounds = [part for part in (node.slice.lower, node.slice.upper, node.slice.step) if part is not None]
+        traced = [asked.place.text(part) for part in bounds if asked.place.has_traced(part)]
+        return Advice(
+            f"a traced value was used as a bound of a slice of `{table}`.",
+            "How many entries are taken is a step function of the bound, so no derivative flows through it.",
+            "\n".join(f"int(wg.stop_gradient({part}))   # instead of {part}" for part in traced),
+        )
     return Advice(
         f"a traced value was used as an index into `{table}`.",
         "Which entry is taken is a step function of the index, so no derivative flows through it.",
@@ -222,10 +249,17 @@ def _nested_list(asked: Conversion) -> Advice | None:
     if isinstance(first, ast.GeneratorExp):
         listed = f"[{listed.removeprefix('(').removesuffix(')')}]"
     stacked = f"np.stack({listed})"
+    if isinstance(function, type) and issubclass(function, np.generic):
+        return Advice(
+            f"{asked.name} would turn a traced value into a plain number.",
+            LOST,
+            f"np.astype({asked.traced}, {asked.name})   # an array of that dtype, which stays traced",
+        )
     if name in DROP_IN:
         drop_in = asked.rewritten(f"wnp.{name}") + "   # import wengert.numpy as wnp"
         plain = f"{asked.place.text(first)}   # it is an array already"
         write = f"{stacked}\n{drop_in}" if is_flat else drop_in if is_list else f"{plain}\n{drop_in}"
+        write = write if name in AS_ARRAY else drop_in
         return Advice(f"{asked.name} would turn traced values into a plain array.", LOST, write)
     if not is_list:
         return None
@@ -239,23 +273,57 @@ def _nested_list(asked: Conversion) -> Advice | None:
 
 def _scipy(asked: Conversion) -> Advice | None:
     function = asked.function
-    module = getattr(function, "__module__", None) or ""
+    module = getattr(function, "__module__", None) or getattr(type(function), "__module__", "")
     if not module.startswith("scipy."):
         return None
     room, name = module.split(".")[1], getattr(function, "__name__", asked.name)
     what = f"{asked.name} would turn a traced value into a plain array."
-    why = "SciPy computes it in compiled code, where the derivative cannot be followed."
+    why = "SciPy would turn its arguments into plain arrays first, which cannot carry a derivative."
     if name in SCIPY.get(room, ()) and hasattr(getattr(np, room), name):
         return Advice(what, why, asked.rewritten(f"np.{room}.{name}") + "   # NumPy's follows traced values")
-    if name == "logsumexp":
-        return Advice(what, why, f"np.logaddexp.reduce({asked.traced})   # the same function of a vector")
+    if room == "special" and name in SPECIAL:
+        return Advice(what, why, asked.rewritten(name) + f"   # from wengert.scipy.special import {name}")
     if room == "optimize":
         why = "The solver moves plain numbers; its result depends on the traced value by the implicit function theorem."
     return Advice(
         what, why,
         f"@wg.custom_rule   # around a function that calls {asked.name}, with the derivative that you state\n"
-        f"wg.stop_gradient({asked.traced})   # where no derivative is wanted",
+        + _stopped(asked),
     )  # fmt: skip
+
+
+def _sparse(asked: Conversion) -> Advice | None:
+    node = asked.place.node
+    if not isinstance(node, ast.BinOp):
+        return None
+    operands = {id(part): part for part in (node.left, node.right)}
+    sparse = [part for part in operands.values() if type(asked.place.value_of(part)).__module__.startswith("scipy.sparse")]
+    if not sparse:
+        return None
+    left, right = (asked.place.text(part) + (".toarray()" if part in sparse else "") for part in (node.left, node.right))
+    matrix = asked.place.text(sparse[0])
+    return Advice(
+        f"the sparse matrix `{matrix}` would turn a traced value into a plain array.",
+        "SciPy multiplies in compiled code, where the derivative cannot be followed.",
+        f"{left} @ {right}   # the same product with a dense matrix",
+    )
+
+
+def _stopped(asked: Conversion) -> str:
+    """The same call, of values without a derivative."""
+    place, call = asked.place, asked.place.call
+    note = "   # where no derivative is wanted"
+    if call is None or any(isinstance(part, ast.Starred) for part in call.args):
+        return f"wg.stop_gradient({asked.traced}){note}"
+
+    def stopped(part: ast.expr) -> str:
+        is_value = place.has_traced(part) and not isinstance(part, ast.Lambda)
+        return f"wg.stop_gradient({place.text(part)})" if is_value else place.text(part)
+
+    named = [f"{part.arg}={stopped(part.value)}" for part in call.keywords]
+    whole = f"{asked.name}({', '.join([*map(stopped, call.args), *named])})"
+    is_short = "wg.stop_gradient" in whole and len(whole) < 80
+    return (whole if is_short else f"wg.stop_gradient({asked.traced})") + note
 
 
 def _anything(asked: Conversion) -> Advice:
@@ -266,13 +334,13 @@ def _anything(asked: Conversion) -> Advice:
         f"{called} would turn a traced value into {goal}." if called else f"a traced value would become {goal}.",
         LOST,
         "np functions and operators, which take a traced value as it is\n"
-        "np.stack([a, b])   # instead of np.array([a, b])\n"
-        f"wg.stop_gradient({asked.traced})   # where no derivative is wanted",
+        "np.stack([a, b])   # instead of np.array([a, b])\n" + _stopped(asked),
     )
 
 
 RULES: tuple[Callable[[Conversion], Advice | None], ...] = (
-    _pickled, _formatted, _builtin, _of_math, _range_or_index, _callback, _random, _nested_list, _scipy, _anything,
+    _pickled, _formatted, _builtin, _of_math, _range_or_index, _callback, _random, _nested_list, _scipy, _sparse,
+    _anything,
 )  # fmt: skip
 
 
@@ -310,9 +378,20 @@ def truth_advice(place: Place, described: str) -> Advice:
 # --- writing into plain arrays ---------------------------------------------------------------------------------------
 
 
-def assignment_advice(place: Place, traced: str) -> Advice:
+def written_target(place: Place) -> ast.expr | None:
+    """`table` in `table[i] = value`, `np.copyto(table, value)`, `np.add.at(table, i, value)`, `table.fill(value)`."""
+    if place.operation == "STORE_SUBSCR":
+        return place.target
+    call = place.call
+    if call is None or not isinstance(call.func, ast.Attribute) or call.func.attr not in WRITERS:
+        return None
+    owner = place.value_of(call.func.value)
+    target = call.func.value if isinstance(owner, np.ndarray) else next(iter(call.args), None)
+    return target if isinstance(place.value_of(target), np.ndarray) else None
+
+
+def assignment_advice(place: Place, target: ast.expr | None, traced: str) -> Advice:
     """What to say about `table[i] = traced`, where `table` is a plain array."""
-    target = place.target
     table = place.text(target) if target is not None else "table"
     array = place.value_of(target)
     known = isinstance(array, np.ndarray)

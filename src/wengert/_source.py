@@ -20,7 +20,7 @@ from typing import Any
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = tuple(f"{os.sep}{folder}{os.sep}" for folder in ("site-packages", "dist-packages"))
-_LIBRARIES = ("numpy", "scipy", "optree")
+_LIBRARIES = ("numpy", "scipy", "optree", "sklearn", "matplotlib", "pandas", "joblib", "sympy", "numba", "tqdm")
 
 Span = tuple[int, int, int, int]  # first line and column, last line and column, in bytes as Python counts them
 
@@ -181,19 +181,21 @@ class Place:
     def names(self, traced: Any) -> list[str]:
         """How the user writes the traced values in the expression, or this very value in the frame."""
         inside = getattr(self.statement, "value", None) if self.is_assignment else self.node
-        found = list(dict.fromkeys(self._traced_names(inside))) if isinstance(inside, ast.expr) else []
+        nodes = list(self._traced_nodes(inside)) if isinstance(inside, ast.expr) else []
+        exact = [node for node in nodes if self.value_of(node) is traced]
+        found = list(dict.fromkeys(map(self.text, exact or nodes)))
         if not found and self.frame is not None:
             found = [name for name, value in self.frame.f_locals.items() if value is traced and name.isidentifier()][:1]
         return found
 
-    def _traced_names(self, node: ast.AST) -> Iterator[str]:
+    def _traced_nodes(self, node: ast.AST) -> Iterator[ast.expr]:
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
             value = self.value_of(node)
             if is_traced(value) or (type(value) in (list, tuple) and any(map(is_traced, value))):
-                yield self.text(node)
+                yield node
                 return
         for child in ast.iter_child_nodes(node):
-            yield from self._traced_names(child)
+            yield from self._traced_nodes(child)
 
     def text(self, node: ast.AST | None) -> str:
         """An expression as the user wrote it, or as Python would, where it takes several lines."""
@@ -207,7 +209,7 @@ class Place:
 
     def has_traced(self, node: ast.AST) -> bool:
         """Whether a traced value is named in this expression."""
-        return next(self._traced_names(node), None) is not None
+        return next(self._traced_nodes(node), None) is not None
 
     def shown(self, note: str = "") -> str:
         """The place as two lines of a message: the source line, and the expression underlined."""

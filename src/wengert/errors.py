@@ -39,6 +39,7 @@ from wengert._advice import (
     fitting_advice,
     output_advice,
     truth_advice,
+    written_target,
 )
 from wengert._source import Place, is_raised_by_python
 
@@ -75,6 +76,14 @@ def _origins(value: Any) -> list[str]:
             return found
         value = value.value
     return []
+
+
+def _is_batch(value: Any) -> bool:
+    """Whether a traced value stands for many, along an axis that the program does not see."""
+    shape = value.shape
+    while hasattr(value, "watcher"):
+        value = value.value
+    return tuple(value.shape) != tuple(shape)
 
 
 class WengertError(Exception):
@@ -135,11 +144,13 @@ class LostDerivativeError(DerivativeError, TypeError):
         place = Place()
         traced = next(iter(place.names(value)), "x")
         note = origin_note(value, place)
-        if place.operation == "STORE_SUBSCR":
-            return AssignmentError(page(*assignment_advice(place, traced), "assignment", place, note))
+        target = written_target(place)
+        if target is not None or place.operation == "STORE_SUBSCR":
+            return AssignmentError(page(*assignment_advice(place, target, traced), "assignment", place, note))
         if place.call and any(keyword.arg == "out" for keyword in place.call.keywords):
             return AssignmentError(page(*output_advice(place, "f"), "assignment", place, note))
-        return cls(page(*conversion_advice(wanted, place, traced), "lost-derivative", place, note))
+        advice = conversion_advice(wanted, place, traced, is_batch=_is_batch(value))
+        return cls(page(*advice, "lost-derivative", place, note))
 
 
 class AssignmentError(DerivativeError, TypeError):
@@ -174,7 +185,12 @@ class AssignmentError(DerivativeError, TypeError):
     def of_output(cls, function: str, value: Any) -> AssignmentError:
         """The error for `table += value`, or `function(value, out=table)`, with a plain `table`."""
         place = Place()
-        return cls(page(*output_advice(place, function), "assignment", place, origin_note(value, place)))
+        target = written_target(place)
+        if target is not None:
+            advice = assignment_advice(place, target, next(iter(place.names(value)), "x"))
+        else:
+            advice = output_advice(place, function)
+        return cls(page(*advice, "assignment", place, origin_note(value, place)))
 
 
 class UnsupportedFunctionError(DerivativeError, TypeError):
@@ -206,6 +222,15 @@ class UnsupportedFunctionError(DerivativeError, TypeError):
         """The error for a NumPy function without a rule."""
         name = getattr(function, "__name__", str(function))
         module = getattr(function, "__module__", None) or "numpy"
+        if name.endswith("(vectorized)"):
+            return cls(
+                page(
+                    "a function made by np.frompyfunc has no derivative in wengert.",
+                    "NumPy would call it with plain numbers, and the derivative would be lost.",
+                    "wnp.frompyfunc(f, 1, 1)   # import wengert.numpy as wnp",
+                    "unsupported-function",
+                )
+            )
         return cls(
             page(
                 f"{module}.{name} has no derivative in wengert.",
@@ -605,6 +630,17 @@ class GraphError(WengertError, ValueError):
     Write a graph in which every variable is assigned once, before it is used; the grammar stands in the docstring of
     `wengert.core.graph`.
     """
+
+    @classmethod
+    def of_line(cls, number: int, text: str, why: str) -> GraphError:
+        """The error for a line of the text of a graph; number 0 is its end."""
+        where = f"line {number}" if number else "the end"
+        return cls(
+            f"{where} of the graph is not well formed: {why}\n\n  {where}   {text}".rstrip()
+            + "\n  The grammar of graphs stands in the docstring of wengert.core.graph.\n"
+            "\n  Write   graph(x:float64[]) { y:float64[] = sin x; return y }   # one node a line"
+            "\n  Read    docs/errors.md#graph"
+        )
 
 
 ANCHORS: dict[str, type[Exception]] = {

@@ -90,7 +90,9 @@ def test_promised_functions_exist():
     import scipy.special
 
     import wengert.numpy as wnp
+    import wengert.scipy.special as special
 
+    assert all(getattr(special, name) is not getattr(scipy.special, name) for name in _advice.SPECIAL)
     assert all(getattr(wnp, name) is not getattr(np, name) for name in _advice.DROP_IN)
     for room, names in _advice.SCIPY.items():
         twins = [name for name in names if hasattr(getattr(np, room), name)]

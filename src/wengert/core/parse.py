@@ -191,6 +191,4 @@ class _Parser:
 
     def fail(self, why: str) -> NoReturn:
         number, text = self.line
-        place = f"line {number} of the graph" if number else "the end of the graph"
-        msg = f"{place} is not well formed: {why}\n\n  {text}".rstrip()
-        raise GraphError(msg)
+        raise GraphError.of_line(number, text, why)

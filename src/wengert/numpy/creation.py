@@ -69,7 +69,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **kwa
             page(
                 f"np.arange would have between {int(counts[0])} and {int(counts[-1])} entries.",
                 "The members of a batch are computed together, and their arrays have one length.",
-                "np.linspace(start, stop, num), whose length is given",
+                "np.linspace(start, stop, num)   # of a given length",
                 "batch",
             )
         )

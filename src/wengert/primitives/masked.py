@@ -30,8 +30,9 @@ def refuse(what: str) -> NoReturn:
         page(
             f"{what} depends on the values of a batch.",
             "Each member of the batch could need a shape of its own, and all are computed together.",
-            "np.where(mask, a, b), which keeps the shape; x[mask] = v and x[mask] += v with a number v also work;\n"
-            "or a loop instead of vmap",
+            "np.where(mask, a, b)   # keeps the shape\n"
+            "x[mask] = v   # or x[mask] += v, with a number v\n"
+            "[f(x) for x in batch]   # instead of vmap",
             "batch",
         )
     )
