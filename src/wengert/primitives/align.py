@@ -61,6 +61,19 @@ def align_to_loop(ufunc: Any, operands: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple([conform(x, shape, dtype) if isinstance(x, Tracer) else x for x, dtype in pairs])
 
 
+def align_beside(operands: tuple[Any, ...], inert: Sequence[int]) -> tuple[Any, ...]:
+    """Spread the traced operands to the common shape; the `inert` ones (an order, a count) keep and give no dtype."""
+    operands = tuple(map(as_operand, operands))
+    if not any(isinstance(x, Tracer) for x in operands):
+        return operands
+    shape = common_shape(operands)
+    dtype = common_dtype([x for slot, x in enumerate(operands) if slot not in inert])
+    return tuple(
+        conform(x, shape, x.dtype if slot in inert else dtype) if isinstance(x, Tracer) else x
+        for slot, x in enumerate(operands)
+    )
+
+
 def as_operand(value: Any) -> Any:
     """An array-like as an operand; Python numbers stay weak, as NumPy's promotion wants."""
     if isinstance(value, _OPERANDS):

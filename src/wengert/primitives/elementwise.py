@@ -10,7 +10,7 @@ import numpy as np
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import align_elementwise, align_to_loop, equalize_ranks
+from wengert.primitives.align import align_beside, align_elementwise, align_to_loop, equalize_ranks
 from wengert.primitives.families import discrete
 from wengert.primitives.pattern import no_pattern
 from wengert.primitives.strong import strong_product
@@ -64,7 +64,7 @@ def elementwise(
         numpy = (evaluate,) if isinstance(evaluate, np.ufunc) else ()
     primitive = Primitive(
         name, evaluate, family="elementwise", push=push, pull=pull, batch=batch, pattern=pattern,
-        align=align or _align_for(evaluate, len(slopes)),
+        align=align or _align_for(evaluate, slopes),
         domain=domain, formula=formula, numpy=numpy, slopes=slopes, laws=laws,
     )  # fmt: skip
     if not any(map(callable, slopes)):
@@ -93,10 +93,17 @@ def step(
     return primitive
 
 
-def _align_for(evaluate: Callable[..., Any], n: int) -> Callable[..., Any] | None:
-    """How operands meet: at their common dtype, or where a ufunc has loops of a kind of its own, as it chooses."""
+def _align_for(evaluate: Callable[..., Any], slopes: Sequence[Slope]) -> Callable[..., Any] | None:
+    """How operands meet: at their common dtype; where a ufunc has loops of a kind of its own, as it chooses.
+
+    In a card of our own an operand without a slope is an order or a count, which has no part in the dtype.
+    """
+    n = len(slopes)
     if isinstance(evaluate, np.ufunc) and not all(f"{char * n}->{char}" in evaluate.types for char in "efd"):
         return lambda operands: align_to_loop(evaluate, operands)
+    inert = [slot for slot, slope in enumerate(slopes) if slope is None]
+    if inert and not isinstance(evaluate, np.ufunc):
+        return lambda operands: align_beside(operands, inert)
     return align_elementwise if n > 1 else None
 
 

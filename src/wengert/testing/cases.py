@@ -168,10 +168,12 @@ def _accepts(card: Primitive, case: Case) -> bool:
     if not card.slopes:
         return True
     is_complex = any(np.iscomplexobj(x) for x in case.operands)
-    is_internal = not card.numpy  # only where no function of NumPy's obliges it to take them
-    return np.asarray(y).dtype.kind == ("c" if is_complex else "f") and not (
-        is_complex and is_internal and not _is_analytic(card, case)
-    )
+    if np.asarray(y).dtype.kind != ("c" if is_complex else "f"):
+        return False
+    if card.numpy:
+        return True  # a function of NumPy's obliges it to take what NumPy takes
+    is_half = any(x.dtype.char == "e" for x in case.operands)
+    return not (is_half and np.asarray(y).dtype.char != "e") and not (is_complex and not _is_analytic(card, case))
 
 
 def _is_analytic(card: Primitive, case: Case) -> bool:
@@ -191,6 +193,12 @@ def _is_analytic(card: Primitive, case: Case) -> bool:
     return True
 
 
+def _meets(card: Primitive, chars: Sequence[str]) -> bool:
+    """Whether operands of these dtypes come to the card: to one of our own they come at one dtype, but for whole ones."""
+    free = {char for char, own in zip(chars, own_chars(card), strict=True) if own == "d"}
+    return bool(card.numpy) or not card.slopes or (len(free) == 1 and free <= set("efdFD"))
+
+
 def _elementwise_cases(card: Primitive) -> Iterator[Case]:
     rng, intervals, own = generator(card), domains(card), own_chars(card)
     n = len(own)
@@ -207,9 +215,10 @@ def _elementwise_cases(card: Primitive) -> Iterator[Case]:
     repeated = case(((1, 4),) * n, usual, "")
     yield repeated.vary(lambda x: np.broadcast_to(x, (3, 4)), "repeated")
     for chars in _MIXED[n]:
-        mixed = "".join(c if o == "d" else o for c, o in zip(chars, usual, strict=True))
+        whole = "l" if card.numpy else "b"  # an order or a count, which widens no single precision
+        mixed = "".join(c if o == "d" else whole for c, o in zip(chars, usual, strict=True))
         found = case(_SHAPES[n][0], mixed, "")
-        if usual == own and _accepts(card, found):
+        if usual == own and _meets(card, mixed) and _accepts(card, found):
             yield found
 
 
@@ -278,8 +287,9 @@ def dtype_cases(card: Primitive) -> list[Case]:
         n = len(intervals)
         every = DTYPES if n < 3 else "?lfD"
         for chars in itertools.product(*[every if card.numpy or char == "d" else char for char in own]):
-            cases.append(Case(tuple(sample(rng, i, (2,), c) for i, c in zip(intervals, chars, strict=True))))
-        if n == 2:
+            if _meets(card, chars) and (card.numpy or "e" not in chars):
+                cases.append(Case(tuple(sample(rng, i, (2,), c) for i, c in zip(intervals, chars, strict=True))))
+        if n == 2 and card.numpy:
             for char, number in itertools.product("efdFDl", (True, 2, 1.5, 1 + 0.5j)):
                 first, second = (sample(rng, interval, (2,), char) for interval in intervals)
                 cases += [Case((first, number)), Case((number, second))]
