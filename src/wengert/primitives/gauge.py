@@ -75,6 +75,18 @@ def _same_cluster(w: Any, scale: Any) -> Any:
     return _linked(close).astype(w.real.dtype)
 
 
+def _near_cluster(w: Any, scale: Any) -> Any:
+    """The same, and 1 too where values agree in two thirds of their digits: their quotient of differences has few."""
+    size = np.maximum(np.abs(w[..., :, None]), np.abs(w[..., None, :]))
+    close = np.abs(w[..., :, None] - w[..., None, :]) <= np.finfo(w.dtype).eps ** (2 / 3) * size
+    return _linked(close | (_same_cluster(w, scale) > 0)).astype(w.real.dtype)
+
+
+near_cluster: Primitive = discrete(
+    "near_cluster",
+    _near_cluster,
+    laws=lambda make: [((np.array([0.0, 0.0, 1.0]), np.ones((1, 1))), {})],
+)
 same_cluster: Primitive = discrete(
     "same_cluster",
     _same_cluster,
@@ -163,6 +175,15 @@ def keeps_vectors(change: Any, same: Any, values: Any) -> Any:
         return change
     part = hermitian_part(change)
     return without_gauge(change, part - on_diagonal(diagonal(part)), largest(part), same, values, what="split")
+
+
+def zeros_stay(x: Any, change: Any, null: Any, values: Any, *, rectangular: bool) -> Any:
+    """`x`, provided that `change`, in the basis of the vectors, leaves singular values that are zero where they are."""
+    if not np.any(lowest(null)):
+        return x
+    if rectangular:  # the complement moves zeros as well: nothing is known of it here
+        return without_gauge(x, null * largest(change), 0.5 * largest(change), null, values, what="second")
+    return without_gauge(x, change, largest(change), null, values, what="second")
 
 
 # --- the two questions ------------------------------------------------------------------------------------------------

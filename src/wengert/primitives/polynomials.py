@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -150,12 +151,15 @@ def polymul(a1: Any, a2: Any) -> Any:
     return convolve(*[_without_leading_zeros(coefficients(p)) for p in (a1, a2)])
 
 
-def _without_leading_zeros(p: Any) -> Any:
-    """NumPy's polynomials drop zeros in front when they multiply; where a batch is traced, all are kept."""
+def counts(p: Any, is_zero: Callable[[Any], Any] = lambda value: value == 0) -> Any:
+    """Positions of the coefficients that are not zero; of a batch, those that are not zero in some member."""
     value = lowest(p)
-    if value.shape != p.shape:
-        return p
-    found = np.flatnonzero(value)
+    return np.flatnonzero(~is_zero(value).reshape(-1, value.shape[-1]).all(0))
+
+
+def _without_leading_zeros(p: Any) -> Any:
+    """NumPy's polynomials drop zeros in front when they multiply."""
+    found = counts(p)
     return p[int(found[0]) :] if found.size else p[-1:]
 
 
@@ -175,13 +179,8 @@ def polydiv(u: Any, v: Any) -> tuple[Any, Any]:
             rest[k + j] = rest[k + j] - d * v[j]
     q = to_dtype(build_array(quotient), kind) if quotient else np.zeros(max(m - n + 1, 1), kind)
     r = to_dtype(build_array(rest), kind)
-    value = lowest(r)
-    if value.shape == tuple(r.shape):
-        first = 0
-        while first < value.size - 1 and np.allclose(value[first], 0, rtol=1e-14):
-            first += 1
-        r = r[first:]
-    return q, r
+    found = counts(r, lambda value: np.isclose(value, 0, rtol=1e-14))
+    return q, r[int(found[0]) if found.size else -1 :]
 
 
 @implements(np.poly)
@@ -203,17 +202,16 @@ def poly(seq_of_zeros: Any) -> Any:
 def roots(p: Any) -> Any:
     """The zeros of a polynomial: the eigenvalues of its companion matrix."""
     p = coefficients(p)
-    value = lowest(p)
-    found = np.flatnonzero(value)
+    found = counts(p)
     if not found.size:
         return np.array([])
-    trailing = value.size - 1 - int(found[-1])
+    trailing = p.shape[0] - 1 - int(found[-1])
     p = p[int(found[0]) : int(found[-1]) + 1]
     n = p.shape[0]
-    zeros = np.zeros(trailing)
+    zeros = np.zeros(trailing, p.dtype)
     if n == 1:
-        return zeros
-    companion = concatenate([np.reshape(-p[1:] / p[0], (1, n - 1)), np.eye(n - 2, n - 1)])
+        return np.zeros(trailing)
+    companion = concatenate([np.reshape(-p[1:] / p[0], (1, n - 1)), np.eye(n - 2, n - 1, dtype=p.dtype)])
     values = np.linalg.eigvals(companion)
     return concatenate([values, zeros]) if trailing else values
 

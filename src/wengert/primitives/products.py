@@ -106,29 +106,25 @@ def _conjugated(x: Any) -> Any:
 
 
 @implements(*named("vecdot"), np.linalg.vecdot)
-def vecdot(x1: Any, x2: Any, /, out: Any = None, *, axis: int = -1, dtype: Any = None) -> Any:
+def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """`Σ conj(x1) x2` along an axis."""
     x1, x2 = operands(x1, x2)
     x1, x2 = np.moveaxis(x1, axis, -1), np.moveaxis(x2, axis, -1)
-    return _finish(_broadcast_sentence(_conjugated(x1), x2, 1, 1, "i,i->"), out, dtype)
+    return _broadcast_sentence(_conjugated(x1), x2, 1, 1, "i,i->")
 
 
 @implements(*named("matvec"))
-def matvec(x1: Any, x2: Any, /, out: Any = None, *, dtype: Any = None) -> Any:
+def matvec(x1: Any, x2: Any, /) -> Any:
     """Matrices times vectors, in the last axes."""
     x1, x2 = operands(x1, x2)
-    return _finish(_broadcast_sentence(x1, x2, 2, 1, "ij,j->i"), out, dtype)
+    return _broadcast_sentence(x1, x2, 2, 1, "ij,j->i")
 
 
 @implements(*named("vecmat"))
-def vecmat(x1: Any, x2: Any, /, out: Any = None, *, dtype: Any = None) -> Any:
+def vecmat(x1: Any, x2: Any, /) -> Any:
     """Conjugated vectors times matrices, in the last axes."""
     x1, x2 = operands(x1, x2)
-    return _finish(_broadcast_sentence(_conjugated(x1), x2, 1, 2, "i,ij->j"), out, dtype)
-
-
-def _finish(result: Any, out: Any, dtype: Any) -> Any:
-    return into(out, result if dtype is None else to_dtype(result, dtype))
+    return _broadcast_sentence(_conjugated(x1), x2, 1, 2, "i,ij->j")
 
 
 def _broadcast_sentence(a: Any, b: Any, rank_a: int, rank_b: int, sentence: str) -> Any:

@@ -212,15 +212,23 @@ def extract(condition: Any, arr: Any) -> Any:
 @implements(np.trim_zeros)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """The smallest block that holds all non-zero entries."""
-    value = concrete(filt, "np.trim_zeros")
-    axes = range(value.ndim) if axis is None else normalize_axis_tuple(axis, value.ndim)
+    rank = len(filt.shape)
+    axes = range(rank) if axis is None else normalize_axis_tuple(axis, rank)
+    members = lowest(filt).reshape(-1, *filt.shape)
+    blocks = {_block(value, trim.lower(), axes) for value in members}
+    if len(blocks) > 1:
+        concrete(filt, "np.trim_zeros")  # raises, with advice
+    return filt[tuple(slice(*ends) for ends in blocks.pop())]
+
+
+def _block(value: Any, trim: str, axes: Sequence[int]) -> tuple[tuple[int | None, int | None], ...]:
     found = np.argwhere(value)
-    parts: list[Any] = [slice(None)] * value.ndim
+    ends: list[tuple[int | None, int | None]] = [(None, None)] * value.ndim
     for k in axes:
         low, high = (found[:, k].min(), found[:, k].max() + 1) if len(found) else (value.shape[k], value.shape[k])
-        front, back = "f" in trim.lower(), "b" in trim.lower()
-        parts[k] = slice(int(low) if front else None, (int(high) if len(found) or front else 0) if back else None)
-    return filt[tuple(parts)]
+        last = int(high) if len(found) or "f" in trim else 0
+        ends[k] = int(low) if "f" in trim else None, last if "b" in trim else None
+    return tuple(ends)
 
 
 @implements(np.delete)

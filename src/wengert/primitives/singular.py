@@ -32,6 +32,7 @@ from wengert.primitives.gauge import (
     is_null,
     keeps_vectors,
     largest,
+    near_cluster,
     on_diagonal,
     real_diagonal,
     reciprocal_gaps,
@@ -40,6 +41,7 @@ from wengert.primitives.gauge import (
     same_cluster,
     skew_part,
     without_gauge,
+    zeros_stay,
 )
 from wengert.primitives.solving import as_matrices
 from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
@@ -55,9 +57,7 @@ def _moves_together(x: Any, change: Any, same: Any, null: Any, values: Any, *, r
     part = hermitian_part(change)
     split = part - on_diagonal(cluster_mean(diagonal(part), same))
     x = without_gauge(x, split, largest(change), same, values, what="second")
-    if rectangular:  # the complement moves zeros as well: nothing is known of it here
-        return without_gauge(x, null * largest(change), 0.5 * largest(change), null, values, what="second")
-    return without_gauge(x, change, largest(change), null, values, what="second")
+    return zeros_stay(x, change, null, values, rectangular=rectangular)
 
 
 def _still_differential(dxs: Sequence[Any], y: Any, x: Any, a: Any, u: Any, v: Any, *at: Any, rectangular: bool) -> Any:
@@ -262,7 +262,8 @@ def svdvals(x: Any, /) -> Any:
 def _general_basis(a: Any, s: Any) -> Basis:
     u, _, vh = svd_card(a, full=False)
     at = _Basis((u, s, vh), a.shape)
-    return Basis(at.u, at.v, s, at.same, at.e, at.d, at.inverse, 1 - at.null)
+    same = np.maximum(near_cluster(s, largest(row(s))), at.both_null)
+    return Basis(at.u, at.v, s, same, reciprocal_gaps(s, same), at.d, at.inverse, 1 - at.null, at.both_null)
 
 
 def _hold_general(x: Any, a: Any, at: Basis) -> Any:

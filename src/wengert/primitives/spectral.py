@@ -45,6 +45,7 @@ from wengert.primitives.gauge import (
     inside_clusters,
     keeps_vectors,
     largest,
+    near_cluster,
     on_diagonal,
     real_diagonal,
     reciprocal_gaps,
@@ -191,8 +192,8 @@ def eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 def _hermitian_basis(a: Any, w: Any) -> Basis:
     _, v = eigh_card(a, uplo="L")
-    same, gaps = _eigenbasis(w)
-    return Basis(v, v, w, same, gaps)
+    same = near_cluster(w, largest(row(w)))
+    return Basis(v, v, w, same, reciprocal_gaps(w, same))
 
 
 def _hold_hermitian(x: Any, a: Any, at: Basis) -> Any:

@@ -36,8 +36,10 @@ from wengert.primitives.gauge import (
     real_diagonal,
     rotation,
     row,
+    same_cluster,
     skew_part,
     without_gauge,
+    zeros_stay,
 )
 
 
@@ -47,7 +49,7 @@ class Basis:
 
     `between` is `1 / (w_j - w_i)`, `across` is `1 / (w_i + w_j)` where left and right turn differently, and `inverse`
     is `1 / w` where there is a complement to turn into; all are 0 where the turning is free.  `moves` is 1 for the
-    values that can move, and 0 for singular values that are 0.
+    values that can move, and 0 for singular values that are 0; `null` is 1 among those.
     """
 
     left: Any
@@ -58,6 +60,7 @@ class Basis:
     across: Any = None
     inverse: Any = None
     moves: Any = 1.0
+    null: Any = None
 
     def inside(self, change: Any) -> Any:
         """A change of the matrix in this basis."""
@@ -87,6 +90,8 @@ def depth_of(x: Any) -> int:
 def _change_of_gradient(c: Any, at: Basis, change: Any) -> Any:
     """The change of `left diag(c) rightᴴ` with the vectors alone: between clusters, and into the complement."""
     p = at.inside(change)
+    if at.null is not None:
+        p = zeros_stay(p, p, at.null, row(at.values), rectangular=change.shape[-2] != change.shape[-1])
     core = at.between * (row(c) - col(c)) * hermitian_part(p)
     if at.across is not None:
         core = core + at.across * (row(c) + col(c)) * skew_part(p)
@@ -216,7 +221,7 @@ directional: Primitive = smooth(
 
 def _gradient_of_values(c: Any, a: Any, w: Any, marker: Any, kind: str) -> Any:
     at = BASES[kind](a, w)
-    return _combined(cluster_mean(c, at.same) * at.moves, at)
+    return _combined(cluster_mean(c, same_cluster(w, largest(row(w)))) * at.moves, at)
 
 
 def _gradient_differential(dxs: Sequence[Any], y: Any, c: Any, a: Any, w: Any, marker: Any, kind: str) -> Any:

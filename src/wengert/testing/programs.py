@@ -97,7 +97,7 @@ def check_derivatives(
     _, pull = wg.vjp(lambda *xs: tuple(flat(*xs)), *args)
     pulled = pull(cts)
     for x, ct in zip(args, pulled, strict=True):
-        assert ct.dtype == x.dtype and ct.shape == x.shape, f"gradient {ct.dtype}{ct.shape} of {x.dtype}{x.shape}"
+        assert (ct.dtype, ct.shape) == (x.dtype, x.shape), f"gradient {ct.dtype}{ct.shape} of {x.dtype}{x.shape}"
     _close(_inner(pulled, dxs), _inner(cts, dys), "reverse against forward", 1e-9, 1e-9)
     if order == 2:
         _check_second(flat, args, dxs, cts, rng, rtol, atol, h)
@@ -115,7 +115,8 @@ def _check_second(
 
     def loss(*xs: Any) -> Any:
         ys = flat(*xs)
-        return _inner(cts, ys) + 0.5 * _inner(ys, [np.conjugate(ct) * y if ct.dtype.kind == "c" else ct * y for ct, y in zip(cts, ys, strict=True)])
+        weighted = [np.conjugate(ct) * y if ct.dtype.kind == "c" else ct * y for ct, y in zip(cts, ys, strict=True)]
+        return _inner(cts, ys) + 0.5 * _inner(ys, weighted)
 
     gradient = wg.grad(loss, n, on_disconnected="zero")
     right = difference(lambda *xs: list(gradient(*xs)), args, dxs, h)
@@ -135,6 +136,8 @@ def _check_second(
 def check_batch(program: Program, *args: Any, rtol: float = 1e-10, atol: float = 1e-10, seed: int = 1) -> None:
     """`vmap` of the program and of its gradient equals a loop over the members; arguments one by one and together."""
     flat, rng = _flat(program), np.random.default_rng(seed)
+    n = tuple(range(len(args)))
+    gradient = wg.grad(lambda *xs: sum((np.sum(np.real(y * y)) for y in flat(*xs)), start=0.0), n, on_disconnected="zero")
     members = [[np.asarray(x + 1e-3 * k * _random_like(rng, x), x.dtype) for k in range(3)] for x in args]
     choices = [range(len(args))] + ([[k] for k in range(len(args))] if len(args) > 1 else [])
     for chosen in choices:
@@ -143,10 +146,6 @@ def check_batch(program: Program, *args: Any, rtol: float = 1e-10, atol: float =
         rows = [[m[j] if k in chosen else m[0] for k, m in enumerate(members)] for j in range(3)]
         found = wg.vmap(lambda *xs: tuple(flat(*xs)), axes)(*stacks)
         _against_loop(found, [flat(*row) for row in rows], f"batch over {list(chosen)}", rtol, atol)
-
-        def gradient(*xs: Any) -> Any:
-            n = tuple(range(len(args)))
-            return wg.grad(lambda *zs: sum((np.sum(np.real(y * y)) for y in flat(*zs)), start=0.0), n, on_disconnected="zero")(*xs)
 
         found = wg.vmap(gradient, axes)(*stacks)
         _against_loop(found, [gradient(*row) for row in rows], f"batch of gradients over {list(chosen)}", rtol, atol)
@@ -167,3 +166,28 @@ def check_program(program: Program, *args: Any, order: int = 2, batch: bool = Tr
         check_batch(program, *args)
     single = {"d": np.float32, "D": np.complex64}
     check_value(program, *[np.asarray(x, single.get(x.dtype.char, x.dtype)) for x in args], rtol=1e-12)
+
+
+class Programs(dict[str, tuple[Program, tuple[Any, ...], dict[str, Any]]]):
+    """Named programs with arguments to try them on: `programs("det", np.linalg.det, a)`, then `programs.check("det")`."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng(seed)
+
+    def __call__(self, name: str, program: Program, *args: Any, **options: Any) -> None:
+        """Add a program; `options` are those of `check_program`."""
+        if name in self:
+            msg = f"there are two programs named {name!r}"
+            raise ValueError(msg)
+        self[name] = program, args, options
+
+    def check(self, name: str) -> None:
+        """`check_program` of one of them."""
+        program, args, options = self[name]
+        check_program(program, *args, **options)
+
+    def normal(self, *shape: int, kind: str = "f") -> Any:
+        """Standard normal numbers, complex ones for the kind `"c"`."""
+        x = self.rng.standard_normal(shape)
+        return np.asarray(x + 1j * self.rng.standard_normal(shape) if kind == "c" else x)

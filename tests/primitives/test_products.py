@@ -1,0 +1,132 @@
+"""Products of vectors, matrices and tensors; convolutions."""
+
+import numpy as np
+import pytest
+
+from wengert.testing.programs import Programs
+
+case = Programs(seed=3)
+r = case.normal
+L = np.linalg
+S = r(2, 3, 3) + 3 * np.eye(3)
+
+for ka in "fc":
+    for sa, sb in (
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 2)),
+        ((2, 3), (3, 4)),
+        ((2, 2, 3), (3, 2)),
+        ((2, 3), (2, 3, 2)),
+        ((), (2, 3)),
+        ((2, 3), ()),
+        ((0, 3), (3, 2)),
+        ((2, 0), (0, 2)),
+    ):
+        case(f"dot {ka}{sa}{sb}", np.dot, r(*sa, kind=ka), r(*sb))
+    for sa, sb in (
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 2)),
+        ((2, 3), (3, 4)),
+        ((5, 2, 3), (3, 2)),
+        ((2, 3), (4, 3, 2)),
+        ((5, 2, 3), (3,)),
+        ((3,), (5, 3, 2)),
+        ((5, 1, 2, 3), (4, 3, 2)),
+        ((0, 3), (3, 2)),
+        ((2, 0), (0, 2)),
+        ((0,), (0,)),
+    ):
+        case(f"matmul {ka}{sa}{sb}", np.matmul, r(*sa, kind=ka), r(*sb, kind="c"))
+    case(f"vdot {ka}", np.vdot, r(2, 3, kind=ka), r(2, 3, kind="c"))
+    case(f"vdot2 {ka}", np.vdot, r(2, 3, kind="c"), r(2, 3, kind=ka))
+    for sa, sb in (((3,), (3,)), ((2, 3), (3,)), ((3,), (2, 3)), ((2, 3), (4, 3)), ((2, 2, 3), (4, 3)), ((), (2,))):
+        case(f"inner {ka}{sa}{sb}", np.inner, r(*sa, kind=ka), r(*sb))
+    for sa, sb in (((3,), (2,)), ((2, 3), (2,)), ((), (2,)), ((0,), (2,))):
+        case(f"outer {ka}{sa}{sb}", np.outer, r(*sa, kind=ka), r(*sb))
+    case(f"vecdot {ka}", np.vecdot, r(2, 3, kind=ka), r(3, kind="c"))
+    case(f"vecdot ax {ka}", lambda a, b: np.vecdot(a, b, axis=0), r(3, 2, kind=ka), r(3, 1))
+    case(f"matvec {ka}", np.matvec, r(5, 2, 3, kind=ka), r(3))
+    case(f"vecmat {ka}", np.vecmat, r(3, kind=ka), r(2, 3, 4))
+    for n in (2, 1, 0):
+        case(
+            f"tensordot {n} {ka}",
+            lambda a, b, n=n: np.tensordot(a, b, n),
+            r(2, 3, 4, kind=ka)[:, :, :] if n != 2 else r(4, 2, 3, kind=ka),
+            r(4, 2) if n == 1 else r(2, 3, 4),
+        )
+    case(f"tensordot ax {ka}", lambda a, b: np.tensordot(a, b, ([0, -1], [1, 0])), r(2, 3, 4, kind=ka), r(4, 2, 5))
+    case(f"tensordot int ax {ka}", lambda a, b: np.tensordot(a, b, (0, 1)), r(2, 3, kind=ka), r(4, 2))
+    for sa, sb in (((2,), (3,)), ((2, 2), (3,)), ((2,), (2, 3)), ((2, 3), (3, 2)), ((), (2,)), ((2, 1, 2), (3, 2))):
+        case(f"kron {ka}{sa}{sb}", np.kron, r(*sa, kind=ka), r(*sb))
+    case(f"trace {ka}", np.trace, r(3, 4, kind=ka))
+    case(f"trace2 {ka}", lambda a: np.trace(a, 1, 2, 0), r(3, 2, 4, kind=ka))
+for s, sh in (
+    ("ij,jk->ik", ((2, 3), (3, 4))),
+    ("ij,jk", ((2, 3), (3, 4))),
+    ("ii->i", ((3, 3),)),
+    ("ii", ((3, 3),)),
+    ("ij->ji", ((2, 3),)),
+    ("ij->", ((2, 3),)),
+    ("...ij,...jk->...ik", ((5, 2, 3), (3, 4))),
+    ("i,i,i->i", ((3,), (3,), (3,))),
+    ("i,ij,j", ((2,), (2, 3), (3,))),
+    ("iij,j->i", ((3, 3, 2), (2,))),
+    ("ij,kj->ik", ((2, 3), (1, 3))),
+    ("i...->...", ((2, 3, 4),)),
+    ("ij,j->ij", ((2, 1), (3,))),
+    ("iji->j", ((3, 2, 3),)),
+    ("...,...", ((2, 3), (3,))),
+    ("b...c,cd->b...d", ((2, 3, 4), (4, 2))),
+    ("ij,ij,ij->ij", ((2, 3),) * 3),
+    ("i,j,k->ijk", ((2,), (3,), (2,))),
+    ("ba,bc", ((2, 3), (2, 4))),
+    ("ij,jk->ik", ((0, 3), (3, 4))),
+    ("ij,jk->ik", ((2, 0), (0, 4))),
+):
+    case(f"einsum {s} {sh}", lambda *a, s=s: np.einsum(s, *a), *[r(*q) for q in sh])
+case("einsum c", lambda a, b: np.einsum("ij,jk->k", a, b), r(2, 3, kind="c"), r(3, 2))
+case("einsum list", lambda a, b: np.einsum(a, [0, 1], b, [1, 2], [0, 2]), r(2, 3), r(3, 2))
+case("einsum list2", lambda a, b: np.einsum(a, [Ellipsis, 0, 1], b, [1, 2]), r(2, 2, 3), r(3, 2))
+case("einsum opt", lambda a, b, c: np.einsum("ij,jk,kl->il", a, b, c, optimize=True), r(2, 3), r(3, 2), r(2, 2))
+case("einsum const", lambda a: np.einsum("ij,j->i", np.ones((2, 3)), a), r(3))
+case("cross", np.cross, r(2, 3), r(3))
+case("cross ax", lambda a, b: np.cross(a, b, axis=0), r(3, 2), r(3, 2))
+case("cross axs", lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0), r(3, 2), r(2, 3))
+for n, m in ((5, 3), (3, 5), (4, 4), (4, 2), (2, 4), (1, 3), (3, 1)):
+    for mode in ("full", "same", "valid"):
+        for ka, kb in ("ff", "cf", "cc"):
+            case(
+                f"convolve {n}{m}{mode}{ka}{kb}",
+                lambda a, b, mode=mode: np.convolve(a, b, mode),
+                r(n, kind=ka),
+                r(m, kind=kb),
+            )
+            case(
+                f"correlate {n}{m}{mode}{ka}{kb}",
+                lambda a, b, mode=mode: np.correlate(a, b, mode),
+                r(n, kind=ka),
+                r(m, kind=kb),
+            )
+case("vecdot kw", lambda a, b: np.vecdot(a, b, axis=0, keepdims=True), r(3, 2), r(3, 2))
+case("matvec dtype", lambda a, b: np.matvec(a, b, dtype=complex), r(2, 3), r(3))
+case("matmul axes", lambda a, b: np.matmul(a, b, axes=[(1, 0), (-2, -1), (0, 1)]), r(3, 2), r(3, 4))
+for n in (-3, -1, 0, 1, 2, 3, 5, 8):
+    case(f"power {n}", lambda a, n=n: L.matrix_power(a, n), S)
+case("multi_dot", lambda a, b, c: L.multi_dot([a, b, c]), r(2, 3), r(3, 4), r(4, 1))
+case("multi_dot v", lambda a, b, c, d: L.multi_dot([a, b, c, d]), r(3), r(3, 4), r(4, 2), r(2))
+case("multi_dot 2", lambda a, b: L.multi_dot([a, b]), r(3), r(3, 4))
+case("linalg cross", L.cross, r(2, 3), r(3))
+case("ldiag", lambda a: L.diagonal(a, offset=1), r(2, 3, 3))
+case("ltrace", lambda a: L.trace(a, offset=-1), r(2, 3, 3))
+case("louter", L.outer, r(2), r(3, kind="c"))
+case("lmatmul", L.matmul, r(2, 3), r(3, 2))
+case("ltensordot", lambda a, b: L.tensordot(a, b, axes=1), r(2, 3), r(3, 2))
+case("lvecdot", L.vecdot, r(2, 3, kind="c"), r(3, kind="c"))
+case("lmt", L.matrix_transpose, r(2, 3, 4))
+
+
+@pytest.mark.parametrize("name", case)
+def test_value_derivatives_of_two_orders_and_batches(name):
+    case.check(name)
