@@ -251,7 +251,7 @@ def cov(
     if lowest(free) <= 0 if np.ndim(lowest(free)) == 0 else np.any(lowest(free) <= 0):
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
         free = np.where(free <= 0, 0.0, free)
-    x = x - center[:, None]
+    x = to_dtype(x - center[:, None], x.dtype)
     other = np.transpose(x if w is None else x * w)
     c = np.dot(x, conjugate(other) if other.dtype.kind == "c" else other)
     return np.squeeze(to_dtype(c * np.true_divide(1, free), c.dtype))
