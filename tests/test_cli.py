@@ -27,6 +27,15 @@ def test_python_m_wengert():
     assert "dsin/dx" in done.stdout
 
 
+def test_a_terminal_of_few_letters():
+    done = subprocess.run(
+        [sys.executable, "-m", "wengert", "explain", "lambda x: x * x", "3"],
+        capture_output=True, check=False, env={"PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"df/dx = 2x = 6" in done.stdout
+
+
 @pytest.fixture
 def model(tmp_path):
     path = tmp_path / "model.py"

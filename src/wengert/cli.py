@@ -8,6 +8,7 @@ import difflib
 import importlib
 import importlib.util
 import inspect
+import io
 import sys
 import tempfile
 import traceback
@@ -37,6 +38,9 @@ class UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without these letters gets question marks, not a traceback
+            stream.reconfigure(errors="replace")
     if argv[:1] == ["demo"]:  # loaded only now: it needs more packages than the rest
         return int(importlib.import_module("wengert.demo").run(argv[1:]) or 0)
     options = make_parser().parse_args([f" {word}" if _is_negative(word) else word for word in argv])

@@ -2,6 +2,7 @@
 
 import sys
 import types
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -164,7 +165,61 @@ def test_complex():
     z = 1.5 - 0.5j
     e = wg.explain(lambda z: np.real(z * z))(z)
     np.testing.assert_allclose(e.gradients["z"], np.conj(2 * z), rtol=1e-15)
+    assert e.disagreement() < 1e-15
+    assert wg.explain(lambda z: z**2)(1 + 2j).disagreement() < 1e-15
     str(e)
+
+
+@wg.custom_rule
+def softplus(x):
+    return np.logaddexp(0.0, x)
+
+
+@softplus.forward
+def softplus_rule(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    return softplus(x), dx / (1 + np.exp(-x))
+
+
+def in_place(x):
+    y = np.zeros_like(x, shape=5)
+    y[1:4] = x * 2
+    y[y > 3] *= 0.5
+    np.add(y, 1.0, out=y)
+    view = y[::2]
+    view += np.sum(x)
+    return np.sum(y**2)
+
+
+ANYTHING = {
+    "a derivative inside": (lambda x: wg.grad(lambda y: np.sin(y) * x * y)(x * 2), 1.5),
+    "a batch inside": (lambda x: np.sum(wg.vmap(lambda r: np.sum(r**2) * r[0])(x)), np.arange(6.0).reshape(2, 3)),
+    "a checkpoint": (lambda x: wg.checkpoint(lambda y: np.sin(np.sin(y)))(x) * x, 0.3),
+    "a custom rule": (lambda x: softplus(x) ** 2, 0.3),
+    "assignment": (in_place, np.array([1.0, 2.0, 3.0])),
+    "singular values": (lambda x: np.linalg.svd(x, compute_uv=False)[0], np.arange(6.0).reshape(2, 3)),
+    "linear systems": (lambda x: np.sum(np.linalg.solve(x, np.ones(2))), np.array([[3.0, 1.0], [1.0, 2.0]])),
+    "a Fourier transform": (lambda x: np.abs(np.fft.rfft(x)[1]) ** 2, np.array([1.0, 3.0, -2.0, 0.5])),
+    "sorting": (lambda x: np.prod(np.sort(x)[::-1][:2]), np.array([1.0, 3.0, 2.0])),
+    "a branch not taken": (lambda x: np.where(x > 0, np.sqrt(x), 0.0), 0.0),
+    "float32": (lambda x: np.mean(x) ** 2, np.ones(3, np.float32)),
+    "nothing at all": (lambda x: np.ones(3), 2.0),
+    "an empty array": (lambda x: np.sum(x), np.zeros(0)),
+}
+
+
+@pytest.mark.parametrize("name", ANYTHING)
+def test_any_function_is_explained_and_drawn(name):
+    function, x = ANYTHING[name]
+    e, drawing = wg.explain(function)(x), wg.draw(function)(x)
+    assert e.disagreement() < 1e-6 if np.asarray(x).dtype == np.float32 else e.disagreement() < 1e-12
+    if np.size(x) and name not in {"nothing at all", "a branch not taken"}:
+        direct = wg.grad(function)(x)
+        assert e.gradients["x"].dtype == direct.dtype
+        np.testing.assert_allclose(e.gradients["x"], direct, rtol=1e-12)
+    ET.fromstring(drawing.svg)
+    assert e.title in str(e)
+    assert drawing.html.startswith("<!doctype html>")
 
 
 def test_long_programs_stay_readable():

@@ -102,14 +102,14 @@ class Explanation:
         return lines
 
     def disagreement(self) -> float:
-        """The largest relative difference between the forward walk's derivatives and the reverse walk's."""
+        """The largest relative difference between both walks, in the real inner product `Re⟨1, J dx⟩ = Re⟨Jᴴ 1, dx⟩`."""
         outputs = [s for s in self.steps if s.name in set(self.outputs) and s.adjoint is not None]
         worst = 0.0
         for k, column in enumerate(self.columns):
             forward = sum(np.sum(s.tangents[k]) * self.outputs.count(s.name) for s in outputs if s.tangents[k] is not None)
-            backward = np.vdot(self.gradients[column.input], column.seed)
+            forward, backward = np.real(forward), np.real(np.vdot(self.gradients[column.input], column.seed))
             if np.isfinite(forward) and np.isfinite(backward):
-                worst = max(worst, float(np.abs(forward - np.conj(backward)) / max(1.0, float(np.abs(backward)))))
+                worst = max(worst, float(np.abs(forward - backward) / max(1.0, float(np.abs(backward)))))
         return worst
 
     def shown(self) -> list[Step | None]:

@@ -120,7 +120,7 @@ def formula(node: Node, texts: Sequence[str]) -> str:
     if node.params.get("sentence") in _PRODUCTS:
         return " @ ".join(text if is_atomic(text) else f"({text})" for text in texts)
     template = node.primitive.formula
-    if not isinstance(template, str) or not template:
+    if not isinstance(template, str) or not template or " = " in template:  # an equation says what results mean
         return _call(node, texts)
     template = re.sub(r"\{(\w+)\}", lambda match: _param(node.params.get(match[1]), len(texts)), template)
     template = _WORD.sub(r"\1\2(\3)", template)

@@ -99,7 +99,6 @@ class Walks:
             y = results[0] if node.primitive.n_outputs is None else tuple(results)
             tangents = [self._push(node, k, y, xs) for k in range(len(self.columns))]
             said = formula(node, [self.text(a) for a in node.operands])
-            said = said if len(results) == 1 else f"{node.primitive.name}({', '.join(map(self.text, node.operands))})"
             for k, var in enumerate(node.outputs):
                 self._by_var[var] = Step(
                     self.names[var], said if len(results) == 1 else f"{said}[{k}]", results[k],
