@@ -143,6 +143,14 @@ def test_positions_of_a_batch():
     np.testing.assert_array_equal(picked, [table[np.ix_([0, 2], row)] for row in k])
 
 
+def test_bits_of_a_batch():
+    k = np.random.default_rng(0).integers(0, 256, (3, 2, 4)).astype(np.uint8)
+    f = lambda k: (np.unpackbits(k), np.unpackbits(k, axis=0), np.unpackbits(k, 1, 5, "little"), np.unpackbits(k, axis=1, count=3),
+                   np.packbits(k > 99), np.packbits(k > 99, axis=0), np.packbits(k > 99, 1, "little"))  # fmt: skip
+    for found, right in zip(wg.vmap(f)(k), zip(*map(f, k))):
+        np.testing.assert_array_equal(found, right)
+
+
 def test_memory():
     plain = X.copy()
 

@@ -6,6 +6,7 @@ NumPy value: the index map is found by running that same function on an array of
 
 from __future__ import annotations
 
+import math
 import operator
 import weakref
 from collections.abc import Callable, Sequence
@@ -39,7 +40,7 @@ def fill(layout: Layout, arrays: Sequence[Any]) -> tuple[Any, ...]:
 
 def positions_of(shape: tuple[int, ...], layout: Layout, arrays: Sequence[Any]) -> Any:
     """The flat position in an array of `shape` that each entry of `x[...]` reads."""
-    flat = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
+    flat = np.arange(math.prod(shape)).reshape(shape)
     return np.asarray(flat[fill(layout, arrays)])
 
 
@@ -56,7 +57,7 @@ def _positions_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Para
     found = positions(member, *arrays, layout=(ARRAY, *layout), shape=(n, *shape))
     before = _axes_before(layout, len(shape))
     order = (0, *range(1 + rank, 1 + rank + before), *range(1, 1 + rank), *range(1 + rank + before, len(found.shape)))
-    size = int(np.prod(shape, dtype=int))
+    size = math.prod(shape)
     return permute(found, axes=order) % max(size, 1)
 
 
@@ -119,19 +120,19 @@ def _index_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) 
     if not arrays:
         return index(x, layout=(slice(None), *layout))
     shape = tuple(x.shape[1:]) if is_batched[0] else tuple(x.shape)
-    size = int(np.prod(shape, dtype=int))
+    size = math.prod(shape)
     found = _batch_positions(arrays, is_batched[1:], layout, shape)
     if not any(is_batched[1:]):
         return index(reshape(x, shape=(x.shape[0], size)), found, layout=(slice(None), ARRAY))
     if is_batched[0]:
         found = _from_members(found, size)
-    return index(reshape(x, shape=(int(np.prod(x.shape, dtype=int)),)), found, layout=(ARRAY,))
+    return index(reshape(x, shape=(math.prod(x.shape),)), found, layout=(ARRAY,))
 
 
 def _deposit_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
     ct, *arrays = xs
     layout, shape = params["layout"], params["shape"]
-    size = int(np.prod(shape, dtype=int))
+    size = math.prod(shape)
     if not arrays:
         return deposit(ct, layout=(slice(None), *layout), shape=(ct.shape[0], *shape))
     found = _batch_positions(arrays, is_batched[1:], layout, shape)
@@ -214,13 +215,13 @@ def selection(
     """
 
     def sources(shape: tuple[int, ...], params: Params) -> Any:
-        n = int(np.prod(shape, dtype=int))
+        n = math.prod(shape)
         return np.asarray(evaluate(np.arange(1, n + 1).reshape(shape), **params))
 
     def adjoint(ct: Any, x: Any, **params: Any) -> Any:
         where = sources(tuple(x.shape), params).reshape(-1)
         flat = reshape(ct, shape=(where.size,))
-        out = deposit(flat, where, layout=(ARRAY,), shape=(int(np.prod(x.shape, dtype=int)) + 1,))
+        out = deposit(flat, where, layout=(ARRAY,), shape=(math.prod(x.shape) + 1,))
         return reshape(index(out, layout=(slice(1, None),)), shape=tuple(x.shape))
 
     def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
@@ -249,7 +250,7 @@ def _assign_pullback(ct: Any, y: Any, x: Any, value: Any, *arrays: Any, layout: 
     ct_value = index(ct, *arrays, layout=layout)
     if arrays:
         found = positions(*arrays, layout=layout, shape=tuple(x.shape))
-        ct_value = ct_value * last_writers(found, size=int(np.prod(x.shape, dtype=int)))
+        ct_value = ct_value * last_writers(found, size=math.prod(x.shape))
     shape = np.shape(value) if not hasattr(value, "shape") else tuple(value.shape)
     if shape == () != tuple(ct_value.shape):
         ct_value = np.sum(ct_value)
@@ -296,7 +297,7 @@ def _assign_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params)
     if not is_batched[0]:
         x = conform(x, (n, *x.shape), x.dtype)
     shape = tuple(x.shape[1:])
-    size = int(np.prod(shape, dtype=int))
+    size = math.prod(shape)
     found = _batch_positions(arrays, is_batched[2:], layout, shape)
     target = tuple(found.shape) if any(is_batched[2:]) else (n, *found.shape)
     if is_batched[1]:

@@ -14,11 +14,12 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
+from wengert.errors import UnsupportedFunctionError
 from wengert.primitives.align import NOT_GIVEN, as_array, as_operand, equalize_ranks
 from wengert.primitives.families import discrete
-from wengert.primitives.rearranging import concrete
+from wengert.primitives.rearranging import concrete, from_end
 from wengert.primitives.reductions import reduction_params
-from wengert.primitives.shaping import into
+from wengert.primitives.shaping import flatten, into
 from wengert.primitives.structure import reshape
 
 # --- predicates of each entry ------------------------------------------------------------------------------------------
@@ -206,6 +207,33 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
         total = total + inside * stride
         stride *= n
     return total
+
+
+# --- bits ----------------------------------------------------------------------------------------------------------------------------
+
+
+def _bits(function: Any, example: Any) -> Callable[..., Any]:
+    """`packbits` and `unpackbits` of the integers of a batch; real numbers have no bits to look at, as in NumPy."""
+    name = function.__name__
+    card = discrete(
+        name,
+        lambda x, axis, bitorder, **count: function(x, axis=axis, bitorder=bitorder, **count),
+        laws=lambda make: [((example,), {"axis": -1, "bitorder": "big"})],
+    )
+
+    def front(a: Any, /, axis: int | None = None, *args: Any, bitorder: str = "big", **kwargs: Any) -> Any:
+        if a.dtype.kind not in "iub":
+            raise UnsupportedFunctionError.of_function(function)
+        names = ("bitorder",) if name == "packbits" else ("count", "bitorder")
+        params = {"bitorder": bitorder, **kwargs, **dict(zip(names, args, strict=False))}
+        flat, axis = (flatten(a), -1) if axis is None else (a, from_end(axis, len(a.shape)))
+        return card(flat, axis=axis, **params)
+
+    return front
+
+
+implements(np.packbits)(_bits(np.packbits, np.array([[0, 1, 1], [1, 0, 0]])))
+implements(np.unpackbits)(_bits(np.unpackbits, np.array([[3, 200]], np.uint8)))
 
 
 # --- types and memory -----------------------------------------------------------------------------------------------------------

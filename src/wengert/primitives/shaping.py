@@ -6,6 +6,7 @@ as it is there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -43,7 +44,7 @@ def read_only(base: Any, new: Any) -> NoReturn:
 
 def size_of(x: Any) -> int:
     """How many entries `x` has."""
-    return int(np.prod(x.shape, dtype=int))
+    return math.prod(x.shape)
 
 
 def flatten(x: Any) -> Any:
@@ -102,7 +103,7 @@ def complete_shape(shape: Any, size: int) -> tuple[int, ...]:
     """A shape as a tuple, with a length of -1 worked out."""
     lengths = [int(n) for n in shape] if isinstance(shape, (tuple, list, np.ndarray)) else [int(shape)]
     if -1 in lengths:
-        known = int(np.prod([n for n in lengths if n != -1], dtype=int))
+        known = math.prod([n for n in lengths if n != -1])
         if lengths.count(-1) > 1 or known == 0 or size % known:
             msg = f"cannot reshape array of size {size} into shape {tuple(lengths)}"
             raise ValueError(msg)
@@ -212,12 +213,21 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
 def transpose(a: Any, axes: Any = None) -> Any:
     """The axes in another order; reversed by default."""
     rank = len(a.shape)
-    order = tuple(range(rank))[::-1] if axes is None else normalize_axis_tuple(axes, rank)
-    if len(order) != rank:
-        msg = "axes don't match array"
-        raise ValueError(msg)
-    back = tuple(int(k) for k in np.argsort(order))
-    return viewed(a, lambda x: permute(x, axes=order), lambda base, new: permute(new, axes=back))
+    order = tuple(range(rank - 1, -1, -1))
+    if axes is not None:
+        order = normalize_axis_tuple(axes, rank)
+        if len(order) != rank:
+            msg = "axes don't match array"
+            raise ValueError(msg)
+    result = permute(a, axes=order)
+    if not isinstance(result, Array) or not isinstance(a, Array) or not order:
+        return result
+    return as_view(result, a, lambda x: permute(x, axes=order), lambda base, new: permute(new, axes=inverse_of(order)))
+
+
+def inverse_of(order: tuple[int, ...]) -> tuple[int, ...]:
+    """The permutation that undoes a permutation."""
+    return tuple([order.index(k) for k in range(len(order))])
 
 
 @implements(np.matrix_transpose, np.linalg.matrix_transpose)
