@@ -57,7 +57,7 @@ def _place(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> A
     counts = _counts(rows)
     places = np.full(lead + q.shape, n - 1.0)
     for m in np.unique(counts):
-        if m == n or (ignore_nan and m > 0):
+        if m > 0 and (m == n or ignore_nan):
             place = _quantile(np.arange(float(m)), q, method=method, ignore_nan=False)
             places = np.where(np.reshape(counts == m, lead + ones), place, places)
     return places
@@ -219,6 +219,8 @@ def _quantile_front(ignore_nan: bool, hundred: int) -> Any:
     ) -> Any:  # fmt: skip
         a = as_array(a)
         q = _probability(q, hundred)
+        if ignore_nan and 0 in a.shape:
+            return np.nanmean(a, axis, None, out, keepdims)
         axes = tuple(sorted(trailing(axis, len(a.shape))))
         more = []
         if weights is not None:
