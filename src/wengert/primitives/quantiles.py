@@ -22,7 +22,7 @@ from wengert.primitives.ordering import along, argsorted, by_member
 from wengert.primitives.reductions import as_rows, trailing
 from wengert.primitives.shaping import into, to_dtype
 from wengert.primitives.statistics import weights_like
-from wengert.primitives.structure import spread
+from wengert.primitives.structure import spread, sum_
 
 OFFSETS = {  # alpha and beta of Hyndman and Fan: q is at the place alpha - 1 + (n + 1 - alpha - beta) q
     "linear": (1.0, 1.0), "interpolated_inverted_cdf": (0.0, 1.0), "hazen": (0.5, 0.5), "weibull": (0.0, 0.0),
@@ -156,7 +156,7 @@ def _quantile_differential(
 def _follow(d_rows: Any, dp: Any, y: Any, rows: Any, p: Any, lows: list[Any], ignore_nan: bool) -> Any:
     total: Any = np.zeros(tuple(y.shape), y.dtype)
     if rows.shape[-1] == 0:
-        return total
+        return total if d_rows is None else total + sum_(d_rows, axis=(-1,), keepdims=False)  # of nothing
     entries = _Sorted(rows, p, ignore_nan)
     for low in lows:
         if d_rows is not None:
