@@ -27,6 +27,9 @@ def _for_each_order(function: Callable[[Any, int], Any], kinds: str) -> Callable
 
     def evaluate(x: Any, n: Any) -> Any:
         x, n = np.broadcast_arrays(x, n)
+        if x.dtype.kind == "c" and "c" not in kinds:
+            msg = "not supported for complex values"
+            raise TypeError(msg)
         wide = np.asarray(x, complex if x.dtype.kind == "c" else float)
         out = np.zeros(x.shape, wide.dtype)
         for order in np.unique(n):
