@@ -20,11 +20,11 @@ import optree
 _NAMESPACE = "wengert"
 _registered: set[type] = set()
 _automatic: set[type] = set()
+_met: set[type] = set()  # kinds of leaves that were looked at
 _SETTINGS = (bool, int, str, bytes, enum.Enum, range, slice, type(Ellipsis), types.ModuleType)
 
 
-def _is_new_dataclass(value: Any) -> bool:
-    kind = type(value)
+def _is_new_dataclass(kind: type) -> bool:
     return dataclasses.is_dataclass(kind) and kind not in _registered and kind.__module__ != "optree"
 
 
@@ -75,12 +75,14 @@ def register(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """The leaves of a container, in order, and its structure; `None` is a container without leaves."""
     leaves, structure = optree.tree_flatten(tree, namespace=_NAMESPACE)
-    fresh = {type(leaf) for leaf in leaves if _is_new_dataclass(leaf)}
-    if fresh:
-        for kind in fresh:
-            _register(kind)
-        return flatten(tree)
-    return leaves, structure
+    fresh = {*map(type, leaves)} - _met
+    if not fresh:
+        return leaves, structure
+    dataclass_kinds = [kind for kind in fresh if _is_new_dataclass(kind)]
+    for kind in dataclass_kinds:
+        _register(kind)
+    _met.update(fresh)
+    return flatten(tree) if dataclass_kinds else (leaves, structure)
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:
