@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import pkgutil
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,6 +51,12 @@ def test_links_lead_somewhere(path):
         assert there.exists(), f"{path.name} links to {target}"
         if anchor and there.suffix == ".md":
             assert anchor in anchors(there), f"{path.name} links to {target}"
+
+
+def test_pictures_are_those_of_now():
+    program = blocks.DOCS / "generate" / "pictures.py"
+    done = subprocess.run([sys.executable, str(program), "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_page_is_on_the_map():

@@ -12,13 +12,13 @@ from wengert import _optional
 from wengert.api import grad
 from wengert.core.graph import Graph, Var
 from wengert.transforms.record_graph import trace
-from wengert.viz.notation import bar, brief, cut, expression, is_atomic, number, pad, terse, width
+from wengert.viz.chain import chain_rule
+from wengert.viz.notation import brief, cut, expression, pad, terse, width
 from wengert.viz.polynomial import closed_forms
 from wengert.viz.tables import FORWARD, REVERSE, REVERSE_HEAD, forward_head, html_page, rich_tables
-from wengert.viz.walks import Contribution, Step, Walks, as_floats
+from wengert.viz.walks import Step, Walks, as_floats
 
 LONGEST = 60  # a longer program shows its first and last steps
-_MOST_TERMS = 4  # of a sum over the uses of a step
 
 
 class Explanation:
@@ -178,59 +178,6 @@ def reverse_rows(explanation: Explanation) -> list[list[str]]:
         else:
             rows.append([step.name, *chain_rule(step), brief(step.adjoint)])
     return rows
-
-
-def chain_rule(step: Step) -> tuple[str, str, str]:
-    """The adjoint of a step as a sum: `ā·∂a/∂x + b̄·∂b/∂x`, the same with slopes as formulas, and as numbers."""
-    terms = step.received
-    seed = ["1"] if step.is_output else []
-    symbols = _sum([*seed, *map(product_in_symbols, terms)])
-    slopes = _sum([*seed, *map(product_with_slope, terms)]) if any(c.slope for c in terms) else ""
-    is_scalar = np.ndim(step.value) == 0 and all(np.ndim(c.adjoint) == 0 and c.partial is not None for c in terms)
-    numbers = _sum([*seed, *(_product(terse(c.adjoint), terse(c.partial)) for c in terms)]) if terms and is_scalar else ""
-    return f"{bar(step.name)} = {symbols}", f"= {slopes}" if slopes else "", f"= {numbers}" if numbers else ""
-
-
-def product_in_symbols(c: Contribution) -> str:
-    """`ā·∂a/∂x`, or `(∂a/∂x)ᵀ ā` where the derivative is a matrix."""
-    names, bars = ", ".join(c.source), ", ".join(map(bar, c.source))
-    if len(c.source) > 1:
-        return f"(∂({names})/∂{c.operand})ᵀ ({bars})"
-    if c.is_elementwise or np.ndim(c.adjoint) == np.ndim(c.value) == 0:
-        return f"{bars}·∂{names}/∂{c.operand}"
-    return f"(∂{names}/∂{c.operand})ᵀ {bars}"
-
-
-def product_with_slope(c: Contribution) -> str:
-    """`ā·cos(x)`."""
-    if c.slope:
-        return _product(bar(c.source[0]), c.slope)
-    partial = np.asarray(c.partial)
-    if c.partial is None or not c.is_elementwise or partial.size == 0 or np.any(partial != partial.flat[0]):
-        return product_in_symbols(c)
-    one = number(partial.flat[0], 4)
-    return bar(c.source[0]) if one == "1" else f"-{bar(c.source[0])}" if one == "-1" else _product(bar(c.source[0]), one)
-
-
-def describe_contribution(c: Contribution) -> str:
-    """`x̄ += ā·∂a/∂x = 1·1 = 1`."""
-    work = f"{bar(c.operand)} += {product_in_symbols(c)}"
-    if c.slope:
-        work += f" = {product_with_slope(c)}"
-    if c.partial is not None and np.ndim(c.adjoint) == np.ndim(c.value) == 0:
-        work += f" = {_product(terse(c.adjoint), terse(c.partial))}"
-    return f"{work} = {brief(c.value)}"
-
-
-def _product(left: str, right: str) -> str:
-    left = left if is_atomic(left) or left[:1] == "-" else f"({left})"
-    return f"{left}·{right if is_atomic(right) else f'({right})'}"
-
-
-def _sum(terms: Sequence[str]) -> str:
-    if len(terms) > _MOST_TERMS:
-        terms = [*terms[: _MOST_TERMS - 1], f"… {len(terms) - _MOST_TERMS + 1} more terms"]
-    return " + ".join(terms).replace("+ -", "- ")
 
 
 def _columns(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:

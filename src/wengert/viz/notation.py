@@ -40,8 +40,11 @@ def brief(value: Any) -> str:
     written = compact(array)
     if array.ndim == 0 or _is_small(array):
         return written
-    mean = f", mean {number(np.mean(array), 3)}" if array.dtype.kind in "iuf" and " … " in written else ""
-    return f"{array.dtype}{written}{mean}"
+    if array.dtype.kind not in "iuf" or " … " not in written:
+        return f"{array.dtype}{written}"
+    mean = np.mean(array)
+    is_rounding = np.abs(mean) < 1e-12 * np.max(np.abs(array))
+    return f"{array.dtype}{written}, mean {'0' if is_rounding else number(mean, 3)}"
 
 
 def compact(value: Any) -> str:

@@ -7,7 +7,8 @@ from html import escape
 
 import numpy as np
 
-from wengert.viz.explanation import Explanation, describe_contribution, forward_rows, reverse_rows
+from wengert.viz.chain import describe_contribution
+from wengert.viz.explanation import Explanation, forward_rows, reverse_rows
 from wengert.viz.notation import bar, brief
 from wengert.viz.tables import STYLE, html_tables
 

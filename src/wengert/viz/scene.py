@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wengert.core.graph import Var
-from wengert.viz.explanation import Explanation, describe_contribution
+from wengert.viz.chain import describe_contribution
+from wengert.viz.explanation import Explanation
 from wengert.viz.layout import Edge, Layout, place
 from wengert.viz.notation import bar, brief, compact, cut, terse, width
 from wengert.viz.walks import Contribution, Step
