@@ -126,9 +126,12 @@ def _label(step: Step, slot: int) -> tuple[str, str]:
     if value is None or (not found.is_elementwise and np.size(value) > 4):
         shape = (*np.shape(step.value), *np.shape(found.value))
         return f"{slope}: {'×'.join(map(str, shape))}", describe_contribution(found)
-    symbol = f"{found.slope} = " if found.slope and width(found.slope) <= _LONGEST_SLOPE else ""
+    short = found.slope if width(found.slope) <= _LONGEST_SLOPE else ""
+    number = terse(value)
+    is_norm = number.startswith("norm")
+    said = ", ".join(filter(None, (short, number))) if is_norm else " = ".join(filter(None, (short, number)))
     full = f"{slope} = {found.slope} = {brief(value)}" if found.slope else f"{slope} = {brief(value)}"
-    return f"{slope} = {symbol}{terse(value)}", f"{full}\n{describe_contribution(found)}"
+    return f"{slope}{': ' if is_norm and not short else ' = '}{said}", f"{full}\n{describe_contribution(found)}"
 
 
 def barred(text: str) -> tuple[str, str]:
