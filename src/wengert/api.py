@@ -12,6 +12,7 @@ import numpy as np
 from wengert import trees
 from wengert.core.pattern import Pattern
 from wengert.errors import ArgumentError, HolomorphicError, page
+from wengert.jit import Jitted
 from wengert.primitives.stop import stop
 from wengert.transforms.checkpoint import checkpointed
 from wengert.transforms.custom import CustomRule, checking
@@ -29,7 +30,7 @@ Function = Callable[..., Any]
 _POLICIES = ("warn", "raise", "zero")
 
 __all__ = [
-    "LinearMap", "check_rules", "checkpoint", "custom_rule", "grad", "hessian", "hvp", "jacobian", "jvp", "linearize",
+    "LinearMap", "check_rules", "checkpoint", "custom_rule", "grad", "hessian", "hvp", "jacobian", "jit", "jvp", "linearize",
     "register_container", "sparsity", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
 ]  # fmt: skip
 
@@ -337,6 +338,32 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
     """
     _check_call("vmap", f)
     return vectorized(f, in_axes, out_axes)
+
+
+def jit(
+    f: Function | None = None, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Any:
+    """`f` as native code: the same function, recorded once for each signature, optimised and compiled.
+
+    It goes around any program and any derivative, and any derivative around it: `jit(grad(f))`, `grad(jit(f))`.
+    Arrays and floating-point numbers are inputs; integers, truth values and all else belong to the signature, and so do
+    shapes and dtypes.  Python's control flow works: a call that takes another branch compiles that path, too.
+
+    Args:
+        f: any function that `grad` would take; left out, `jit` is a decorator with arguments.
+        static_argnums: positions of arguments that belong to the signature as a whole; they must be hashable.
+        static_argnames: names of such arguments.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> slope = wg.jit(wg.grad(lambda x: np.sum(np.sin(x))))
+        >>> slope(np.zeros(2))
+        array([1., 1.])
+    """
+    if f is None:
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+    _check_call("jit", f)
+    return Jitted(f, static_argnums, static_argnames)
 
 
 def checkpoint(f: Function) -> Function:

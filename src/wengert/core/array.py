@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.core.trace import Tracer, is_constant, lowest
+from wengert.core.trace import Tracer, beneath, is_constant, lowest, peek
 from wengert.errors import (
     LostDerivativeError,
     UnsupportedFunctionError,
@@ -97,6 +97,10 @@ def _in_place(function: Any) -> Callable[..., Any]:
     return operate
 
 
+def _truth(x: Any) -> Any:
+    return x if x.dtype.kind == "b" else x != 0
+
+
 class Array(Tracer):
     """A NumPy array that a transformation watches; use it as you would use the array."""
 
@@ -165,18 +169,18 @@ class Array(Tracer):
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"Array({lowest(self)!r})"
+        return f"Array({beneath(self)!r})"
 
     def __str__(self) -> str:
-        return str(lowest(self))
+        return str(beneath(self))
 
     def __format__(self, spec: str) -> str:
-        return format(lowest(self), spec)
+        return format(beneath(self), spec)
 
     # --- numbers: control flow may look, derivatives may not be lost ---------------------------------------
 
     def __bool__(self) -> bool:
-        return bool(lowest(self))
+        return bool(peek(_truth, self))
 
     def _plain(self, wanted: str) -> Any:
         """The plain value, where it depends on nothing (`stop_gradient` says so); else the derivative would be lost."""

@@ -7,7 +7,7 @@ again one level down.  So nested derivatives cannot be confused with one another
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ class Trace:
 
     __slots__ = ("level",)
     is_closed = False  # whether the call has ended, so that nothing can be watched any more
+    is_guarded = False  # whether what is recorded holds only for values that give the same answers to `peek`
 
     def __init__(self) -> None:
         self.level = next(_levels)
@@ -39,6 +40,9 @@ class Trace:
         """Whether this tracer of ours stands for one value that depends on nothing."""
         return False
 
+    def look(self, tracer: Tracer) -> None:
+        """Somebody looks at the plain value of this tracer of ours, and the program may go on accordingly."""
+
     def origins(self, tracer: Tracer) -> list[str]:
         """The inputs that this tracer of ours depends on, in words; nothing where the trace does not know."""
         return []
@@ -52,6 +56,7 @@ class Tracer:
     """
 
     __slots__ = ("__weakref__", "extra", "value", "watcher")
+    weak: Any = None  # the type of Python's numbers that it promotes as, if it does
 
     if TYPE_CHECKING:  # every kind of tracer is an array
         @property
@@ -97,7 +102,30 @@ def is_constant(value: Any) -> bool:
 
 
 def lowest(value: Any) -> Any:
-    """The plain array underneath any number of tracers."""
+    """The plain array underneath any number of tracers, whose watchers are told that its value was looked at."""
     while isinstance(value, Tracer):
+        value.watcher.look(value)
+        value = value.value
+    return value
+
+
+def beneath(value: Any) -> Any:
+    """The plain array underneath any number of tracers, for its shape, its dtype and its memory alone."""
+    while isinstance(value, Tracer):
+        value = value.value
+    return value
+
+
+def peek(question: Callable[..., Any], *values: Any) -> Any:
+    """`question(*values)` of the plain values: an answer on which the rest of the program depends.
+
+    A program that is being recorded holds for the same answer; so ask for a truth value or a count, not for an array.
+    """
+    return lowest(question(*map(_guarded, values)))
+
+
+def _guarded(value: Any) -> Any:
+    """The value as the nearest trace with guards sees it; the plain value where there is none."""
+    while isinstance(value, Tracer) and not value.watcher.is_guarded:
         value = value.value
     return value

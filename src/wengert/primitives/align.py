@@ -55,7 +55,7 @@ def align_to_loop(ufunc: Any, operands: tuple[Any, ...]) -> tuple[Any, ...]:
     if not any(isinstance(x, Tracer) for x in operands):
         return operands
     shape = common_shape(operands)
-    kinds = [type(x) if type(x) in _WEAK else x.dtype for x in operands]
+    kinds = [promotes_as(x) for x in operands]
     dtypes = ufunc.resolve_dtypes((*kinds, *[None] * ufunc.nout))
     pairs = zip(operands, dtypes[: len(operands)], strict=True)
     return tuple([conform(x, shape, dtype) if isinstance(x, Tracer) else x for x, dtype in pairs])
@@ -121,13 +121,23 @@ def common_shape(operands: Sequence[Any]) -> tuple[int, ...]:
 
 def common_dtype(operands: Sequence[Any]) -> Any:
     """NumPy's promotion, Python numbers being weak."""
-    dtypes = {x.dtype for x in operands if type(x) not in _WEAK}
+    kinds = [promotes_as(x) for x in operands]
+    dtypes = {kind for kind in kinds if not isinstance(kind, type)}
     if len(dtypes) == 1:
         dtype = dtypes.pop()
         weak = _WEAK_WITH.get(dtype.kind, ())
-        if all(type(x) in weak for x in operands if type(x) in _WEAK):
+        if all(kind in weak for kind in kinds if isinstance(kind, type)):
             return dtype
-    return np.result_type(*[x if type(x) in _WEAK else x.dtype for x in operands])
+    numbers = [kind(1) if isinstance(kind, type) else kind for kind in kinds]
+    return np.result_type(*[x if type(x) in _WEAK else kind for x, kind in zip(operands, numbers, strict=True)])
+
+
+def promotes_as(x: Any) -> Any:
+    """The dtype of an operand, or the type of the Python number that it is."""
+    kind = type(x)
+    if kind in _WEAK:
+        return kind
+    return (isinstance(x, Tracer) and x.weak) or x.dtype
 
 
 def conform(x: Any, shape: tuple[int, ...], dtype: Any) -> Any:

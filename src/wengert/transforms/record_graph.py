@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -203,6 +204,18 @@ def freeze(
 ) -> tuple[Graph, dict[Var, Any]]:
     """The graph that a trace has recorded, and the value of each variable."""
     variables = {place: Var(place.type, place.hint) for place in trace.values}
+    graph = graph_of(trace, inputs, outputs, name, variables)
+    graph = replace(graph, in_structure=in_structure, out_structure=out_structure)
+    return graph, {variables[place]: value for place, value in trace.values.items()}
+
+
+def graph_of(
+    trace: GraphTrace, inputs: Sequence[Place], outputs: Sequence[Any], name: str, variables: dict[Place, Var] | None = None
+) -> Graph:
+    """The graph that a trace has recorded, with these variables for its places or with new ones."""
+    if variables is None:
+        places = [*inputs, *(place for draft in trace.drafts for place in draft.outputs)]
+        variables = {place: Var(place.type, place.hint) for place in places}
 
     def atom(x: Place | Const) -> Atom:
         return x if isinstance(x, Const) else variables[x]
@@ -211,10 +224,7 @@ def freeze(
         Node(d.primitive, tuple(map(atom, d.operands)), d.params, tuple(variables[y] for y in d.outputs), d.location)
         for d in trace.drafts
     )
-    graph = Graph(
-        tuple(variables[x] for x in inputs), nodes, tuple(map(atom, outputs)), name, in_structure, out_structure
-    )
-    return graph, {variables[place]: value for place, value in trace.values.items()}
+    return Graph(tuple(variables[x] for x in inputs), nodes, tuple(map(atom, outputs)), name)
 
 
 def choose_inputs(leaves: Sequence[Any]) -> list[bool]:

@@ -1,0 +1,258 @@
+"""Recording for the compiler: one path through a program as a graph, with the questions that chose it as guards.
+
+The program runs with its values at hand, so Python's control flow works.  Wherever it looks at a value (a truth
+value, a count, an index), the answer becomes a guard: a further output of the graph, which says whether other inputs
+give the same answer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from wengert._source import user_frame
+from wengert.core.array import FRONT
+from wengert.core.graph import Const, Graph
+from wengert.core.primitive import Primitive
+from wengert.core.trace import Tracer, beneath, bind
+from wengert.core.types import type_of
+from wengert.errors import LeakError
+from wengert.transforms.record_graph import Draft, GraphArray, GraphTrace, Place, graph_of
+
+LARGE = 2**12  # elements: in a constant of more, one number repeated is looked for
+
+
+class PathArray(GraphArray):
+    """A value on the path that is being recorded."""
+
+    __slots__ = ()
+
+
+class PathNumber(PathArray):
+    """A Python number, which is weak in NumPy's promotion, as are its sums and products with others of its kind."""
+
+    __slots__ = ()
+
+    @property
+    def weak(self) -> type:
+        """The type that it promotes as."""
+        return complex if self.dtype.kind == "c" else float
+
+
+def _weakly(function: Any, *, is_reflected: bool = False) -> Callable[..., Any]:
+    """An operator of `PathNumber` whose result is weak, too, where both operands are."""
+
+    def operate(self: PathNumber, *others: Any) -> Any:
+        name = function.__name__
+        if not all(type(x) is PathNumber or type(x) in (int, float, complex, bool) for x in others):
+            return getattr(PathArray, f"__{'r' if is_reflected else ''}{OPERATORS[function]}__")(self, *others)
+        result = FRONT[function](*others, self) if is_reflected else FRONT[function](self, *others)
+        assert isinstance(result, Tracer), name
+        return PathNumber(result.value, result.watcher, result.extra)
+
+    return operate
+
+
+OPERATORS = {
+    np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "truediv", np.power: "pow",
+    np.floor_divide: "floordiv", np.remainder: "mod", np.negative: "neg", np.positive: "pos", np.absolute: "abs",
+}  # fmt: skip
+for _function, _name in OPERATORS.items():
+    setattr(PathNumber, f"__{_name}__", _weakly(_function))
+    if _function.nin == 2:
+        setattr(PathNumber, f"__r{_name}__", _weakly(_function, is_reflected=True))
+
+
+class PathTrace(GraphTrace):
+    """Write down every operation, and every look at a value.
+
+    Values are let go as the program lets them go; nothing is named, as that would cost more than all else.
+    """
+
+    __slots__ = ("guarded", "guards", "kept", "locations")
+    is_guarded = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.guarded: dict[Place, Any] = {}
+        self.guards: list[tuple[Place, Any]] = []  # what was looked at, and what was seen
+        self.kept: dict[int, Any] = {}  # constants by `id`, so that no `id` is used twice
+        self.locations: dict[tuple[CodeType, int], str] = {}
+
+    def input(self, value: Any, hint: str) -> GraphArray:
+        """A new input; a Python number is a weak one."""
+        if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
+            return PathNumber(np.asarray(value)[()], self, Place(type_of(value), hint))
+        return PathArray(value, self, Place(type_of(value), hint))
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        values = [x.value if isinstance(x, Tracer) and x.watcher is self else x for x in operands]
+        atoms = [self.atom_of(x) for x in operands]
+        result = bind(primitive, values, params)
+        results = (result,) if primitive.n_outputs is None else tuple(result)
+        outputs = [Place(type_of(y), is_discrete=primitive.is_discrete) for y in results]
+        draft = Draft(primitive, atoms, params, outputs)
+        draft.location = self._location()
+        self.drafts.append(draft)
+        arrays = [PathArray(y, self, place) for y, place in zip(results, outputs, strict=True)]
+        return arrays[0] if primitive.n_outputs is None else tuple(arrays)
+
+    def _location(self) -> str:
+        frame = user_frame()
+        if frame is None:
+            return ""
+        key = (frame.f_code, frame.f_lineno)
+        known = self.locations.get(key)
+        if known is None:
+            known = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
+            self.locations[key] = known
+        return known
+
+    def constant(self, value: Any, like: Any) -> Any:
+        return PathArray(value, self, None)
+
+    def is_constant(self, tracer: Tracer) -> bool:
+        """Whether no derivative flows through `tracer`; its value may be looked at."""
+        return tracer.extra is None or tracer.extra.is_discrete or tracer.dtype.kind not in "fc"
+
+    def look(self, tracer: Tracer) -> None:
+        """What is seen of this value is what the path depends on."""
+        place = tracer.extra
+        if place is not None and place not in self.guarded:
+            seen = beneath(tracer)
+            self.guarded[place] = seen
+            self.guards.append((place, seen.copy() if isinstance(seen, np.ndarray) else seen))
+
+    def name_pending(self) -> None:
+        """Nothing is named."""
+
+    def atom_of(self, x: Any) -> Place | Const:
+        """The place of a tracer of this trace; a constant for anything else."""
+        if isinstance(x, Tracer) and x.watcher is self:
+            if x.extra is not None:
+                return x.extra  # type: ignore[no-any-return]
+            x = x.value
+        if isinstance(x, np.ndarray) and x.ndim:
+            return self._array_constant(x)
+        if not isinstance(x, (int, float, complex, np.generic, np.ndarray)):
+            return Const(x, type_of(x))
+        key = (type(x), str(x.dtype), x.tobytes()) if isinstance(x, (np.generic, np.ndarray)) else (type(x), repr(x))
+        known = self.constants.get(key)
+        if known is None:
+            known = self.constants[key] = Const(x.copy() if isinstance(x, np.ndarray) else x, type_of(x))
+        return known
+
+    def _array_constant(self, x: Any) -> Const:
+        """The user may write into `x` later, so it is copied, and compared when it is met again."""
+        known = self.constants.get(id(x))
+        if known is not None and same(known.value, x):
+            return known
+        uniform = uniform_value(x)
+        value = x.copy() if uniform is None else np.broadcast_to(uniform, x.shape)
+        self.kept[id(x)] = x
+        constant = self.constants[id(x)] = Const(value, type_of(x))
+        return constant
+
+    def outcome(self, guard: tuple[Place, Any]) -> Any:
+        """The truth value that says whether a guard holds, recorded like everything else."""
+        place, seen = guard
+        x = PathArray(seen, self, place)
+        if place.type.dtype.kind == "b" and not place.type.shape:
+            return x if seen else FRONT[np.logical_not](x)
+        agrees = FRONT[np.equal](x, seen)
+        if place.type.dtype.kind in "fc":
+            agrees = agrees | ((x != x) & (seen != seen))
+        return FRONT[np.all](agrees) if place.type.shape else agrees
+
+
+class ClosedPathTrace(PathTrace):
+    """A trace whose call has ended; a tracer that got out says so when it is used."""
+
+    __slots__ = ()
+    is_closed = True
+
+    def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        raise LeakError.of_primitive(primitive.name)
+
+
+def uniform_value(x: Any) -> Any:
+    """The number that an array repeats, if it is large and repeats one."""
+    if not x.size:
+        return None
+    first = x[(0,) * x.ndim]
+    if not any(x.strides):
+        return first
+    is_uniform = x.size > LARGE and x[(-1,) * x.ndim] == first and bool((x == first).all())
+    return first if is_uniform and (first != 0 or not np.signbit(x.real).any()) else None
+
+
+def same(kept: Any, value: Any) -> bool:
+    """Whether an array met before still has the value that was kept."""
+    if kept.shape != value.shape or kept.dtype != value.dtype:
+        return False
+    return np.array_equal(kept, value, equal_nan=kept.dtype.kind in "fc")
+
+
+class Path:
+    """What one call of a flat function recorded.
+
+    `graph` returns the arrays among the outputs, then the new values of the inputs in `written`, then one truth value
+    for each guard.  `seen` is what each guard saw, in the order in which the program asked.
+    """
+
+    __slots__ = ("graph", "leaves", "results", "seen", "structure", "written")
+
+    def __init__(
+        self, graph: Graph, leaves: list[Any], structure: Any, written: list[int], seen: list[Any], results: list[Any]
+    ) -> None:
+        self.graph, self.leaves, self.structure, self.written, self.seen = graph, leaves, structure, written, seen
+        self.results: list[Any] | None = results  # of this call, outputs and written inputs
+
+
+def record_path(flat: Callable[..., tuple[list[Any], Any]], values: Sequence[Any], hints: Sequence[str], name: str) -> Path:
+    """Call a function of arrays, which returns the leaves of its output and their structure; write down its path."""
+    trace = PathTrace()
+    inputs = [trace.input(value, hint) for value, hint in zip(values, hints, strict=True)]
+    places = [x.extra for x in inputs]
+    try:
+        leaves, structure = flat(*inputs)
+        arrays = [y for y in leaves if is_array(y)]
+        written = [k for k, (x, place) in enumerate(zip(inputs, places, strict=True)) if x.extra is not place]
+        outputs = [*arrays, *(inputs[k] for k in written)]
+        results = [beneath(y) for y in outputs]
+        atoms = [trace.atom_of(y) for y in outputs]
+        guards = list(trace.guards)
+        atoms += [trace.atom_of(trace.outcome(guard)) for guard in guards]
+    finally:
+        trace.__class__ = ClosedPathTrace
+    graph = graph_of(trace, places, atoms, name)
+    kinds = [kind_of(y) if is_array(y) else y for y in leaves]
+    return Path(graph, kinds, structure, written, [seen for _, seen in guards], results)
+
+
+class Kind:
+    """How an array leaf of an output is to be returned: as an array, a NumPy scalar, or a Python number."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+ARRAY, SCALAR, NUMBER = Kind("array"), Kind("scalar"), Kind("number")
+
+
+def kind_of(y: Any) -> Kind:
+    """What eager evaluation makes of this output."""
+    if type(y) is PathNumber:
+        return NUMBER
+    return SCALAR if isinstance(beneath(y), np.generic) else ARRAY
+
+
+def is_array(x: Any) -> bool:
+    """Whether `x` is an array, traced or plain, or a NumPy scalar."""
+    return isinstance(x, Tracer) or hasattr(x, "dtype")
