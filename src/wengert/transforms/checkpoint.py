@@ -78,6 +78,10 @@ class RandomState:
             legacy.set_state(kept)
         np.random.set_state(state[2])  # noqa: NPY002
 
+    def has_moved(self) -> bool:
+        """Whether numbers have been drawn since this object was made."""
+        return not _is_equal(self._read(), self.state)
+
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:
         """Within this context the generators are as they were when this object was made."""
@@ -87,3 +91,12 @@ class RandomState:
             yield
         finally:
             self._write(now)
+
+
+def _is_equal(a: Any, b: Any) -> bool:
+    """Whether two states of generators are the same."""
+    if isinstance(a, dict):
+        return all(_is_equal(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return all(map(_is_equal, a, b))
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) else bool(a == b)

@@ -90,6 +90,8 @@ class PathTrace(GraphTrace):
         return PathArray(value, self, Place(type_of(value), hint))
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        if primitive.family == "call":  # its inner program becomes a part of this one
+            return primitive.eval(*operands, **params)
         values = [x.value if isinstance(x, Tracer) and x.watcher is self else x for x in operands]
         atoms = [self.atom_of(x) for x in operands]
         result = bind(primitive, values, params)
@@ -200,59 +202,46 @@ def same(kept: Any, value: Any) -> bool:
 class Path:
     """What one call of a flat function recorded.
 
-    `graph` returns the arrays among the outputs, then the new values of the inputs in `written`, then one truth value
-    for each guard.  `seen` is what each guard saw, in the order in which the program asked.
+    `graph` returns the arrays that the function returned, then one truth value for each guard.  `seen` is what each
+    guard saw, in the order in which the program asked.  `outline` is what the function said besides.
     """
 
-    __slots__ = ("graph", "leaves", "results", "seen", "structure", "written")
+    __slots__ = ("graph", "is_number", "outline", "present", "results", "seen")
 
-    def __init__(
-        self, graph: Graph, leaves: list[Any], structure: Any, written: list[int], seen: list[Any], results: list[Any]
-    ) -> None:
-        self.graph, self.leaves, self.structure, self.written, self.seen = graph, leaves, structure, written, seen
-        self.results: list[Any] | None = results  # of this call, outputs and written inputs
+    def __init__(self, graph: Graph, outline: Any, arrays: Sequence[Any], seen: list[Any]) -> None:
+        self.graph, self.outline, self.seen = graph, outline, seen
+        self.present = [y is not None for y in arrays]
+        self.is_number = [is_number(y) for y in arrays]
+        self.results: list[Any] | None = [beneath(y) for y in arrays]  # of the call that was recorded
 
-
-def record_path(flat: Callable[..., tuple[list[Any], Any]], values: Sequence[Any], hints: Sequence[str], name: str) -> Path:
-    """Call a function of arrays, which returns the leaves of its output and their structure; write down its path."""
-    trace = PathTrace()
-    inputs = [trace.input(value, hint) for value, hint in zip(values, hints, strict=True)]
-    places = [x.extra for x in inputs]
-    try:
-        leaves, structure = flat(*inputs)
-        arrays = [y for y in leaves if is_array(y)]
-        written = [k for k, (x, place) in enumerate(zip(inputs, places, strict=True)) if x.extra is not place]
-        outputs = [*arrays, *(inputs[k] for k in written)]
-        results = [beneath(y) for y in outputs]
-        atoms = [trace.atom_of(y) for y in outputs]
-        guards = list(trace.guards)
-        atoms += [trace.atom_of(trace.outcome(guard)) for guard in guards]
-    finally:
-        trace.__class__ = ClosedPathTrace
-    graph = graph_of(trace, places, atoms, name)
-    kinds = [kind_of(y) if is_array(y) else y for y in leaves]
-    return Path(graph, kinds, structure, written, [seen for _, seen in guards], results)
+    def finish(self, outputs: Sequence[Any]) -> list[Any]:
+        """The outputs of the graph as eager evaluation gives them: `None` where there is none, numbers as such."""
+        rest = iter(outputs)
+        found = [next(rest) if flag else None for flag in self.present]
+        return [np.asarray(y)[()] if flag else y if y is None else np.asarray(y)
+                for y, flag in zip(found, self.is_number, strict=True)]  # fmt: skip
 
 
-class Kind:
-    """How an array leaf of an output is to be returned: as an array, a NumPy scalar, or a Python number."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-ARRAY, SCALAR, NUMBER = Kind("array"), Kind("scalar"), Kind("number")
-
-
-def kind_of(y: Any) -> Kind:
-    """What eager evaluation makes of this output."""
-    if type(y) is PathNumber:
-        return NUMBER
-    return SCALAR if isinstance(beneath(y), np.generic) else ARRAY
+def is_number(y: Any) -> bool:
+    """Whether eager evaluation makes of this a NumPy scalar, and not an array."""
+    return isinstance(beneath(y), (np.generic, int, float, complex))
 
 
 def is_array(x: Any) -> bool:
     """Whether `x` is an array, traced or plain, or a NumPy scalar."""
     return isinstance(x, Tracer) or hasattr(x, "dtype")
+
+
+def record_path(function: Callable[..., Any], values: Sequence[Any], hints: Sequence[str], name: str) -> Path:
+    """Call a function of arrays, which returns a list of arrays (or `None`) and an outline; write down its path."""
+    trace = PathTrace()
+    inputs = [trace.input(value, hint) for value, hint in zip(values, hints, strict=True)]
+    places = [x.extra for x in inputs]
+    try:
+        arrays, outline = function(*inputs)
+        outputs = [trace.atom_of(y) for y in arrays if y is not None]
+        guards = list(trace.guards)
+        outputs += [trace.atom_of(trace.outcome(guard)) for guard in guards]
+    finally:
+        trace.__class__ = ClosedPathTrace
+    return Path(graph_of(trace, places, outputs, name), outline, arrays, [seen for _, seen in guards])

@@ -1,0 +1,264 @@
+"""Flat functions of arrays as compiled programs, and as operations whose derivatives are compiled programs in turn.
+
+A program is compiled for each list of types of its operands, once for each path that Python's control flow takes.  Met
+by traced values it is one operation; its readings (push, pull, batch) are programs made from it, kept beside it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wengert.compiler.pipeline import Compiled
+from wengert.core.graph import Const
+from wengert.core.pattern import Pattern
+from wengert.core.primitive import Params, Primitive
+from wengert.core.trace import Tracer, bind
+from wengert.core.types import type_of
+from wengert.errors import ArgumentError, page
+from wengert.transforms.batch import batch_call
+from wengert.transforms.forward import push_forward
+from wengert.transforms.linearize import Linearization, finish, snapshot
+from wengert.transforms.record_graph import GraphTrace
+from wengert.transforms.record_path import Path, record_path
+from wengert.transforms.sparsity import pattern_of
+
+Flat = Callable[..., tuple[list[Any], Any]]  # arrays -> arrays, and what else is to be known of the output
+
+MOST_PATHS = 32
+
+
+class CompiledPath:
+    """A recorded path as native code."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.compiled = Compiled(path.graph)
+        self.n_results = len(path.graph.outputs) - len(path.seen)
+        self.keys = [_key_of(seen) for seen in path.seen]
+
+    def run(self, values: Sequence[Any]) -> tuple[list[Any], int | None]:
+        """The results, and the first guard that does not hold."""
+        outputs = self.compiled(values)
+        guards = outputs[self.n_results :]
+        failed = next((k for k, holds in enumerate(guards) if not holds), None)
+        results = _own_memory(outputs[: self.n_results], self.path.graph.outputs, values)
+        return self.path.finish(results), failed
+
+
+def _key_of(seen: Any) -> Any:
+    seen = np.asarray(seen)
+    return (seen.shape, str(seen.dtype), seen.tobytes())
+
+
+def _own_memory(results: list[Any], atoms: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """Results that share memory neither with an input or a constant nor with one another."""
+    taken = {id(x) for x in values}
+    fresh = []
+    for y, atom in zip(results, atoms, strict=False):
+        is_shared = isinstance(atom, Const) or id(y) in taken
+        if isinstance(y, np.ndarray) and (is_shared or y.base is not None or not y.flags.writeable):
+            y = y.copy()
+        taken.add(id(y))
+        fresh.append(y)
+    return fresh
+
+
+class Version:
+    """The paths that were recorded for operands of certain types."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.paths: list[CompiledPath] = []
+        self.lock = threading.RLock()
+
+    def run(self, values: Sequence[Any]) -> tuple[list[Any], Path]:
+        """Run the path that fits these values, recording it if it is new."""
+        candidates = list(self.paths)
+        while candidates:
+            tried = candidates.pop(0)
+            try:
+                results, failed = tried.run(values)
+            except Exception:
+                if not tried.keys:
+                    raise
+                break  # perhaps the path does not fit; if it does, the error comes again
+            if failed is None:
+                return results, tried.path
+            candidates = [c for c in candidates if _differs_at(c.keys, tried.keys, failed)]
+        return self._record(values)
+
+    def _record(self, values: Sequence[Any]) -> tuple[list[Any], Path]:
+        path = record_path(self.program.function, values, self.program.hints(), self.program.name)
+        results, path.results = path.results, None
+        assert results is not None
+        keys = [_key_of(seen) for seen in path.seen]
+        with self.lock:
+            new = next((known for known in self.paths if known.keys == keys), None)
+            if new is None:
+                if len(self.paths) >= MOST_PATHS:
+                    raise too_many_paths(self.program.name)
+                new = CompiledPath(path)
+                self.paths.insert(0, new)
+        found, failed = new.run(values)
+        if failed is None:
+            return found, new.path
+        return results, path  # rounding decided: the compiled program saw another answer than NumPy
+
+
+def _differs_at(keys: list[Any], tried: list[Any], k: int) -> bool:
+    """Whether a path asks the same questions as another up to `k`, and there saw something else."""
+    return len(keys) > k and keys[:k] == tried[:k] and keys[k] != tried[k]
+
+
+def too_many_paths(name: str) -> ArgumentError:
+    """More different answers than can be meant."""
+    return ArgumentError(
+        page(
+            f"jit has compiled {MOST_PATHS} paths through {name}, and this call takes another.",
+            "Each outcome of `if`, `int()` or an index that depends on values is a path of its own.",
+            "np.where(condition, a, b)   # both branches in one program, where the outcomes are many\n"
+            f"{name}(...)   # without jit, where the control flow is the work",
+            "argument",
+        )
+    )
+
+
+class Program:
+    """A flat function, compiled for the types that it meets; `wengert.programs` says what it does with traced values."""
+
+    def __init__(self, function: Flat, name: str, hints: Callable[[], Sequence[str]] | None = None) -> None:
+        self.function, self.name = function, name
+        self._hints = hints
+        self.versions: dict[Any, Version] = {}
+        self.readings: dict[Any, Program] = {}
+        self.lock = threading.RLock()
+        self.n_operands = 0
+
+    def hints(self) -> Sequence[str]:
+        """What the operands are called."""
+        return self._hints() if self._hints is not None else [""] * self.n_operands
+
+    def __call__(self, *operands: Any) -> tuple[list[Any], Any]:
+        """Compiled on plain values, one operation on traced ones, and a part of any graph that is being recorded."""
+        if not any(isinstance(x, Tracer) for x in operands):
+            results, path = self.run(operands)
+            return results, path.outline
+        if any(map(is_recorded, operands)):
+            return self.function(*operands)
+        return self._bind(operands)
+
+    def run(self, values: Sequence[Any]) -> tuple[list[Any], Path]:
+        """The results for plain values, and the path that was taken."""
+        self.n_operands = len(values)
+        return self.version(values).run(values)
+
+    def version(self, values: Sequence[Any]) -> Version:
+        """The paths for values of these types."""
+        key = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else (type(x), getattr(x, "dtype", None)) for x in values])
+        found = self.versions.get(key)
+        if found is None:
+            with self.lock:
+                found = self.versions.setdefault(key, Version(self))
+        return found
+
+    def reading(self, key: Any, function: Flat) -> Program:
+        """A program derived from this one, made when it is first needed."""
+        found = self.readings.get(key)
+        if found is None:
+            with self.lock:
+                found = self.readings.setdefault(key, Program(function, f"{self.name}_{key[0]}"))
+        return found
+
+    # --- as one operation -----------------------------------------------------------------------------------------
+
+    def arrays(self, *operands: Any) -> list[Any]:
+        """The flat function for derivatives to look into; the operands are not written into."""
+        return self.function(*map(snapshot, operands))[0]
+
+    def _bind(self, operands: Sequence[Any]) -> tuple[list[Any], Any]:
+        outlines: list[Any] = []
+
+        def evaluate(*xs: Any) -> tuple[Any, ...]:
+            results, outline = self(*xs)
+            outlines.append(outline)
+            primitive.n_outputs = len(results)  # known once the function has run
+            return tuple(results)
+
+        def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> tuple[Any, ...]:
+            results, outline = self.batched(tuple(is_batched))(*xs)
+            outlines.append(outline)
+            primitive.n_outputs = len(results)
+            return tuple(results)
+
+        primitive = Primitive(
+            "jit", evaluate, family="call", push=self.push, pull=self.pull, batch=batch, pattern=self.pattern,
+            n_outputs=1, register=False,
+        )  # fmt: skip
+        primitive.kept = lambda xs, params, y: (xs, params, tuple(map(type_of, y)))
+        results = list(bind(primitive, operands))
+        return results, outlines[-1]
+
+    def push(self, dxs: Sequence[Any], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
+        """`dx ↦ J dx`, as a program of primals and tangents."""
+        active = tuple([k for k, dx in enumerate(dxs) if dx is not None])
+
+        def pushed(*values: Any) -> tuple[list[Any], None]:
+            inner, tangents = values[: len(xs)], dict(zip(active, values[len(xs) :], strict=True))
+            full = [tangents.get(k) for k in range(len(inner))]
+            ys, dys, _ = push_forward(self.arrays, inner, full)
+            return [dy if dy is None else finish(dy, y) for y, dy in zip(ys, dys, strict=True)], None
+
+        return self.reading(("push", active), pushed)(*xs, *(dxs[k] for k in active))[0]
+
+    def pull(self, cts: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
+        """`ct ↦ Jᴴ ct`, as a program of primals and cotangents."""
+        n, slots = len(xs), tuple(slots)
+
+        def pulled(*values: Any) -> tuple[list[Any], None]:
+            inner = values[:n]
+
+            def of_active(*active: Any) -> list[Any]:
+                full = list(inner)
+                for slot, value in zip(slots, active, strict=True):
+                    full[slot] = value
+                return self.arrays(*full)
+
+            linear = Linearization(of_active, [inner[slot] for slot in slots])
+            pieces = linear.pull(values[n:], consume=True)
+            return [ct if ct is None else finish(ct, inner[s]) for s, ct in zip(slots, pieces, strict=True)], None
+
+        return self.reading(("pull", slots), pulled)(*xs, *cts)[0]
+
+    def batched(self, is_batched: tuple[bool, ...]) -> Program:
+        """The program of a whole batch, whose members lie along the first axis of these operands."""
+        axes = [0 if flag else None for flag in is_batched]
+
+        def members(*values: Any) -> tuple[list[Any], Any]:
+            outlines: list[Any] = []
+
+            def member(*operands: Any) -> list[Any]:
+                arrays, outline = self.function(*map(snapshot, operands))
+                outlines.append(outline)
+                return arrays
+
+            n = next(x.shape[0] for x, flag in zip(values, is_batched, strict=True) if flag)
+            return batch_call(member, values, axes, n), outlines[0]
+
+        return self.reading(("batch", is_batched), members)
+
+    def pattern(self, slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+        """Which outputs may depend on which entries of an operand."""
+        return pattern_of(lambda x: self.arrays(*xs[:slot], x, *xs[slot + 1 :]), [xs[slot]])[0]
+
+
+def is_recorded(x: Any) -> bool:
+    """Whether a recording of a graph is among those that watch `x`; a jitted function becomes a part of that graph."""
+    while isinstance(x, Tracer):
+        if isinstance(x.watcher, GraphTrace):
+            return True
+        x = x.value
+    return False
