@@ -1,11 +1,12 @@
-"""Loop nests: what the compiler makes of elementwise chains, index maps and sums.
+"""Loop nests: what the compiler makes of elementwise chains, index maps, and reductions.
 
-A nest runs over a rectangular space of indices.  In its body, scalars are loaded from buffers at affine positions,
-combined by scalar code, and stored or added up.
+A nest runs over a rectangular space of indices, its *letters*.  In its body scalars are loaded from buffers at affine positions,
+combined by scalar code, and stored, added into memory, or reduced.  Positions are counted in elements.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,12 @@ class Buffer:
     @property
     def size(self) -> int:
         """The number of elements."""
-        return int(np.prod(self.shape, dtype=int))
+        return math.prod(self.shape)
+
+    @property
+    def n_bytes(self) -> int:
+        """How much memory it takes."""
+        return self.size * self.dtype.itemsize
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +53,13 @@ class View:
     @property
     def is_contiguous(self) -> bool:
         """Whether the elements lie one after the other."""
-        return self.strides == contiguous(self.shape)
+        expected = contiguous(self.shape)
+        return all(s == e for s, e, n in zip(self.strides, expected, self.shape, strict=True) if n != 1)
 
-    def along(self, strides: Shape, shape: Shape) -> View:
-        """The same memory walked in another way."""
-        return View(self.buffer, shape, strides, self.offset)
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a buffer under its own shape or another one."""
+        return self.offset == 0 and self.is_contiguous and math.prod(self.shape) == self.buffer.size
 
 
 def contiguous(shape: Shape) -> Shape:
@@ -63,44 +71,119 @@ def contiguous(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a nest touches a buffer: at `offset + sum(strides * letters) + sum(steps * values of the ops at `gathers`)`."""
+
+    buffer: Buffer
+    strides: Shape
+    offset: int = 0
+    steps: Shape = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Op:
     """One scalar instruction of a body: code, the places of its operands, and the dtype of its result."""
 
-    code: str  # scalar code (`wengert.compiler.scalar`), or "load"
+    code: str  # "working dtype:scalar code" (`wengert.compiler.scalar`), "load", "number", or "letter"
     operands: tuple[int, ...]
     dtype: np.dtype[Any]
-    view: View | None = None  # of a load
-    literal: Any = None  # of a number
+    place: Place | None = None  # of a load; its operands are the indices that go with the place's steps
+    literal: Any = None  # of a number; which letter
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Store:
+    """The value of an op goes to memory; with `adds` it is added to what is there."""
+
+    op: int
+    place: Place
+    gathers: tuple[int, ...] = ()
+    adds: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Reduction:
+    """The values of an op over some letters become one: `place` has stride 0 along those."""
+
+    op: int
+    letters: tuple[int, ...]
+    place: Place
+    combine: str = "sum"  # "sum", "max", "min"
 
 
 @dataclass(eq=False)
 class LoopNest:
-    """A body over a space: ops in order; `stores` of `(op, buffer)` and `sums` of `(op, axes, buffer)`."""
+    """A body over a space: ops in order, stores, and reductions."""
 
     space: Shape
     level: int
     ops: list[Op] = field(default_factory=list)
-    stores: list[tuple[int, Buffer]] = field(default_factory=list)
-    sums: list[tuple[int, tuple[int, ...], Buffer]] = field(default_factory=list)
-    known: dict[Any, int] = field(default_factory=dict)
+    stores: list[Store] = field(default_factory=list)
+    reductions: list[Reduction] = field(default_factory=list)
 
-    def add(self, op: Op, key: Any) -> int:
-        """The place of an op, which is taken once if it is asked for again."""
-        if key not in self.known:
-            self.known[key] = len(self.ops)
-            self.ops.append(op)
-        return self.known[key]
+    def reads(self) -> list[Buffer]:
+        """The buffers that it loads from, each once."""
+        return list(dict.fromkeys(op.place.buffer for op in self.ops if op.place is not None))
 
-    def load(self, view: View) -> int:
-        """The place of a load."""
-        return self.add(Op("load", (), view.buffer.dtype, view), (id(view.buffer), view.strides, view.offset))
+    def writes(self) -> list[Buffer]:
+        """The buffers that it stores to, adds to, or reduces into, each once."""
+        places = [store.place for store in self.stores] + [reduction.place for reduction in self.reductions]
+        return list(dict.fromkeys(place.buffer for place in places))
+
+    def updates(self) -> list[Buffer]:
+        """The buffers whose former content it needs."""
+        return list(dict.fromkeys(store.place.buffer for store in self.stores if store.adds))
 
     def buffers(self) -> list[Buffer]:
         """Every buffer that the nest touches, each once."""
-        found = [op.view.buffer for op in self.ops if op.view is not None]
-        found += [buffer for _, buffer in self.stores] + [buffer for *_, buffer in self.sums]
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys([*self.reads(), *self.writes()]))
+
+
+@dataclass(eq=False)
+class Fill:
+    """A buffer is set to zero."""
+
+    buffer: Buffer
+    level: int
+
+    def reads(self) -> list[Buffer]:
+        return []
+
+    def writes(self) -> list[Buffer]:
+        return [self.buffer]
+
+    updates = reads
+
+    def buffers(self) -> list[Buffer]:
+        return [self.buffer]
+
+
+@dataclass(eq=False)
+class MatrixProduct:
+    """`c[b] = a[b] @ b[b]` for every member of a batch, by BLAS.
+
+    Matrices are views `[batch..., rows, columns]`, one of whose last two strides is 1.  With `is_strong`, entries that come out as NaN
+    are taken again with `0 * inf = 0 * nan = 0`.
+    """
+
+    left: View
+    right: View
+    result: Buffer
+    is_strong: bool
+    level: int
+
+    def reads(self) -> list[Buffer]:
+        return list(dict.fromkeys([self.left.buffer, self.right.buffer]))
+
+    def writes(self) -> list[Buffer]:
+        return [self.result]
+
+    def updates(self) -> list[Buffer]:
+        return []
+
+    def buffers(self) -> list[Buffer]:
+        return list(dict.fromkeys([*self.reads(), self.result]))
 
 
 @dataclass(eq=False)
@@ -114,11 +197,26 @@ class HostCall:
     level: int
     location: str = ""
 
+    def reads(self) -> list[Buffer]:
+        return list(dict.fromkeys(v.buffer for v in self.operands if isinstance(v, View)))
+
+    def writes(self) -> list[Buffer]:
+        return list(self.results)
+
+    def updates(self) -> list[Buffer]:
+        return []
+
+    def buffers(self) -> list[Buffer]:
+        return list(dict.fromkeys([*self.reads(), *self.results]))
+
+
+Step = LoopNest | Fill | MatrixProduct | HostCall
+
 
 @dataclass(eq=False)
 class Program:
     """Steps in the order in which they run, and where inputs come from and outputs go."""
 
     inputs: list[Buffer]
-    steps: list[LoopNest | HostCall]
+    steps: list[Step]
     outputs: list[Any]  # views, or plain values

@@ -1,0 +1,283 @@
+"""The body of a nest, written by asking for values: each at an index, each taken once.
+
+`evaluate(draft, atom, index)` is the place in the body of `atom[index]`.  What lies in memory by then is loaded; anything else is
+computed there from its operands, at the indices that its own index says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from wengert.compiler.codes import CODES
+from wengert.compiler.indices import MOVES, Affine, Index, basic_parts, constant, is_constant, spread_index
+from wengert.compiler.loops import LoopNest, Op, Place, Shape, View
+from wengert.compiler.scalar import LLVM
+from wengert.compiler.spaces import Axes, axes_of, deposited_index, joined_index, reduced_index
+from wengert.core.graph import Atom, Const, Node
+
+WORST = 1000  # costs stop here
+LIBRARY = frozenset("exp log sin cos tan tanh sinh cosh pow log1p expm1 exp2 log2 log10 cbrt hypot asin acos atan atan2 erf erfc".split())
+
+
+class Value:
+    """Where an atom is: a number, in memory from a level on, or in the nest of its level and space."""
+
+    __slots__ = ("cost", "level", "loops", "node", "number", "pending", "ready", "space", "view")
+
+    def __init__(self, node: Node | None, loops: Axes = (), space: Shape = ()) -> None:
+        self.node, self.loops, self.space = node, loops, space
+        self.number: Any = None
+        self.view: View | None = None
+        self.ready = 0  # the level from which on the view may be read
+        self.level = 0  # of the nest that computes it
+        self.cost = 0  # of computing it once more in another nest
+        self.pending: list[tuple[Node | None, Atom]] | None = None  # deposits that have not been added up yet
+
+
+class Draft(LoopNest):
+    """A nest being written."""
+
+    def __init__(self, space: Shape, level: int) -> None:
+        super().__init__(space, level)
+        self.known: dict[Any, int] = {}
+
+    def add(self, op: Op) -> int:
+        """The place of a new op."""
+        self.ops.append(op)
+        return len(self.ops) - 1
+
+    def load(self, view: View, index: Index) -> int:
+        """The place of a load of a view at an index."""
+        return self.load_at(place_of(view, index, len(self.space)))
+
+    def load_at(self, place: Place, gathers: tuple[int, ...] = ()) -> int:
+        """The place of a load."""
+        key = (place, gathers)
+        if key not in self.known:
+            self.known[key] = self.add(Op("load", gathers, place.buffer.dtype, place))
+        return self.known[key]
+
+    def number(self, value: Any) -> int:
+        """The place of a number."""
+        key = (type(value), repr(value))
+        if key not in self.known:
+            self.known[key] = self.add(Op("number", (), np.asarray(value).dtype, None, value))
+        return self.known[key]
+
+
+def place_of(view: View, index: Index, n: int) -> Place:
+    """Where a view is touched at an index."""
+    total: Affine = constant(view.offset, n)
+    for stride, at in zip(view.strides, index, strict=True):
+        if stride:
+            total = tuple([t + stride * c for t, c in zip(total, at, strict=True)])
+    return Place(view.buffer, total[1:], total[0])
+
+
+class Bodies:
+    """Writes bodies, given where everything is."""
+
+    def __init__(self) -> None:
+        self.values: dict[Atom, Value] = {}
+
+    def value(self, atom: Atom) -> Value:
+        raise NotImplementedError
+
+    def evaluate(self, draft: Draft, atom: Atom, index: Index) -> int:
+        """See the module."""
+        key = (atom, index)
+        found = draft.known.get(key)
+        if found is None:
+            found = draft.known[key] = self.fresh(draft, atom, index)
+        return found
+
+    def fresh(self, draft: Draft, atom: Atom, index: Index) -> int:
+        value = self.value(atom)
+        if value.number is not None:
+            return draft.number(value.number)
+        if value.view is not None and value.ready <= draft.level:
+            return draft.load(value.view, index)
+        node = value.node
+        assert node is not None
+        name = node.primitive.name
+        if name in RULES:
+            return RULES[name](self, draft, node, index)
+        return self.mapped(draft, node, index)
+
+    def mapped(self, draft: Draft, node: Node, index: Index) -> int:
+        """One scalar instruction on the operands at their own indices."""
+        shape = node.outputs[0].type.shape
+        places = tuple([self.evaluate(draft, atom, spread_index(index, atom.type.shape, shape)) for atom in node.operands])
+        code, working = CODES.get(node.primitive.name, "a"), working_dtype(node)
+        return draft.add(Op(f"{working}:{code}", places, node.outputs[0].type.dtype))
+
+    def moved(self, draft: Draft, node: Node, index: Index) -> int:
+        (source,) = node.operands
+        found = move_index(node, index, draft.space)
+        assert found is not None
+        return self.evaluate(draft, source, found)
+
+    def gathered(self, draft: Draft, node: Node, index: Index) -> int:
+        """Entries of an array in memory at places that index arrays say."""
+        source, *arrays = node.operands
+        value = self.value(source)
+        if value.number is not None:
+            return draft.number(value.number)
+        assert value.view is not None
+        place, gathers = self.gather_place(draft, value.view, node, arrays, index)
+        return draft.load_at(place, gathers)
+
+    def gather_place(
+        self, draft: Draft, view: View, node: Node, arrays: list[Atom], index: Index
+    ) -> tuple[Place, tuple[int, ...]]:
+        """Where `view[layout]` is touched at an index of its result."""
+        n = len(draft.space)
+        common = np.broadcast_shapes(*[a.type.shape for a in arrays])
+        before = advanced_axis(node.params["layout"], len(view.shape))
+        inner = index[before : before + len(common)]
+        rest = iter(index[:before] + index[before + len(common) :])
+        waiting = iter(arrays)
+        at: list[Affine] = []
+        steps, gathers = [], []
+        for part in basic_parts(node.params["layout"], len(view.shape)):
+            if part is None:
+                next(rest)
+                continue
+            length, stride = view.shape[len(at)], view.strides[len(at)]
+            if isinstance(part, str):
+                array = next(waiting)
+                gathers.append(self.evaluate(draft, array, spread_index(inner, array.type.shape, common)))
+                steps.append(stride)
+                at.append(constant(0, n))
+            elif isinstance(part, slice):
+                start, _, step = part.indices(length)
+                place = next(rest)
+                at.append((place[0] * step + start, *[c * step for c in place[1:]]))
+            else:
+                at.append(constant(int(part) % length, n))
+        place = place_of(view, tuple(at), n)
+        return Place(place.buffer, place.strides, place.offset, tuple(steps)), tuple(gathers)
+
+    def reduced(self, draft: Draft, node: Node, index: Index) -> int:
+        """A reduction along unrolled axes: one term after the other."""
+        (source,) = node.operands
+        axes, shape = axes_of(node), source.type.shape
+        terms = []
+        for numbers in product(*[range(shape[k]) for k in axes]):
+            inner = tuple([constant(c, len(draft.space)) for c in numbers])
+            terms.append(self.evaluate(draft, source, reduced_index(index, len(shape), axes, node.params["keepdims"], inner)))
+        return self.combined(draft, node, terms)
+
+    def combined(self, draft: Draft, node: Node, terms: list[int]) -> int:
+        dtype = node.outputs[0].type.dtype
+        code = f"{dtype.name}:{COMBINE[node.primitive.name]}"
+        total = draft.add(Op(f"{dtype.name}:a", (terms[0],), dtype)) if len(terms) == 1 else terms[0]
+        for term in terms[1:]:
+            total = draft.add(Op(code, (total, term), dtype))
+        return total
+
+    def deposited(self, draft: Draft, node: Node, index: Index) -> int:
+        (source,) = node.operands
+        found = deposited_index(index, source.type.shape, node.outputs[0].type.shape, node.params["layout"])
+        if found is None:
+            return draft.number(node.outputs[0].type.dtype.type(0))
+        assert not isinstance(found, str)
+        return self.evaluate(draft, source, found)
+
+    def assigned(self, draft: Draft, node: Node, index: Index) -> int:
+        target, source = node.operands
+        shape = target.type.shape
+        chosen = window_shape(shape, node.params["layout"])
+        found = deposited_index(index, chosen, shape, node.params["layout"])
+        if found is None:
+            return self.evaluate(draft, target, index)
+        assert not isinstance(found, str)
+        place = self.evaluate(draft, source, spread_index(found, source.type.shape, chosen))
+        return draft.add(Op(f"{node.outputs[0].type.dtype.name}:a", (place,), node.outputs[0].type.dtype))
+
+    def joined(self, draft: Draft, node: Node, index: Index) -> int:
+        found = joined_index(node, index)
+        assert found is not None
+        return self.evaluate(draft, node.operands[found[0]], found[1])
+
+
+COMBINE = {"sum": "a + b", "max": CODES["maximum"], "min": CODES["minimum"]}
+
+
+def _index(bodies: Bodies, draft: Draft, node: Node, index: Index) -> int:
+    return (bodies.gathered if len(node.operands) > 1 else bodies.moved)(draft, node, index)
+
+
+RULES: Mapping[str, Any] = {
+    "spread": Bodies.moved,
+    "permute": Bodies.moved,
+    "reshape": Bodies.moved,
+    "index": _index,
+    "sum": Bodies.reduced,
+    "max": Bodies.reduced,
+    "min": Bodies.reduced,
+    "deposit": Bodies.deposited,
+    "assign": Bodies.assigned,
+    "concatenate": Bodies.joined,
+    "stack": Bodies.joined,
+}
+
+
+def move_index(node: Node, index: Index, space: Shape) -> Index | None:
+    """The index of the operand of a move."""
+    return MOVES[node.primitive.name](index, node.operands[0].type.shape, node.outputs[0].type.shape, node.params, space)
+
+
+def window_shape(shape: Shape, layout: Any) -> Shape:
+    """The shape of `x[layout]` for a basic index."""
+    found, axis = [], 0
+    for part in basic_parts(layout, len(shape)):
+        if part is None:
+            found.append(1)
+            continue
+        if isinstance(part, slice):
+            found.append(len(range(*part.indices(shape[axis]))))
+        axis += 1
+    return tuple(found)
+
+
+def advanced_axis(layout: Any, rank: int) -> int:
+    """How many axes of `x[...]` come before those of its index arrays."""
+    parts = basic_parts(layout, rank)
+    advanced = [k for k, part in enumerate(parts) if not isinstance(part, slice) and part is not None]
+    if advanced[-1] - advanced[0] != len(advanced) - 1:
+        return 0
+    return advanced[0]
+
+
+def is_native(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of this dtype have instructions of their own."""
+    return dtype.name in LLVM
+
+
+def working_dtype(node: Node) -> str | None:
+    """The dtype in which the scalar code of a node is evaluated."""
+    out = node.outputs[0].type.dtype
+    if out.name in ("float64", "float32"):
+        return out.name
+    kinds = [type(a.value) if isinstance(a, Const) and type(a.value) in (int, float) else a.type.dtype for a in node.operands]
+    common = np.result_type(*kinds)
+    if out.kind == "b":
+        return common.name if common.name in LLVM else None
+    return out.name if node.primitive.name in ("add", "subtract", "multiply", "negative", "where", "cast") else None
+
+
+def own_cost(node: Node) -> int:
+    """About how many simple instructions a node takes for one entry."""
+    code = CODES.get(node.primitive.name, "")
+    cost = 1
+    for word in ("sqrt", "/"):
+        cost += 3 * (word in code)
+    return cost + 20 * any(word in code for word in LIBRARY)
+
+
+__all__ = ["is_constant"]

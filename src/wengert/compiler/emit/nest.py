@@ -1,0 +1,172 @@
+"""One nest as one function."""
+
+from __future__ import annotations
+
+from wengert.compiler.emit.order import order_loops
+from wengert.compiler.emit.totals import BLOCK, Total
+from wengert.compiler.loops import LoopNest, Op, Place, Shape
+from wengert.compiler.scalar import MEMORY, Scalars, Value, literal
+from wengert.compiler.vector_math import VectorMath
+
+
+class NestWriter:
+    """Writes `void @name(ptr %b0, ptr %b1, ...)`, with a pointer for each buffer of the nest.
+
+    Totals along the innermost loops are kept in registers, over blocks; all others are added up in memory.
+    """
+
+    def __init__(self, nest: LoopNest, name: str, math: VectorMath) -> None:
+        self.nest, self.name = nest, name
+        self.lines: list[str] = []
+        self.scalars = Scalars(self.lines, math.call)
+        self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
+        self.loops = order_loops(nest)
+        self.letters: list[str] = []
+        self.block = "entry"
+        self.count = 0
+        n = len(self.loops.lengths)
+        self.totals = [Total(self, k, r, self.loops.letters(r.letters), n) for k, r in enumerate(nest.reductions)]
+
+    def function(self) -> str:
+        """The text."""
+        header = ", ".join(f"ptr noalias nocapture align 8 {p}" for p in self.pointers.values())
+        self.lines += [f"define internal void @{self.name}({header}) #0 {{", "entry:"]
+        for total in self.totals:
+            total.declare()
+        for total in self.totals:
+            total.clear()
+        self.depth(0)
+        self.lines += ["  ret void", "}"]
+        return "\n".join(self.lines)
+
+    # --- loops ------------------------------------------------------------------------------------------------------
+
+    def depth(self, d: int) -> None:
+        """The loops from number `d` on."""
+        lengths = self.loops.lengths
+        for total in self.totals:
+            if total.depth == d:
+                total.start()
+        if d == len(lengths):
+            self.body()
+        elif d == len(lengths) - 1:
+            self.innermost(lengths[d])
+        else:
+            letter, label = self.open_loop("0")
+            self.letters.append(letter)
+            self.depth(d + 1)
+            self.letters.pop()
+            self.close_loop(letter, str(lengths[d]), label)
+        for total in self.totals:
+            if total.depth == d:
+                total.finish()
+
+    def open_loop(self, start: str) -> tuple[str, str]:
+        """Begin a loop; its letter and its label."""
+        label = self.fresh("loop")
+        letter = f"%i_{label}"
+        self.lines += [f"  br label %{label}", f"{label}:"]
+        self.lines.append(f"  {letter} = phi i64 [{start}, %{self.block}], [{letter}_next, %{label}_end]")
+        self.block = label
+        return letter, label
+
+    def close_loop(self, letter: str, stop: str, label: str) -> None:
+        """Go round again while the letter is below `stop`."""
+        self.lines += [f"  br label %{label}_end", f"{label}_end:"]
+        self.lines.append(f"  {letter}_next = add nuw nsw i64 {letter}, 1")
+        self.lines.append(f"  {letter}_more = icmp slt i64 {letter}_next, {stop}")
+        self.lines.append(f"  br i1 {letter}_more, label %{label}, label %{label}_exit, !llvm.loop !0")
+        self.lines.append(f"{label}_exit:")
+        self.block = f"{label}_exit"
+
+    def innermost(self, n: int) -> None:
+        """The last loop, in blocks where totals run along it."""
+        running = [total for total in self.totals if total.is_running]
+        if not running or n <= BLOCK:
+            self.run("0", str(n), running)
+            return
+        outer, label = self.open_loop("0")
+        start = self.scalars.new(f"mul nuw nsw i64 {outer}, {BLOCK}")
+        last = self.scalars.new(f"add nuw nsw i64 {start}, {BLOCK}")
+        short = self.scalars.new(f"icmp slt i64 {last}, {n}")
+        stop = self.scalars.new(f"select i1 {short}, i64 {last}, i64 {n}")
+        self.run(start, stop, running)
+        self.close_loop(outer, str(-(-n // BLOCK)), label)
+
+    def run(self, start: str, stop: str, running: list[Total]) -> None:
+        """The innermost loop from `start` to `stop`, with a register for each running total."""
+        before = self.block
+        letter, label = self.open_loop(start)
+        for total in running:
+            total.enter(before, label)
+        self.letters.append(letter)
+        self.body()
+        self.letters.pop()
+        self.close_loop(letter, stop, label)
+        for total in running:
+            total.leave()
+
+    def fresh(self, stem: str) -> str:
+        """A new label."""
+        self.count += 1
+        return f"{stem}{self.count}"
+
+    # --- memory -----------------------------------------------------------------------------------------------------
+
+    def address(self, place: Place, gathers: list[Value] = []) -> str:  # noqa: B006 - never written to
+        """Where a place is, at the present letters."""
+        index = str(place.offset)
+        terms = [(letter, s) for letter, s in zip(self.letters, self.loops.strides(place), strict=False) if s]
+        terms += [(self.scalars.convert(v, "int64"), s) for v, s in zip(gathers, place.steps, strict=True)]
+        for letter, stride in terms:
+            product = letter if stride == 1 else self.scalars.new(f"mul nsw i64 {letter}, {stride}")
+            index = product if index == "0" else self.scalars.new(f"add nsw i64 {product}, {index}")
+        kind = MEMORY[place.buffer.dtype.name]
+        return self.scalars.new(f"getelementptr inbounds {kind}, ptr {self.pointers[place.buffer]}, i64 {index}")
+
+    def read(self, dtype: str, address: str) -> str:
+        """A scalar from memory; a bool takes a byte there."""
+        value = self.scalars.new(f"load {MEMORY[dtype]}, ptr {address}")
+        return self.scalars.new(f"trunc i8 {value} to i1") if dtype == "bool" else value
+
+    def write(self, value: str, dtype: str, address: str) -> None:
+        """A scalar goes to memory."""
+        if dtype == "bool":
+            value = self.scalars.new(f"zext i1 {value} to i8")
+        self.lines.append(f"  store {MEMORY[dtype]} {value}, ptr {address}")
+
+    # --- the body ---------------------------------------------------------------------------------------------------
+
+    def body(self) -> None:
+        """Ops in their order, then stores and totals that live in memory."""
+        values: list[Value] = []
+        for op in self.nest.ops:
+            values.append((self.op(op, values), op.dtype.name))
+        for store in self.nest.stores:
+            dtype = store.place.buffer.dtype.name
+            value = self.scalars.convert(values[store.op], dtype)
+            address = self.address(store.place, [values[g] for g in store.gathers])
+            if store.adds:
+                value = self.scalars.emit("a + b", [(self.read(dtype, address), dtype), (value, dtype)], dtype)[0]
+            self.write(value, dtype, address)
+        for total in self.totals:
+            total.take(self.scalars.convert(values[total.reduction.op], total.dtype))
+
+    def op(self, op: Op, values: list[Value]) -> str:
+        """The name of an op's result."""
+        name = op.dtype.name
+        if op.code == "load":
+            assert op.place is not None
+            return self.read(name, self.address(op.place, [values[p] for p in op.operands]))
+        if op.code == "number":
+            return literal(op.literal, name)
+        working, _, code = op.code.partition(":")
+        return self.scalars.convert(self.scalars.emit(code, [values[p] for p in op.operands], working), name)
+
+
+def write_nest(nest: LoopNest, name: str, math: VectorMath) -> str:
+    """The text of one function."""
+    return NestWriter(nest, name, math).function()
+
+
+__all__ = ["NestWriter", "Shape", "write_nest"]

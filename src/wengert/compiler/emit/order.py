@@ -1,0 +1,73 @@
+"""In which order the loops of a nest run, and which neighbours are one loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wengert.compiler.loops import LoopNest, Place, Shape
+
+
+@dataclass(frozen=True)
+class Loops:
+    """The loops of a nest from the outermost to the innermost: for each its length, and the letters of the nest that it runs."""
+
+    lengths: Shape
+    last: tuple[int, ...]  # the letter that counts single steps of the loop
+
+    def strides(self, place: Place) -> Shape:
+        """How far a step of each loop moves in a buffer."""
+        return tuple([place.strides[k] for k in self.last])
+
+    def letters(self, letters: tuple[int, ...]) -> tuple[int, ...]:
+        """The loops that run these letters."""
+        return tuple([j for j, k in enumerate(self.last) if k in letters])
+
+
+def places_of(nest: LoopNest) -> list[Place]:
+    """Every place that the nest touches."""
+    found = [op.place for op in nest.ops if op.place is not None]
+    return [*found, *[s.place for s in nest.stores], *[r.place for r in nest.reductions]]
+
+
+def order_loops(nest: LoopNest) -> Loops:
+    """The loops of a nest.
+
+    The innermost is the one along which most accesses are to neighbours; the others keep their order, reduced ones last.
+    Letters of length 1 are no loops, and two neighbours that every access walks as one are one.
+    """
+    letters = [k for k, n in enumerate(nest.space) if n > 1]
+    if len(letters) > 1:
+        inner = max(letters, key=lambda k: (_neighbours(nest, k), k))
+        letters = [*[k for k in letters if k != inner], inner]
+    return _collapse(nest, letters)
+
+
+def _neighbours(nest: LoopNest, k: int) -> float:
+    """How good a letter is as the innermost: neighbours are read and written at once, anything else one by one."""
+    score = 0.0
+    for place in places_of(nest):
+        stride = place.strides[k]
+        score += 1.0 if stride == 1 else 0.0 if stride == 0 else -1.0
+    return score if nest.space[k] >= 4 else score - 100
+
+
+def _collapse(nest: LoopNest, letters: list[int]) -> Loops:
+    places = places_of(nest)
+    lengths: list[int] = []
+    last: list[int] = []
+    for k in letters:
+        n = nest.space[k]
+        if last and _is_one(nest, places, last[-1], k, n):
+            lengths[-1] *= n
+            last[-1] = k
+        else:
+            lengths.append(n)
+            last.append(k)
+    return Loops(tuple(lengths), tuple(last))
+
+
+def _is_one(nest: LoopNest, places: list[Place], outer: int, inner: int, n: int) -> bool:
+    """Whether every access and every reduction walks two letters as one."""
+    if any((outer in r.letters) != (inner in r.letters) for r in nest.reductions):
+        return False
+    return all(place.strides[outer] == place.strides[inner] * n for place in places)
