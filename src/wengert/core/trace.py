@@ -124,6 +124,11 @@ def peek(question: Callable[..., Any], *values: Any) -> Any:
     return lowest(question(*map(_guarded, values)))
 
 
+def is_guarded(value: Any) -> bool:
+    """Whether a program is being recorded that would depend on a `peek` at `value`."""
+    return isinstance(_guarded(value), Tracer)
+
+
 def _guarded(value: Any) -> Any:
     """The value as the nearest trace with guards sees it; the plain value where there is none."""
     while isinstance(value, Tracer) and not value.watcher.is_guarded:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, peek
 from wengert.errors import BatchError, page
 from wengert.primitives.align import as_operand, common_dtype, contains_tracer
 from wengert.primitives.creation import full as traced_full
@@ -44,7 +44,7 @@ require = _or_numpy(np.require, _without_copy)
 
 
 def _finite(a: Any) -> Any:
-    if not np.all(np.isfinite(lowest(a))):
+    if not peek(lambda value: np.all(np.isfinite(value)), a):
         msg = "array must not contain infs or NaNs"
         raise ValueError(msg)
     return a
@@ -63,7 +63,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, **kwa
         start, stop = 0, start
     if not contains_tracer([start, stop, step]):
         return np.arange(start, stop, step, dtype, **kwargs)
-    counts = np.unique(np.ceil((lowest(stop) - lowest(start)) / lowest(step)))
+    counts = np.unique(peek(lambda a, b, h: np.ceil((b - a) / h), start, stop, step))
     if counts.size != 1:
         raise BatchError(
             page(

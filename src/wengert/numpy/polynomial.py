@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.trace import lowest
+from wengert.core.trace import peek
 from wengert.primitives.align import as_operand, contains_tracer
 from wengert.primitives.polynomials import basis_values, coefficients, polydiv, series_value
 from wengert.primitives.products import convolve, dot
@@ -137,8 +137,8 @@ def _module(family: str, word: str) -> _Family:
 
 def _trimmed(c: Any) -> Any:
     """Without zeros at the end; in a batch all are kept."""
-    value = lowest(c)
-    found = np.flatnonzero(value) if value.shape == tuple(c.shape) else [len(c) - 1]
+    is_other = peek(lambda value: value != 0, c)
+    found = np.flatnonzero(is_other) if is_other.shape == tuple(c.shape) else [len(c) - 1]
     return c[: int(found[-1]) + 1] if len(found) else c[:1]
 
 

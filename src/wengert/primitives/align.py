@@ -19,6 +19,7 @@ from wengert.primitives.structure import cast, reshape, spread
 
 NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
 
+DIRECT: set[type] = {Array}  # kinds of tracers that have the shape, the dtype and the promotion of their values
 _ARRAYS = (Tracer, np.ndarray, np.generic)
 _OPERANDS = (Tracer, int, float, complex, np.ndarray, np.generic)
 _REAL = (int, float)
@@ -30,16 +31,16 @@ def align_elementwise(operands: tuple[Any, ...]) -> tuple[Any, ...]:
     """Spread and cast the traced operands to the common shape and dtype."""
     if len(operands) == 2:  # the usual cases first: a small operation costs no more than this
         a, b = operands
-        if type(a) is Array:
+        if type(a) in DIRECT:
             x = a.value
-            if type(b) is Array:
+            if type(b) in DIRECT:
                 b = b.value
             if type(b) in _REAL:
                 if x.dtype.kind in "fc":
                     return operands
             elif isinstance(b, _ARRAYS) and x.shape == b.shape and x.dtype is b.dtype:
                 return operands
-        elif type(b) is Array:
+        elif type(b) in DIRECT:
             y = b.value
             if type(a) in _REAL:
                 if y.dtype.kind in "fc":

@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, beneath
 from wengert.primitives.align import as_operand
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.index import get_item
@@ -94,7 +94,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         xp = concatenate((xp[-1:] - period, xp, xp[:1] + period))
         fp = concatenate((fp[-1:], fp, fp[:1]))
         left = right = None
-    if lowest(xp).shape[-1:] != lowest(fp).shape[-1:]:
+    if beneath(xp).shape[-1:] != beneath(fp).shape[-1:]:
         msg = "fp and xp are not of the same length."
         raise ValueError(msg)
     y = interpolation(x, xp, fp)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.trace import Tracer, constant_like, lowest
+from wengert.core.trace import Tracer, constant_like, peek
 from wengert.primitives.align import as_operand, common_dtype
 from wengert.primitives.joining import concatenate
 from wengert.primitives.shaping import to_dtype
@@ -106,12 +106,12 @@ def logspace(
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Equal ratios from `start` to `stop`."""
     start, stop = np.broadcast_arrays(as_operand(start) * np.float64(1), as_operand(stop) * np.float64(1))
-    if np.any(lowest(start) == 0) or np.any(lowest(stop) == 0):
+    if peek(lambda a, b: np.any(a == 0) | np.any(b == 0), start, stop):
         msg = "Geometric sequence cannot include zero"
         raise ValueError(msg)
     sign = np.sign(start)
     start, ratio = start / sign, stop / sign
-    if start.dtype.kind != "c" and np.any(lowest(ratio) < 0):
+    if start.dtype.kind != "c" and peek(lambda value: np.any(value < 0), ratio):
         start, ratio = to_dtype(start, complex), to_dtype(ratio, complex)
     y = np.power(10.0, np.linspace(np.log10(start), np.log10(ratio), num, endpoint))
     if num > 0:

@@ -12,7 +12,7 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
-from wengert.core.trace import lowest
+from wengert.core.trace import lowest, peek
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.families import discrete, smooth, transpose_expression
@@ -253,7 +253,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Any, Any, Any, An
     residual = rhs - a @ x
     squares = real(residual) ** 2 + imag(residual) ** 2 if residual.dtype.kind == "c" else residual**2
     squares = sum_(squares, axis=(-2,), keepdims=False)
-    if a.shape[0] <= a.shape[1] or np.any(lowest(rank) != a.shape[1]):
+    if a.shape[0] <= a.shape[1] or peek(lambda found: np.any(found != a.shape[1]), rank):
         squares = squares[:0]
     return (x[:, 0] if b.ndim == 1 else x), squares, rank, np.linalg.svdvals(a)
 

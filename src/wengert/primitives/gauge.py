@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, peek
 from wengert.errors import DegenerateError, page
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix, strong_matmul
@@ -132,8 +132,7 @@ def reciprocal_gaps(w: Any, same: Any) -> Any:
 
 def has_clusters(same: Any) -> bool:
     """Whether any values are equal; where none are, everything about clusters may be left out."""
-    plain = lowest(same)
-    return bool(np.count_nonzero(plain) > plain.size // max(plain.shape[-1], 1))
+    return bool(peek(lambda value: np.sum(value != 0) > value.size // max(value.shape[-1], 1), same))
 
 
 def _rotation(change: Any, same: Any) -> Any:
@@ -179,7 +178,7 @@ def keeps_vectors(change: Any, same: Any, values: Any) -> Any:
 
 def zeros_stay(x: Any, change: Any, null: Any, values: Any, *, rectangular: bool) -> Any:
     """`x`, provided that `change`, in the basis of the vectors, leaves singular values that are zero where they are."""
-    if not np.any(lowest(null)):
+    if not peek(np.any, null):
         return x
     if rectangular:  # the complement moves zeros as well: nothing is known of it here
         return without_gauge(x, null * largest(change), 0.5 * largest(change), null, values, what="second")

@@ -13,7 +13,7 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, beneath, lowest, peek
 from wengert.primitives.align import as_array
 from wengert.primitives.families import discrete, linear
 from wengert.primitives.index import ARRAY, deposit, index
@@ -30,8 +30,7 @@ from wengert.primitives.structure import reshape
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     """How often each number occurs in `x`, or how much its occurrences weigh together."""
     x = as_array(x)
-    highest = lowest(x).max(initial=-1)
-    if isinstance(x, Tracer) and highest < minlength and lowest(x).min(initial=0) >= 0:
+    if isinstance(x, Tracer) and peek(lambda value: np.all((value >= 0) & (value < minlength)), x):
         n = minlength  # under `vmap` too: the members agree on the length
     else:
         n = len(np.bincount(concrete(x, "np.bincount"), minlength=minlength))
@@ -154,15 +153,17 @@ def _edges(a: Any, bins: Any, range: Any, weights: Any) -> tuple[Any, int]:
     """The edges, as moving as the entries that they are laid between, and the number of equal bins; 0 for given edges."""
     if not isinstance(bins, str) and np.ndim(bins):
         edges = as_array(bins)
-        np.histogram_bin_edges(np.zeros(0), lowest(edges) if len(edges.shape) == lowest(edges).ndim else 1)
+        is_shared = len(edges.shape) == beneath(edges).ndim
+        if is_shared and (len(edges.shape) != 1 or not peek(lambda e: np.all(e[:-1] <= e[1:]), edges)):
+            np.histogram_bin_edges(np.zeros(0), lowest(edges))  # raises NumPy's errors
         return edges, 0
     n = _number_of_bins(a, bins, range, weights)
     if range is not None or not isinstance(a, Tracer) or a.dtype.kind not in "fc" or not _size(a):
         values = concrete(a, "the range of np.histogram") if range is None else np.zeros(0, a.dtype)
         return np.histogram_bin_edges(values, n, range), n
     first, last = amin(a), amax(a)
-    ends: Any = (lowest(first), lowest(last))
-    if not np.all(np.isfinite(ends)):
+    if not peek(lambda a, b: np.all(np.isfinite(a) & np.isfinite(b)), first, last):
+        ends: Any = (lowest(first), lowest(last))
         msg = f"autodetected range of [{ends[0]}, {ends[1]}] is not finite"
         raise ValueError(msg)
     is_one = first == last

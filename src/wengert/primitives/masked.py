@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, beneath, peek
 from wengert.errors import BatchError, page
 
 _REDUCTIONS = (np.sum, np.mean, np.prod, np.any, np.all, np.std, np.var)
@@ -21,7 +21,7 @@ _REDUCTIONS = (np.sum, np.mean, np.prod, np.any, np.all, np.std, np.var)
 
 def is_batch_of(x: Any, kinds: str) -> bool:
     """Whether `x` is traced, of a dtype of these kinds, and different for each member of a batch."""
-    return isinstance(x, Tracer) and x.dtype.kind in kinds and lowest(x).ndim != len(x.shape)
+    return isinstance(x, Tracer) and x.dtype.kind in kinds and beneath(x).ndim != len(x.shape)
 
 
 def refuse(what: str) -> NoReturn:
@@ -57,7 +57,7 @@ class Masked(NDArrayOperatorsMixin):
     def full(self, x: Any) -> Any:
         """An operand that goes with every entry: a number, a row, or what the same mask chooses from an array."""
         if isinstance(x, Masked):
-            if x.mask is not self.mask and not np.array_equal(lowest(x.mask), lowest(self.mask)):
+            if x.mask is not self.mask and not peek(np.array_equal, x.mask, self.mask):
                 refuse("putting together what two masks choose")
             return x.values
         if np.ndim(x) > len(self.values.shape) - len(self.mask.shape):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import FRONT, implements, member
-from wengert.core.trace import lowest
+from wengert.core.trace import beneath
 from wengert.errors import UnsupportedFunctionError
 from wengert.primitives.align import as_array
 from wengert.primitives.index import adopt, as_view, hand_over, replace, set_item
@@ -165,7 +165,7 @@ def set_shape(self: Any, shape: Any) -> None:
     """`x.shape = shape`: from now on `x` is a reshaped view of what it was, for its own views and its base."""
     old = duplicate(self)
     new = reshape_to(old, shape)
-    if not np.may_share_memory(lowest(new), lowest(old)) and size_of(self):
+    if not np.may_share_memory(beneath(new), beneath(old)) and size_of(self):
         msg = "incompatible shape for in-place modification: use `reshape`, which may copy"
         raise AttributeError(msg)
     hand_over(self, old)
@@ -208,7 +208,7 @@ def _set_imag(self: Any, value: Any) -> None:
 
 
 def _strides(self: Any) -> tuple[int, ...]:
-    strides = lowest(self).strides
+    strides = beneath(self).strides
     return tuple(strides[len(strides) - len(self.shape) :])  # without those of batches
 
 
@@ -225,7 +225,7 @@ for _name, _get, _set in (
     ("itemsize", lambda self: self.dtype.itemsize, None),
     ("nbytes", lambda self: size_of(self) * self.dtype.itemsize, None),
     ("strides", _strides, None),
-    ("flags", lambda self: lowest(self)[...].flags, None),  # of a view: the memory of inputs stays writeable
+    ("flags", lambda self: beneath(self)[...].flags, None),  # of a view: the memory of inputs stays writeable
     ("base", _base, None),
     ("device", lambda self: "cpu", None),
 ):
@@ -274,7 +274,7 @@ def view(self: Any, dtype: Any = None, type: Any = None) -> Any:
     take, put = (_as_pairs, _from_pairs) if kind.kind == "f" else (_from_pairs, _as_pairs)
     if {kind.char, self.dtype.char} not in ({"f", "F"}, {"d", "D"}, {"g", "G"}):
         return self._plain("array").view(kind)
-    lowest(self).view(kind)  # raises NumPy's errors of layout
+    beneath(self).view(kind)  # raises NumPy's errors of layout
     return as_view(take(self), self, take, lambda base, new: put(new))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.trace import lowest
+from wengert.core.trace import peek
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.cumulative import cumprod, cumsum
 from wengert.primitives.reductions import (
@@ -125,7 +125,7 @@ def nanmean(
     count = _present(arr, mask, axis, keepdims, where)
     dtype = out.dtype if dtype is None and out is not None else dtype
     result = _over(total(arr, axis, dtype, None, keepdims, where=where), count)
-    if np.any(lowest(count) == 0):
+    if peek(lambda n: np.any(n == 0), count):
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     return into(out, result)
 
@@ -149,7 +149,7 @@ def nanvar(
     top = total(square, axis, dtype, None, keepdims, where=where)
     free = _present(arr, mask, axis, keepdims, where) - ddof
     result = _over(top, free)
-    if np.any(lowest(free) <= 0):
+    if peek(lambda n: np.any(n <= 0), free):
         warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=2)
         result = np.where(free <= 0, np.asarray(np.nan, result.dtype), result)
     return into(out, result)

@@ -15,7 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from wengert.core.array import Array, implements
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import lowest
+from wengert.core.trace import lowest, peek
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.index import ARRAY, assign, index, replace
@@ -31,8 +31,8 @@ def positions_along(indices: Any, shape: Sequence[int], axis: int) -> Any:
     along the others.
     """
     n = shape[axis]
-    plain = lowest(indices)
-    if plain.size and (plain.min() < -n or plain.max() >= n):
+    if peek(lambda value: np.any((value < -n) | (value >= n)), indices):
+        plain = lowest(indices)
         wrong = plain.min() if plain.min() < -n else plain.max()
         msg = f"index {wrong} is out of bounds for axis {axis} with size {n}"
         raise IndexError(msg)

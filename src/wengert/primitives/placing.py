@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import Array, implements
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, peek
 from wengert.primitives import arithmetic
 from wengert.primitives.align import as_array, as_operand, common_dtype
 from wengert.primitives.index import replace, set_item
@@ -44,7 +44,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     a = as_operand(a)
     options = [as_operand(c) for c in choices]
     n = len(options)
-    if mode == "raise" and (np.any(lowest(a) < 0) or np.any(lowest(a) >= n)):
+    if mode == "raise" and peek(lambda value: np.any((value < 0) | (value >= n)), a):
         msg = "invalid entry in choice array"
         raise ValueError(msg)
     a = a % n if mode == "wrap" else np.clip(a, 0, n - 1) if mode == "clip" else a
@@ -131,8 +131,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """`a.flat[ind] = v`, taken in order and over again."""
     places = np.ravel(as_array(ind))
-    n, value = size_of(a), lowest(places)
-    if mode == "raise" and value.size and (value.min() < -n or value.max() >= n):
+    n = size_of(a)
+    if mode == "raise" and peek(lambda value: np.any((value < -n) | (value >= n)), places):
         msg = f"index is out of bounds for array of size {n}"
         raise IndexError(msg)
     places = np.clip(places, 0, n - 1) if mode == "clip" else places % max(n, 1)

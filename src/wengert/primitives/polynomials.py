@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.trace import lowest
+from wengert.core.trace import peek
 from wengert.primitives.align import as_operand
 from wengert.primitives.joining import build_array, concatenate
 from wengert.primitives.products import convolve
@@ -74,7 +74,7 @@ def polyfit(
     left = left / length
     c, residuals, rank, s = np.linalg.lstsq(left, right, rcond)
     c = np.transpose(np.transpose(c) / length)
-    if np.any(lowest(rank) != n_terms) and not full:
+    if not full and peek(lambda found: np.any(found != n_terms), rank):
         warnings.warn("Polyfit may be poorly conditioned", np.exceptions.RankWarning, stacklevel=3)
     if full:
         return c, residuals, rank, s, rcond
@@ -153,8 +153,8 @@ def polymul(a1: Any, a2: Any) -> Any:
 
 def counts(p: Any, is_zero: Callable[[Any], Any] = lambda value: value == 0) -> Any:
     """Positions of the coefficients that are not zero; of a batch, those that are not zero in some member."""
-    value = lowest(p)
-    return np.flatnonzero(~is_zero(value).reshape(-1, value.shape[-1]).all(0))
+    zeros = peek(is_zero, p)
+    return np.flatnonzero(~zeros.reshape(-1, zeros.shape[-1]).all(0))
 
 
 def _without_leading_zeros(p: Any) -> Any:
@@ -192,8 +192,7 @@ def poly(seq_of_zeros: Any) -> Any:
     result = np.ones_like(roots, shape=(1,))
     for k in range(roots.shape[0]):
         result = convolve(result, concatenate([np.ones((1,), roots.dtype), -roots[k : k + 1]]))
-    values = lowest(roots)
-    if roots.dtype.kind == "c" and np.all(np.sort(values) == np.sort(values.conjugate())):
+    if roots.dtype.kind == "c" and peek(lambda z: np.all(np.sort(z) == np.sort(np.conjugate(z))), roots):
         result = np.real(result)
     return result
 

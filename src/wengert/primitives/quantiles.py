@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, peek
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, smooth
@@ -244,8 +244,7 @@ def _probability(q: Any, hundred: int) -> Any:
     if hundred == 1:
         return q
     q = q / hundred if type(q) in (int, float) else np.true_divide(q, hundred)
-    plain = np.asarray(lowest(q))
-    if plain.size and not (plain.min() >= 0 and plain.max() <= 1):
+    if not peek(lambda value: np.all((value >= 0) & (value <= 1)), q):
         msg = "Percentiles must be in the range [0, 100]"
         raise ValueError(msg)
     return q

@@ -6,6 +6,7 @@ Where the answer has a shape of its own, a batch is asked member by member.  Whe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, beneath, lowest, peek
 from wengert.errors import UnsupportedFunctionError
 from wengert.primitives.align import NOT_GIVEN, as_array, as_operand, equalize_ranks
 from wengert.primitives.families import discrete
@@ -183,7 +184,9 @@ for _function in (np.diag_indices_from, np.tril_indices_from, np.triu_indices_fr
 def unravel_index(indices: Any, shape: Any, order: Any = "C") -> tuple[Any, ...]:
     """The place on each axis of a position in the array laid end to end."""
     lengths = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    np.unravel_index(lowest(indices), lengths, order)  # raises NumPy's errors
+    size = math.prod(lengths)
+    if peek(lambda value: np.any((value < 0) | (value >= size)), indices):
+        np.unravel_index(lowest(indices), lengths, order)  # raises NumPy's errors
     places = []
     for n in lengths[::-1] if order == "C" else lengths:
         places.append(indices % n)
@@ -198,7 +201,8 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     modes = mode if isinstance(mode, tuple) else (mode,) * len(lengths)
     indices = tuple(multi_index)
     for index, n, how in zip(indices, lengths, modes, strict=True):
-        np.ravel_multi_index((lowest(index),), (n,), how)  # raises NumPy's errors
+        if how == "raise" and peek(lambda value, n=n: np.any((value < 0) | (value >= n)), index):
+            np.ravel_multi_index((lowest(index),), (n,), how)  # raises NumPy's errors
     total: Any = 0
     stride = 1
     columns = list(zip(indices, lengths, modes, strict=True))
@@ -273,7 +277,7 @@ implements(np.einsum_path)(_of_dtypes(np.einsum_path, _without_memory))
 @implements(np.min_scalar_type)
 def min_scalar_type(a: Any, /) -> Any:
     """The smallest dtype that holds a number; that of an array is its own."""
-    return a.dtype if a.shape or lowest(a).ndim else np.min_scalar_type(lowest(a))
+    return a.dtype if a.shape or beneath(a).ndim else np.min_scalar_type(lowest(a))
 
 
 def _owner(x: Any) -> Any:
@@ -286,7 +290,7 @@ def _sharing(function: Callable[..., Any]) -> Callable[..., Any]:
     """Traced arrays share memory if one is a view of the other, or both of a third; with plain arrays they never do."""
 
     def front(a: Any, b: Any, /, *args: Any, **kwargs: Any) -> bool:
-        return _owner(a) is _owner(b) and bool(function(lowest(a), lowest(b), *args, **kwargs))
+        return _owner(a) is _owner(b) and bool(function(beneath(a), beneath(b), *args, **kwargs))
 
     return front
 
@@ -300,7 +304,7 @@ implements(np.shares_memory)(_sharing(np.shares_memory))
 
 def _shown(function: Callable[..., Any]) -> Callable[..., Any]:
     def front(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(lowest, args), **{key: lowest(x) for key, x in kwargs.items()})
+        return function(*map(beneath, args), **{key: beneath(x) for key, x in kwargs.items()})
 
     return front
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from wengert.core.array import Array, implements
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, lowest, peek
 from wengert.errors import BatchError, page
 from wengert.primitives.align import as_operand
 from wengert.primitives.index import ARRAY, as_view, index, selection
@@ -214,7 +214,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """The smallest block that holds all non-zero entries."""
     rank = len(filt.shape)
     axes = range(rank) if axis is None else normalize_axis_tuple(axis, rank)
-    members = lowest(filt).reshape(-1, *filt.shape)
+    members = peek(lambda value: value != 0, filt).reshape(-1, *filt.shape)
     blocks = {_block(value, trim.lower(), axes) for value in members}
     if len(blocks) > 1:
         concrete(filt, "np.trim_zeros")  # raises, with advice

@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from wengert.core.array import implements
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, bind, lowest
+from wengert.core.trace import Tracer, bind, is_guarded, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.cumulative import accumulating_dtype, backwards, behind, running_product
 from wengert.primitives.elementwise import scaled
@@ -128,7 +128,7 @@ def cases(**params: Any) -> Callable[..., Any]:
 def share_of_ties(y: Any, x: Any, axis: tuple[int, ...]) -> Any:
     """Entries that tie for the extreme share it equally; where it is NaN, the NaN entries do."""
     hit = np.equal(x, y)
-    if has_nan(lowest(y)):
+    if is_guarded(y) or has_nan(lowest(y)):
         hit = np.logical_or(hit, np.logical_and(np.isnan(x), np.isnan(y)))
     share = hit / sum_(hit, axis=axis, keepdims=True, dtype=np.dtype(int))
     wanted = np.finfo(x.dtype).dtype

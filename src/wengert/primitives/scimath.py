@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.trace import lowest
+from wengert.core.trace import peek
 from wengert.primitives.align import as_operand
 from wengert.primitives.shaping import to_dtype
 
@@ -25,7 +25,7 @@ def _extended(name: str, function: Any, is_outside: Callable[[Any], Any]) -> Cal
 def _complex_if(x: Any, is_outside: Callable[[Any], Any]) -> Any:
     x = as_operand(x)
     x = x if hasattr(x, "dtype") else np.asarray(x)
-    if x.dtype.kind == "c" or not np.any(is_outside(lowest(x))):
+    if x.dtype.kind == "c" or not peek(lambda value: np.any(is_outside(value)), x):
         return x
     return to_dtype(x, np.result_type(x.dtype, np.complex64))
 
@@ -58,6 +58,6 @@ def power(x: Any, p: Any) -> Any:
     """`x ** p`, complex for a negative base."""
     p = as_operand(p)
     p = p if hasattr(p, "dtype") else np.asarray(p)
-    if p.dtype.kind in "iu" and np.any(lowest(p) < 0):
+    if p.dtype.kind in "iu" and peek(lambda value: np.any(value < 0), p):
         p = to_dtype(p, float)
     return np.power(_complex_if(x, _is_negative), p)

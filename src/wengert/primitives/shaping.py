@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from wengert.core.array import Array, implements
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, beneath
 from wengert.primitives.align import as_operand
 from wengert.primitives.families import discrete
 from wengert.primitives.index import ARRAY, as_view, get_item, index, set_item
@@ -33,7 +33,7 @@ def viewed(x: Any, take: Callable[[Any], Any], put: Callable[[Any, Any], Any]) -
     result = take(x)
     if not isinstance(result, Array) or not isinstance(x, Array) or not result.shape:
         return result
-    return as_view(result, x, take, put) if np.may_share_memory(lowest(result), lowest(x)) else result
+    return as_view(result, x, take, put) if np.may_share_memory(beneath(result), beneath(x)) else result
 
 
 def read_only(base: Any, new: Any) -> NoReturn:
@@ -121,7 +121,7 @@ def reshape_to(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = N
     if shape == tuple(a.shape):
         return duplicate(a) if copy else a
     result = viewed(a, lambda x: reshape(x, shape=shape), lambda base, new: reshape(new, shape=tuple(base.shape)))
-    if copy is False and not np.may_share_memory(lowest(result), lowest(a)):
+    if copy is False and not np.may_share_memory(beneath(result), beneath(a)):
         msg = "Unable to avoid creating a copy while reshaping."
         raise ValueError(msg)
     return duplicate(result) if copy else result
@@ -129,7 +129,7 @@ def reshape_to(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = N
 
 def is_fortran(a: Any) -> bool:
     """Whether the value lies in memory column by column, and not row by row."""
-    value = lowest(a)
+    value = beneath(a)
     flags = value[(0,) * (value.ndim - len(a.shape))].flags if value.size else value.flags  # of one member of a batch
     return bool(flags.f_contiguous and not flags.c_contiguous)
 

@@ -14,7 +14,7 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
 from wengert.core.record import is_absent
-from wengert.core.trace import lowest
+from wengert.core.trace import peek
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.factorizations import free_columns
 from wengert.primitives.families import discrete, smooth
@@ -110,7 +110,7 @@ class _Basis:
     def hold(self, x: Any, a: Any) -> Any:
         """`x`, provided that the matrix is not differentiated once more along a direction that splits a cluster."""
         rectangular = a.shape[-2] != a.shape[-1]
-        if not has_clusters(self.same) and not np.any(lowest(self.null)):
+        if not has_clusters(self.same) and not peek(np.any, self.null):
             return x
         return still(x, a, self.u, self.v, self.same, self.both_null, row(self.s), rectangular=rectangular)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.trace import bind, lowest
+from wengert.core.trace import bind, peek
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.families import linear, smooth
 from wengert.primitives.pattern import one_to_one
@@ -172,7 +172,7 @@ def average(
     else:
         dtype = np.result_type(a.dtype, w.dtype)
     scale = np.sum(w, axis, dtype, keepdims=keepdims)
-    if np.any(lowest(scale) == 0.0):
+    if peek(lambda value: np.any(value == 0.0), scale):
         msg = "Weights sum to zero, can't be normalized"
         raise ZeroDivisionError(msg)
     result = np.sum(to_dtype(np.multiply(to_dtype(a, dtype), w), dtype), axis, keepdims=keepdims) / scale
@@ -211,15 +211,14 @@ def _variables(m: Any, name: str, rowvar: bool, dtype: Any) -> Any:
 
 def _sample_weights(weights: Any, name: str, n: int) -> Any:
     weights = to_dtype(as_array(weights), float)
-    plain = lowest(weights)
-    if name == "fweights" and not np.all(plain == np.around(plain)):
+    if name == "fweights" and not peek(lambda value: np.all(value == np.around(value)), weights):
         msg = "fweights must be integer"
         raise TypeError(msg)
     if len(weights.shape) > 1 or weights.shape[0] != n:
         problem = "cannot handle multidimensional" if len(weights.shape) > 1 else "incompatible numbers of samples and"
         msg = f"{problem} {name}"
         raise RuntimeError(msg)
-    if np.any(plain < 0):
+    if peek(lambda value: np.any(value < 0), weights):
         msg = f"{name} cannot be negative"
         raise ValueError(msg)
     return weights
@@ -248,7 +247,7 @@ def cov(
     w = f if a is None else a if f is None else f * a
     center, scale = average(x, 1, w, True)
     free = _free(x.shape[1], ddof, w, a, scale[0])
-    if lowest(free) <= 0 if np.ndim(lowest(free)) == 0 else np.any(lowest(free) <= 0):
+    if peek(lambda n: np.any(n <= 0), free):
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=2)
         free = np.where(free <= 0, 0.0, free)
     x = to_dtype(x - center[:, None], x.dtype)

@@ -21,6 +21,8 @@ def has_nan(value: Any) -> bool:
             return bool(np.isnan(flat).any())
         total = flat.dot(flat)
         return bool(total != total)
+    if isinstance(value, np.generic):
+        return bool(value != value)
     return bool(np.any(value != value))
 
 

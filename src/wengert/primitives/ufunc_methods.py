@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from wengert.core.array import FRONT, UFUNC_METHODS, Array
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, peek
 from wengert.errors import AssignmentError
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.cumulative import recurrence
@@ -360,7 +360,7 @@ def _in_rounds(ufunc: Any, flat: Any, found: Any, values: Sequence[Any]) -> Any:
     total = np.concatenate([flat, np.ones_like(flat, shape=(1,))])
     layers = [total]
     with np.errstate(all="ignore") if in_batch else nullcontext():
-        for r in range(int(np.max(lowest(rank), initial=-1)) + 1):
+        for r in range(int(peek(lambda value: np.max(value, initial=-1), rank)) + 1):
             due = rank == r
             places = np.where(due, found, n) if in_batch else found[due]
             chosen = values if in_batch else [v[due] for v in values]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import FRONT, UFUNC_METHODS, Array
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, beneath
 from wengert.errors import AssignmentError, UnsupportedFunctionError
 from wengert.primitives.align import as_operand
 from wengert.primitives.index import replace
@@ -98,7 +98,7 @@ def _chosen(result: Any, target: Any, where: Any) -> Any:
 
 def _write(ufunc: Any, target: Any, result: Any) -> Any:
     """Let `target`, an array, take the result; it is what the call returns."""
-    if isinstance(lowest(target), np.generic):
+    if isinstance(beneath(target), np.generic):
         msg = "return arrays must be of ArrayType"
         raise TypeError(msg)
     shape = tuple(target.shape)

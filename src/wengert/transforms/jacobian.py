@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, peek
 from wengert.errors import ArgumentError, HolomorphicError, page
 from wengert.primitives.structure import cast, move_axis, real, reshape
 from wengert.transforms.batch import batch_call
@@ -83,9 +83,7 @@ def require_holomorphic(linear: Linearization, function: Callable[..., Any]) -> 
     for y, p, q in zip(linear.values, straight, turned, strict=True):
         if not is_complex(y) or p is None or q is None:
             continue
-        p, q = np.asarray(lowest(p)), np.asarray(lowest(q))
-        scale = np.max(np.abs(p), initial=0) + np.max(np.abs(q), initial=0)
-        if np.any(np.abs(q - 1j * p) > np.sqrt(np.finfo(p.dtype).eps) * scale):
+        if peek(_is_turned_otherwise, p, q):
             raise HolomorphicError(
                 page(
                     f"{location_of(function)} is not complex-differentiable here, so one complex matrix is not its derivative.",
@@ -94,6 +92,12 @@ def require_holomorphic(linear: Linearization, function: Callable[..., Any]) -> 
                     "holomorphic",
                 )
             )
+
+
+def _is_turned_otherwise(p: Any, q: Any) -> Any:
+    """Whether `q` is not `i p`, up to rounding."""
+    scale = np.max(np.abs(p), initial=0) + np.max(np.abs(q), initial=0)
+    return np.any(np.abs(q - 1j * p) > np.sqrt(np.finfo(p.dtype).eps) * scale)
 
 
 def _random_direction(random: np.random.Generator, x: Any) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.array import Array
 from wengert.core.record import Record, walk_back, walk_forward
-from wengert.core.trace import Tracer
+from wengert.core.trace import Tracer, beneath
 from wengert.errors import NotDifferentiableError
 from wengert.primitives.structure import cast, real
 
@@ -97,7 +98,7 @@ class Linearization:
 def zeros_like(x: Any) -> Any:
     """Plain zeros of the shape and dtype of `x`, which may be traced; a scalar for a NumPy scalar."""
     out = np.zeros(tuple(x.shape), x.dtype)
-    return out[()] if isinstance(x, np.generic) else out
+    return out[()] if isinstance(x, np.generic) or isinstance(x, Array) and x.is_scalar else out
 
 
 def finish_all(derivatives: Sequence[Any], primals: Sequence[Any], given: Sequence[Any] = ()) -> list[Any]:
@@ -128,11 +129,24 @@ def finish(derivative: Any, x: Any) -> Any:
     if derivative.dtype != x.dtype:
         is_complex = derivative.dtype.kind == "c" and x.dtype.kind != "c"
         derivative = cast(real(derivative) if is_complex else derivative, dtype=x.dtype)
-    if isinstance(x, np.generic) and type(derivative) is np.ndarray:
-        return derivative[()]
-    if isinstance(x, np.ndarray) and isinstance(derivative, np.generic):
-        return np.asarray(derivative)
+    if derivative.shape == ():
+        return _as_number_or_array(derivative, x)
     return derivative
+
+
+def _as_number_or_array(derivative: Any, x: Any) -> Any:
+    """A derivative without axes as a number where the primal is one, and as an array where that is an array."""
+    if not isinstance(x, (np.ndarray, np.generic, Array)):
+        return derivative
+    is_number = x.is_scalar if isinstance(x, Array) else isinstance(x, np.generic)
+    return _as_kind(derivative, is_number) if isinstance(beneath(derivative), np.generic) != is_number else derivative
+
+
+def _as_kind(value: Any, is_number: bool) -> Any:
+    """A value without axes, as a number or as an array; whoever watches it goes on doing so."""
+    if isinstance(value, Tracer):
+        return type(value)(_as_kind(value.value, is_number), value.watcher, value.extra)
+    return np.asarray(value)[()] if is_number else np.asarray(value)
 
 
 def _n_elements(value: Any) -> int:

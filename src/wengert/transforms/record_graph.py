@@ -41,9 +41,11 @@ class Draft:
 
     __slots__ = ("location", "operands", "outputs", "params", "primitive")
 
-    def __init__(self, primitive: Any, operands: list[Any], params: Mapping[str, Any], outputs: list[Place]) -> None:
+    def __init__(
+        self, primitive: Any, operands: list[Any], params: Mapping[str, Any], outputs: list[Place], location: str = ""
+    ) -> None:
         self.primitive, self.operands, self.params, self.outputs = primitive, operands, params, outputs
-        self.location = ""
+        self.location = location
 
 
 class Place:
@@ -217,14 +219,20 @@ def graph_of(
         places = [*inputs, *(place for draft in trace.drafts for place in draft.outputs)]
         variables = {place: Var(place.type, place.hint) for place in places}
 
-    def atom(x: Place | Const) -> Atom:
-        return x if isinstance(x, Const) else variables[x]
-
-    nodes = tuple(
-        Node(d.primitive, tuple(map(atom, d.operands)), d.params, tuple(variables[y] for y in d.outputs), d.location)
+    atoms: dict[Any, Atom] = dict(variables)
+    atoms.update((constant, constant) for constant in constants_in(trace, outputs))
+    read = atoms.__getitem__
+    nodes = tuple([
+        Node(d.primitive, tuple(map(read, d.operands)), d.params, tuple(map(variables.__getitem__, d.outputs)), d.location)
         for d in trace.drafts
-    )
-    return Graph(tuple(variables[x] for x in inputs), nodes, tuple(map(atom, outputs)), name)
+    ])  # fmt: skip
+    return Graph(tuple(variables[x] for x in inputs), nodes, tuple(map(read, outputs)), name)
+
+
+def constants_in(trace: GraphTrace, outputs: Sequence[Any]) -> list[Const]:
+    """The constants that a recorded program uses or returns."""
+    used = [x for draft in trace.drafts for x in draft.operands if type(x) is Const]
+    return [*used, *(x for x in outputs if type(x) is Const)]
 
 
 def choose_inputs(leaves: Sequence[Any]) -> list[bool]:

@@ -19,8 +19,9 @@ from wengert.core.array import FRONT
 from wengert.core.graph import Const, Graph
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Tracer, beneath, bind
-from wengert.core.types import type_of
+from wengert.core.types import ArrayType, type_of
 from wengert.errors import LeakError
+from wengert.primitives.align import DIRECT
 from wengert.transforms.record_graph import Draft, GraphArray, GraphTrace, Place, graph_of
 
 LARGE = 2**12  # elements: in a constant of more, one number repeated is looked for
@@ -61,6 +62,7 @@ OPERATORS = {
     np.add: "add", np.subtract: "sub", np.multiply: "mul", np.true_divide: "truediv", np.power: "pow",
     np.floor_divide: "floordiv", np.remainder: "mod", np.negative: "neg", np.positive: "pos", np.absolute: "abs",
 }  # fmt: skip
+DIRECT.add(PathArray)
 for _function, _name in OPERATORS.items():
     setattr(PathNumber, f"__{_name}__", _weakly(_function))
     if _function.nin == 2:
@@ -73,7 +75,7 @@ class PathTrace(GraphTrace):
     Values are let go as the program lets them go; nothing is named, as that would cost more than all else.
     """
 
-    __slots__ = ("guarded", "guards", "kept", "locations")
+    __slots__ = ("guarded", "guards", "kept", "locations", "types")
     is_guarded = True
 
     def __init__(self) -> None:
@@ -81,6 +83,7 @@ class PathTrace(GraphTrace):
         self.guarded: dict[Place, Any] = {}
         self.guards: list[tuple[Place, Any]] = []  # what was looked at, and what was seen
         self.kept: dict[int, Any] = {}  # constants by `id`, so that no `id` is used twice
+        self.types: dict[Any, ArrayType] = {}
         self.locations: dict[tuple[CodeType, int], str] = {}
 
     def input(self, value: Any, hint: str) -> GraphArray:
@@ -92,16 +95,31 @@ class PathTrace(GraphTrace):
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
         if primitive.family == "call":  # its inner program becomes a part of this one
             return primitive.eval(*operands, **params)
-        values = [x.value if isinstance(x, Tracer) and x.watcher is self else x for x in operands]
-        atoms = [self.atom_of(x) for x in operands]
+        values, atoms = [], []
+        for x in operands:
+            if isinstance(x, Tracer) and x.watcher is self:
+                place = x.extra
+                x = x.value
+                atoms.append(self.atom_of(x) if place is None else place)
+            else:
+                atoms.append(self.atom_of(x))
+            values.append(x)
         result = bind(primitive, values, params)
-        results = (result,) if primitive.n_outputs is None else tuple(result)
-        outputs = [Place(type_of(y), is_discrete=primitive.is_discrete) for y in results]
-        draft = Draft(primitive, atoms, params, outputs)
-        draft.location = self._location()
-        self.drafts.append(draft)
-        arrays = [PathArray(y, self, place) for y, place in zip(results, outputs, strict=True)]
-        return arrays[0] if primitive.n_outputs is None else tuple(arrays)
+        if primitive.n_outputs is None:
+            place = Place(self._type(result), is_discrete=primitive.is_discrete)
+            self.drafts.append(Draft(primitive, atoms, params, [place], self._location()))
+            return PathArray(result, self, place)
+        outputs = [Place(self._type(y), is_discrete=primitive.is_discrete) for y in result]
+        self.drafts.append(Draft(primitive, atoms, params, outputs, self._location()))
+        return tuple([PathArray(y, self, place) for y, place in zip(result, outputs, strict=True)])
+
+    def _type(self, value: Any) -> ArrayType:
+        """The type of a result, one object for each type."""
+        key = (value.shape, value.dtype)
+        known = self.types.get(key)
+        if known is None:
+            known = self.types[key] = type_of(value)
+        return known
 
     def _location(self) -> str:
         frame = user_frame()
