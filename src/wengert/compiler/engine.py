@@ -23,6 +23,11 @@ def binding() -> Any:
     return llvm
 
 
+def define_symbol(name: str, address: int) -> None:
+    """Programs that are loaded from now on find a function or an object of this process under a name."""
+    binding().add_symbol(name, address)
+
+
 @cache
 def vector_bits() -> int:
     """How wide the vector functions are that this machine can call; 0 where there are none."""
@@ -57,6 +62,10 @@ class Module:
         self.optimised = str(module)
         self.engine = llvm.create_mcjit_compiler(module, machine)
         self.engine.finalize_object()
+
+    def keep_forever(self) -> None:
+        """Never unload it, not even when the interpreter ends."""
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.engine))
 
     def address(self, name: str) -> int:
         """Where a function begins."""

@@ -1,0 +1,1 @@
+"""What compiled programs run on: launcher, memory, threads, calls back into Python."""

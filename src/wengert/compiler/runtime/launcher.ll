@@ -1,0 +1,542 @@
+; The launcher: one METH_FASTCALL builtin for every compiled program.
+;
+; `self` is an int64 ndarray whose memory is a %Launch (wengert.compiler.runtime.launcher packs it).  A call checks its
+; arguments against the inputs, makes the outputs, runs the entry, and returns the results:
+;
+;   None         the arguments are not of this signature: take another way
+;   an int k     guard k does not hold: the results are dropped
+;   NULL         an exception is set
+;   otherwise    the result, or the tuple of results
+;
+; Layouts are those of CPython and NumPy on 64-bit machines; the self-test at import checks them.
+
+%PyObject = type { [HEAD x i8], ptr }                                            ; counts, type
+%PyArray = type { %PyObject, ptr, i32, ptr, ptr, ptr, ptr, i32, ptr, ptr, ptr }
+;                            data nd   dims strides base descr flags weak buffer handler
+%PyNumber = type { %PyObject, [16 x i8] }
+
+%Input = type { i64, ptr, ptr, i64, ptr }        ; kind, type or object, dtype, number of axes, lengths
+%Output = type { i64, ptr, i64, ptr, i64 }       ; kind, dtype, number of axes, lengths, bytes
+%Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr }
+;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error
+%Scratch = type { i64, i64, i64, i64 }           ; room for a number of any dtype
+
+; kinds of inputs: 0 array, 1 number, 2 the very object
+; kinds of outputs: 0 small array, 1 array from the pool, 2 NumPy scalar, 3 Python float, 4 Python complex, 5 guard
+
+@wg_none = external global i8
+@wg_ndarray = external global i8
+@wg_handler = global ptr null
+
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
+declare ptr @PyTuple_New(i64)
+declare i32 @PyTuple_SetItem(ptr, i64, ptr)
+declare ptr @PyLong_FromLong(i64)
+declare ptr @PyFloat_FromDouble(double)
+declare ptr @PyComplex_FromDoubles(double, double)
+declare ptr @PyErr_NoMemory()
+declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare ptr @wg_PyArray_Empty(i32, ptr, ptr, i32)
+declare ptr @wg_PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)
+declare ptr @wg_PyArray_Scalar(ptr, ptr, ptr)
+
+; --- inputs: where the data of an argument lies, or null if it is not what the signature says ---------------------
+
+define internal ptr @data_of_array(ptr %x, ptr %input) #0 {
+entry:
+  %type.at = getelementptr %PyObject, ptr %x, i32 0, i32 1
+  %type = load ptr, ptr %type.at
+  %is.array = icmp eq ptr %type, @wg_ndarray
+  br i1 %is.array, label %fields, label %no
+fields:
+  %nd.at = getelementptr %PyArray, ptr %x, i32 0, i32 2
+  %nd32 = load i32, ptr %nd.at
+  %nd = sext i32 %nd32 to i64
+  %descr.at = getelementptr %PyArray, ptr %x, i32 0, i32 6
+  %descr = load ptr, ptr %descr.at
+  %flags.at = getelementptr %PyArray, ptr %x, i32 0, i32 7
+  %flags = load i32, ptr %flags.at
+  %wanted.descr.at = getelementptr %Input, ptr %input, i32 0, i32 2
+  %wanted.descr = load ptr, ptr %wanted.descr.at
+  %wanted.nd.at = getelementptr %Input, ptr %input, i32 0, i32 3
+  %wanted.nd = load i64, ptr %wanted.nd.at
+  %same.descr = icmp eq ptr %descr, %wanted.descr
+  %same.nd = icmp eq i64 %nd, %wanted.nd
+  %tidy = and i32 %flags, 257                                                    ; C_CONTIGUOUS, ALIGNED
+  %is.tidy = icmp eq i32 %tidy, 257
+  %so.far = and i1 %same.descr, %same.nd
+  %fits = and i1 %so.far, %is.tidy
+  br i1 %fits, label %lengths, label %no
+lengths:
+  %dims.at = getelementptr %PyArray, ptr %x, i32 0, i32 3
+  %dims = load ptr, ptr %dims.at
+  %wanted.dims.at = getelementptr %Input, ptr %input, i32 0, i32 4
+  %wanted.dims = load ptr, ptr %wanted.dims.at
+  br label %axis
+axis:
+  %k = phi i64 [ 0, %lengths ], [ %k.next, %same ]
+  %more = icmp slt i64 %k, %nd
+  br i1 %more, label %length, label %yes
+length:
+  %length.at = getelementptr i64, ptr %dims, i64 %k
+  %n = load i64, ptr %length.at
+  %wanted.at = getelementptr i64, ptr %wanted.dims, i64 %k
+  %wanted = load i64, ptr %wanted.at
+  %agrees = icmp eq i64 %n, %wanted
+  br i1 %agrees, label %same, label %no
+same:
+  %k.next = add nuw nsw i64 %k, 1
+  br label %axis
+yes:
+  %data.at = getelementptr %PyArray, ptr %x, i32 0, i32 1
+  %data = load ptr, ptr %data.at
+  ret ptr %data
+no:
+  ret ptr null
+}
+
+define internal ptr @data_of_number(ptr %x, ptr %input) #0 {
+  %type.at = getelementptr %PyObject, ptr %x, i32 0, i32 1
+  %type = load ptr, ptr %type.at
+  %wanted.at = getelementptr %Input, ptr %input, i32 0, i32 1
+  %wanted = load ptr, ptr %wanted.at
+  %fits = icmp eq ptr %type, %wanted
+  %value = getelementptr %PyNumber, ptr %x, i32 0, i32 1
+  %data = select i1 %fits, ptr %value, ptr null
+  ret ptr %data
+}
+
+define internal ptr @data_of(ptr %x, ptr %input) #0 {
+  %kind = load i64, ptr %input
+  switch i64 %kind, label %object [ i64 0, label %array
+                                    i64 1, label %number ]
+array:
+  %of.array = call ptr @data_of_array(ptr %x, ptr %input)
+  ret ptr %of.array
+number:
+  %of.number = call ptr @data_of_number(ptr %x, ptr %input)
+  ret ptr %of.number
+object:
+  %wanted.at = getelementptr %Input, ptr %input, i32 0, i32 1
+  %wanted = load ptr, ptr %wanted.at
+  %fits = icmp eq ptr %x, %wanted
+  %found = select i1 %fits, ptr %x, ptr null
+  ret ptr %found
+}
+
+define internal i1 @read_inputs(ptr %launch, ptr %args, ptr %data) #0 {
+entry:
+  %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 1
+  %n = load i64, ptr %n.at
+  %inputs.at = getelementptr %Launch, ptr %launch, i32 0, i32 2
+  %inputs = load ptr, ptr %inputs.at
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %fits ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %input, label %done
+input:
+  %arg.at = getelementptr ptr, ptr %args, i64 %k
+  %arg = load ptr, ptr %arg.at
+  %spec = getelementptr %Input, ptr %inputs, i64 %k
+  %found = call ptr @data_of(ptr %arg, ptr %spec)
+  %place = getelementptr ptr, ptr %data, i64 %k
+  store ptr %found, ptr %place
+  %misfit = icmp eq ptr %found, null
+  br i1 %misfit, label %no, label %fits
+fits:
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+done:
+  ret i1 1
+no:
+  ret i1 0
+}
+
+; --- outputs ------------------------------------------------------------------------------------------------------
+
+; A new array, in memory of NumPy's own; its dtype is counted once more, as PyArray_Empty takes a reference.
+define internal ptr @small_array(ptr %output) #0 {
+  %descr.at = getelementptr %Output, ptr %output, i32 0, i32 1
+  %descr = load ptr, ptr %descr.at
+  %nd.at = getelementptr %Output, ptr %output, i32 0, i32 2
+  %nd = load i64, ptr %nd.at
+  %nd32 = trunc i64 %nd to i32
+  %dims.at = getelementptr %Output, ptr %output, i32 0, i32 3
+  %dims = load ptr, ptr %dims.at
+  call void @Py_IncRef(ptr %descr)
+  %array = call ptr @wg_PyArray_Empty(i32 %nd32, ptr %dims, ptr %descr, i32 0)
+  ret ptr %array
+}
+
+; A new array in a block of the pool, which it owns: its handler gives the block back.
+define internal ptr @pooled_array(ptr %output) #0 {
+  %bytes.at = getelementptr %Output, ptr %output, i32 0, i32 4
+  %bytes = load i64, ptr %bytes.at
+  %block = call ptr @wg_take(i64 %bytes)
+  %is.missing = icmp eq ptr %block, null
+  br i1 %is.missing, label %no.memory, label %make
+make:
+  %descr.at = getelementptr %Output, ptr %output, i32 0, i32 1
+  %descr = load ptr, ptr %descr.at
+  %nd.at = getelementptr %Output, ptr %output, i32 0, i32 2
+  %nd = load i64, ptr %nd.at
+  %nd32 = trunc i64 %nd to i32
+  %dims.at = getelementptr %Output, ptr %output, i32 0, i32 3
+  %dims = load ptr, ptr %dims.at
+  call void @Py_IncRef(ptr %descr)
+  %array = call ptr @wg_PyArray_NewFromDescr(ptr @wg_ndarray, ptr %descr, i32 %nd32, ptr %dims, ptr null, ptr %block, i32 1025, ptr null)
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %give.back, label %own
+own:
+  %handler = load ptr, ptr @wg_handler
+  call void @Py_IncRef(ptr %handler)
+  %handler.at = getelementptr %PyArray, ptr %array, i32 0, i32 10
+  store ptr %handler, ptr %handler.at
+  %flags.at = getelementptr %PyArray, ptr %array, i32 0, i32 7
+  %flags = load i32, ptr %flags.at
+  %owned = or i32 %flags, 4                                                      ; OWNDATA
+  store i32 %owned, ptr %flags.at
+  ret ptr %array
+give.back:
+  call void @wg_give(ptr %block)
+  ret ptr null
+no.memory:
+  %null = call ptr @PyErr_NoMemory()
+  ret ptr null
+}
+
+; Makes the arrays, and finds memory for the entry to write to; numbers get scratch memory.
+define internal i1 @make_outputs(ptr %launch, ptr %objects, ptr %data, ptr %scratch) #0 {
+entry:
+  %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 3
+  %n = load i64, ptr %n.at
+  %outputs.at = getelementptr %Launch, ptr %launch, i32 0, i32 4
+  %outputs = load ptr, ptr %outputs.at
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %placed ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %output, label %done
+output:
+  %spec = getelementptr %Output, ptr %outputs, i64 %k
+  %object.at = getelementptr ptr, ptr %objects, i64 %k
+  %data.at = getelementptr ptr, ptr %data, i64 %k
+  %kind = load i64, ptr %spec
+  switch i64 %kind, label %number [ i64 0, label %small
+                                    i64 1, label %large ]
+small:
+  %small.array = call ptr @small_array(ptr %spec)
+  br label %made
+large:
+  %large.array = call ptr @pooled_array(ptr %spec)
+  br label %made
+made:
+  %array = phi ptr [ %small.array, %small ], [ %large.array, %large ]
+  store ptr %array, ptr %object.at
+  %failed = icmp eq ptr %array, null
+  br i1 %failed, label %no, label %with.data
+with.data:
+  %memory.at = getelementptr %PyArray, ptr %array, i32 0, i32 1
+  %memory = load ptr, ptr %memory.at
+  br label %placed
+number:
+  store ptr null, ptr %object.at
+  %room = getelementptr %Scratch, ptr %scratch, i64 %k
+  br label %placed
+placed:
+  %place = phi ptr [ %memory, %with.data ], [ %room, %number ]
+  store ptr %place, ptr %data.at
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+done:
+  ret i1 1
+no:
+  call void @drop(ptr %objects, i64 %k)
+  ret i1 0
+}
+
+; Forgets the first n objects, those that are there.
+define internal void @drop(ptr %objects, i64 %n) #1 {
+entry:
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %dropped ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %object, label %done
+object:
+  %at = getelementptr ptr, ptr %objects, i64 %k
+  %x = load ptr, ptr %at
+  %is.null = icmp eq ptr %x, null
+  br i1 %is.null, label %dropped, label %release
+release:
+  call void @Py_DecRef(ptr %x)
+  br label %dropped
+dropped:
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+done:
+  ret void
+}
+
+; The first guard that does not hold, or -1.
+define internal i64 @first_failure(ptr %launch, ptr %scratch) #0 {
+entry:
+  %results.at = getelementptr %Launch, ptr %launch, i32 0, i32 7
+  %results = load i64, ptr %results.at
+  %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 3
+  %n = load i64, ptr %n.at
+  br label %next
+next:
+  %k = phi i64 [ %results, %entry ], [ %k.next, %holds ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %guard, label %none
+guard:
+  %at = getelementptr %Scratch, ptr %scratch, i64 %k
+  %truth = load i8, ptr %at
+  %is.false = icmp eq i8 %truth, 0
+  br i1 %is.false, label %found, label %holds
+holds:
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+found:
+  %guard.number = sub nuw nsw i64 %k, %results
+  ret i64 %guard.number
+none:
+  ret i64 -1
+}
+
+define internal ptr @number(ptr %output, ptr %value) #0 {
+  %kind = load i64, ptr %output
+  switch i64 %kind, label %scalar [ i64 3, label %float
+                                    i64 4, label %complex ]
+scalar:
+  %descr.at = getelementptr %Output, ptr %output, i32 0, i32 1
+  %descr = load ptr, ptr %descr.at
+  %a = call ptr @wg_PyArray_Scalar(ptr %value, ptr %descr, ptr null)
+  ret ptr %a
+float:
+  %x = load double, ptr %value
+  %b = call ptr @PyFloat_FromDouble(double %x)
+  ret ptr %b
+complex:
+  %re = load double, ptr %value
+  %im.at = getelementptr double, ptr %value, i64 1
+  %im = load double, ptr %im.at
+  %c = call ptr @PyComplex_FromDoubles(double %re, double %im)
+  ret ptr %c
+}
+
+; Numbers become objects; false with an exception if one does not.
+define internal i1 @make_numbers(ptr %launch, ptr %objects, ptr %scratch) #0 {
+entry:
+  %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 7
+  %n = load i64, ptr %n.at
+  %outputs.at = getelementptr %Launch, ptr %launch, i32 0, i32 4
+  %outputs = load ptr, ptr %outputs.at
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %there ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %result, label %done
+result:
+  %at = getelementptr ptr, ptr %objects, i64 %k
+  %x = load ptr, ptr %at
+  %is.number = icmp eq ptr %x, null
+  br i1 %is.number, label %make, label %there
+make:
+  %spec = getelementptr %Output, ptr %outputs, i64 %k
+  %value = getelementptr %Scratch, ptr %scratch, i64 %k
+  %made = call ptr @number(ptr %spec, ptr %value)
+  store ptr %made, ptr %at
+  %failed = icmp eq ptr %made, null
+  br i1 %failed, label %no, label %there
+there:
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+done:
+  ret i1 1
+no:
+  ret i1 0
+}
+
+; The tuple of n objects, which it takes over; null with an exception, and the objects dropped, if it cannot be made.
+define internal ptr @tuple(ptr %objects, i64 %n) #0 {
+entry:
+  %tuple = call ptr @PyTuple_New(i64 %n)
+  %failed = icmp eq ptr %tuple, null
+  br i1 %failed, label %no, label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %object ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %object, label %done
+object:
+  %at = getelementptr ptr, ptr %objects, i64 %k
+  %x = load ptr, ptr %at
+  %status = call i32 @PyTuple_SetItem(ptr %tuple, i64 %k, ptr %x)
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+done:
+  ret ptr %tuple
+no:
+  call void @drop(ptr %objects, i64 %n)
+  ret ptr null
+}
+
+; --- running ------------------------------------------------------------------------------------------------------
+
+; Runs the entry with a workspace of this call's own; -1 where there is no memory for that.
+define internal i32 @run(ptr %launch, ptr %inputs, ptr %outputs, ptr %near) #0 {
+entry:
+  %entry.at = getelementptr %Launch, ptr %launch, i32 0, i32 0
+  %program = load ptr, ptr %entry.at
+  %bytes.at = getelementptr %Launch, ptr %launch, i32 0, i32 5
+  %bytes = load i64, ptr %bytes.at
+  %release.at = getelementptr %Launch, ptr %launch, i32 0, i32 6
+  %release = load i64, ptr %release.at
+  %is.large = icmp sgt i64 %bytes, NEAR
+  br i1 %is.large, label %take, label %start
+take:
+  %block = call ptr @wg_take(i64 %bytes)
+  %is.missing = icmp eq ptr %block, null
+  br i1 %is.missing, label %no.memory, label %start
+start:
+  %workspace = phi ptr [ %near, %entry ], [ %block, %take ]
+  %releases = icmp ne i64 %release, 0
+  br i1 %releases, label %freely, label %directly
+freely:
+  %thread = call ptr @PyEval_SaveThread()
+  %status.freely = call i32 %program(ptr %inputs, ptr %outputs, ptr %workspace)
+  call void @PyEval_RestoreThread(ptr %thread)
+  br label %finish
+directly:
+  %status.directly = call i32 %program(ptr %inputs, ptr %outputs, ptr %workspace)
+  br label %finish
+finish:
+  %status = phi i32 [ %status.freely, %freely ], [ %status.directly, %directly ]
+  br i1 %is.large, label %give, label %done
+give:
+  call void @wg_give(ptr %workspace)
+  br label %done
+done:
+  ret i32 %status
+no.memory:
+  ret i32 -1
+}
+
+; A program that stopped: `on_error(status)` raises what went wrong.
+define internal ptr @explain(ptr %launch, i32 %status) #1 {
+entry:
+  %is.memory = icmp eq i32 %status, -1
+  br i1 %is.memory, label %memory, label %ask
+memory:
+  %null = call ptr @PyErr_NoMemory()
+  ret ptr null
+ask:
+  %code = sext i32 %status to i64
+  %number = call ptr @PyLong_FromLong(i64 %code)
+  %failed = icmp eq ptr %number, null
+  br i1 %failed, label %no, label %call
+call:
+  %callable.at = getelementptr %Launch, ptr %launch, i32 0, i32 9
+  %callable = load ptr, ptr %callable.at
+  %answer = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr %callable, ptr %number, ptr null)
+  call void @Py_DecRef(ptr %number)
+  ret ptr %answer
+no:
+  ret ptr null
+}
+
+define ptr @wg_launch(ptr %self, ptr %args, i64 %n.args) #1 {
+entry:
+  %near = alloca [NEAR x i8], align 64
+  %launch.at = getelementptr %PyArray, ptr %self, i32 0, i32 1
+  %launch = load ptr, ptr %launch.at
+  %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 1
+  %n = load i64, ptr %n.at
+  %right.number = icmp eq i64 %n, %n.args
+  br i1 %right.number, label %read, label %not.this
+read:
+  %m.at = getelementptr %Launch, ptr %launch, i32 0, i32 3
+  %m = load i64, ptr %m.at
+  %inputs = alloca ptr, i64 %n
+  %outputs = alloca ptr, i64 %m
+  %objects = alloca ptr, i64 %m
+  %scratch = alloca %Scratch, i64 %m, align 16
+  %fits = call i1 @read_inputs(ptr %launch, ptr %args, ptr %inputs)
+  br i1 %fits, label %prepare, label %not.this
+prepare:
+  %prepared = call i1 @make_outputs(ptr %launch, ptr %objects, ptr %outputs, ptr %scratch)
+  br i1 %prepared, label %go, label %error
+go:
+  %status = call i32 @run(ptr %launch, ptr %inputs, ptr %outputs, ptr %near)
+  %stopped = icmp ne i32 %status, 0
+  br i1 %stopped, label %failure, label %guards
+guards:
+  %results.at = getelementptr %Launch, ptr %launch, i32 0, i32 7
+  %results = load i64, ptr %results.at
+  %broken = call i64 @first_failure(ptr %launch, ptr %scratch)
+  %is.broken = icmp sge i64 %broken, 0
+  br i1 %is.broken, label %guard.failed, label %numbers
+numbers:
+  %complete = call i1 @make_numbers(ptr %launch, ptr %objects, ptr %scratch)
+  br i1 %complete, label %return, label %incomplete
+return:
+  %single.at = getelementptr %Launch, ptr %launch, i32 0, i32 8
+  %single = load i64, ptr %single.at
+  %is.single = icmp ne i64 %single, 0
+  br i1 %is.single, label %one, label %many
+one:
+  %result = load ptr, ptr %objects
+  ret ptr %result
+many:
+  %tuple = call ptr @tuple(ptr %objects, i64 %results)
+  ret ptr %tuple
+not.this:
+  call void @Py_IncRef(ptr @wg_none)
+  ret ptr @wg_none
+guard.failed:
+  call void @drop(ptr %objects, i64 %m)
+  %which = call ptr @PyLong_FromLong(i64 %broken)
+  ret ptr %which
+failure:
+  call void @drop(ptr %objects, i64 %m)
+  %answer = call ptr @explain(ptr %launch, i32 %status)
+  ret ptr %answer
+incomplete:
+  call void @drop(ptr %objects, i64 %m)
+  br label %error
+error:
+  ret ptr null
+}
+
+; What the self-test runs: the first number of the first input goes to every output; the guard says whether it is not 0.
+define i32 @wg_probe(ptr %inputs, ptr %outputs, ptr %workspace) #1 {
+entry:
+  %in = load ptr, ptr %inputs
+  %x = load double, ptr %in
+  store double %x, ptr %workspace
+  %y = load double, ptr %workspace
+  %truth = fcmp une double %y, 0.0
+  %byte = zext i1 %truth to i8
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %next ]
+  %at = getelementptr ptr, ptr %outputs, i64 %k
+  %out = load ptr, ptr %at
+  store double %y, ptr %out
+  %k.next = add nuw nsw i64 %k, 1
+  %more = icmp ult i64 %k.next, 4
+  br i1 %more, label %next, label %guard
+guard:
+  %last.at = getelementptr ptr, ptr %outputs, i64 4
+  %last = load ptr, ptr %last.at
+  store i8 %byte, ptr %last
+  ret i32 0
+}
+
+attributes #0 = { nounwind alwaysinline }
+attributes #1 = { nounwind }

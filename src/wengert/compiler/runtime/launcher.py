@@ -1,0 +1,291 @@
+"""The way into a compiled program: a builtin that checks its arguments, makes the outputs, and runs.
+
+A **program** is a native function
+
+    i32 entry(ptr inputs, ptr outputs, ptr workspace)
+
+`inputs[k]` and `outputs[k]` are the addresses of the data of input and output `k`, C-contiguous and aligned to the size of an
+element; outputs share memory with nothing.  `workspace` is memory of this call's own, aligned to 64 bytes, its content
+undefined.  It returns 0, or another number when it stopped (-1 means: no memory), which `on_error(number)` then turns into
+an exception.  It may be run by several threads at once.
+
+`launcher(Launch(...))` gives a function of the arguments:
+
+    launch(*arguments)  ->  None            the arguments are not exactly of these types: convert them (`conform`), or record anew
+                            an int k        guard k does not hold; no results
+                            the result      `is_single`: the only one itself
+                            (results...)
+
+An argument fits an `Input` if it is
+
+    of kind "array"     exactly an ndarray, of that very dtype and shape, C-contiguous and aligned
+    of kind "number"    exactly of the Python type: float, complex, np.float64, np.int32 ...
+    of kind "object"    the very object (an input that the program does not read: a setting, a function, None)
+
+A result is what its `Output` says
+
+    of kind "array"     a fresh ndarray, which owns its memory
+    of kind "scalar"    a NumPy scalar
+    of kind "number"    a Python float or complex
+    of kind "guard"     one byte that must not be 0; guards stand at the end and are not returned
+
+Nothing but the arguments is looked at, so a launcher may be called from any thread, while it runs, and from inside itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wengert.compiler.runtime import python
+from wengert.compiler.runtime.library import library
+from wengert.core.types import ArrayType
+
+FREELY = 20e-6  # seconds: programs that take longer run without the GIL
+POOLED = 2**16  # bytes: outputs from this size on come from the pool
+INPUT_KINDS = {"array": 0, "number": 1, "object": 2}
+OUTPUT_KINDS = {"array": 0, "pooled": 1, "scalar": 2, "float": 3, "complex": 4, "guard": 5}
+_ENTRY = (ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_FASTCALL = 0x80
+
+
+@dataclass(frozen=True)
+class Input:
+    """What an argument has to be."""
+
+    type: ArrayType | None
+    kind: str = "array"
+    exactly: Any = None  # the Python type of a number; the object itself
+
+    def accepts(self, x: Any) -> bool:
+        """Whether an argument fits."""
+        if self.kind == "object":
+            return x is self.exactly
+        if self.kind == "number":
+            return type(x) is self.exactly
+        assert self.type is not None
+        tidy = type(x) is np.ndarray and x.flags.carray | x.flags.c_contiguous & x.flags.aligned
+        return bool(tidy) and x.dtype is self.type.dtype and x.shape == self.type.shape
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a result will be."""
+
+    type: ArrayType
+    kind: str = "array"
+
+    @property
+    def n_bytes(self) -> int:
+        """The size of the data."""
+        return math.prod(self.type.shape) * self.type.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Launch:
+    """All that a launcher has to know; `keep` is whatever must live as long as it may be called."""
+
+    entry: int
+    inputs: Sequence[Input]
+    outputs: Sequence[Output]
+    workspace: int = 0  # bytes
+    seconds: float = 0.0  # about how long a call takes
+    is_single: bool = False
+    on_error: Callable[[int], Any] | None = None
+    name: str = "program"
+    keep: Any = field(default=None, repr=False)
+
+    @property
+    def n_results(self) -> int:
+        """The outputs that are returned."""
+        return sum(output.kind != "guard" for output in self.outputs)
+
+
+def launcher(launch: Launch) -> Callable[..., Any]:
+    """The fastest way into a program that this Python allows."""
+    kinds = [output.kind for output in launch.outputs]
+    assert kinds == sorted(kinds, key=lambda kind: kind == "guard"), "guards stand at the end"
+    assert not launch.is_single or launch.n_results == 1, "one result, or a tuple"
+    return builtin(launch) if is_builtin_possible() else PlainLauncher(launch)
+
+
+def conform(inputs: Sequence[Input], values: Sequence[Any]) -> list[Any]:
+    """Arguments of the right shapes, as a launcher takes them: laid out in C order, aligned, of the very dtype."""
+    found = []
+    for spec, x in zip(inputs, values, strict=True):
+        if spec.kind == "array" and not spec.accepts(x):
+            assert spec.type is not None
+            x = np.require(x, spec.type.dtype, ("C", "A")).reshape(spec.type.shape)
+            x = x.view(np.ndarray) if x.dtype is spec.type.dtype else np.array(x).view(spec.type.dtype)
+        elif spec.kind == "number" and type(x) is not spec.exactly:
+            x = spec.exactly(x)
+        found.append(x)
+    return found
+
+
+# --- as a builtin --------------------------------------------------------------------------------------------------
+
+
+class Record(np.ndarray):
+    """The memory of a %Launch, and all that it points to."""
+
+    kept: Any
+
+
+def builtin(launch: Launch) -> Callable[..., Any]:
+    """A builtin of Python; it keeps the record, which keeps everything else."""
+    record = pack(launch)
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    return make(python.address_of(ctypes.pythonapi.PyCFunction_NewEx))(_method(), record, None)  # type: ignore[no-any-return]
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
+
+
+_METHODS: list[_MethodDef] = []
+
+
+def _method() -> int:
+    """The one definition that all launchers share; builtins know its address only, so it stays for ever."""
+    if not _METHODS:
+        method = _MethodDef(b"compiled", library().module.address("wg_launch"), _FASTCALL, b"A compiled program.")
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(method))
+        _METHODS.append(method)
+    return ctypes.addressof(_METHODS[0])
+
+
+def pack(launch: Launch) -> Record:
+    """A launch as the launcher reads it."""
+    kept: list[Any] = [launch]
+    inputs = [word for spec in launch.inputs for word in _input_words(spec, kept)]
+    outputs = [word for output in launch.outputs for word in _output_words(output, kept)]
+    words = [
+        launch.entry, len(launch.inputs), _memory(inputs, kept), len(launch.outputs), _memory(outputs, kept),
+        launch.workspace, launch.seconds > FREELY, launch.n_results, launch.is_single, id(_raiser(launch, kept)),
+    ]  # fmt: skip
+    record = np.array(words, np.int64).view(Record)
+    record.kept = kept
+    return record
+
+
+def _memory(words: Sequence[int], kept: list[Any]) -> int:
+    array = np.array(words, np.int64)
+    kept.append(array)
+    return int(array.ctypes.data)
+
+
+def _raiser(launch: Launch, kept: list[Any]) -> Any:
+    def stopped(status: int) -> Any:
+        msg = f"{launch.name} stopped with status {status}"
+        raise RuntimeError(msg)
+
+    raiser = launch.on_error or stopped
+    kept.append(raiser)
+    return raiser
+
+
+def _input_words(spec: Input, kept: list[Any]) -> list[int]:
+    if spec.kind != "array":
+        return [INPUT_KINDS[spec.kind], id(spec.exactly), 0, 0, 0]
+    assert spec.type is not None
+    shape = spec.type.shape
+    kept.append(spec.type.dtype)
+    return [0, 0, id(spec.type.dtype), len(shape), _memory(shape, kept)]
+
+
+def _output_words(output: Output, kept: list[Any]) -> list[int]:
+    kind, dtype, shape = output.kind, output.type.dtype, output.type.shape
+    if kind == "array" and output.n_bytes >= POOLED:
+        kind = "pooled"
+    elif kind == "number":
+        kind = "complex" if dtype.kind == "c" else "float"
+    kept.append(dtype)
+    return [OUTPUT_KINDS[kind], id(dtype), len(shape), _memory(shape, kept), output.n_bytes]
+
+
+# --- for interpreters of another build -----------------------------------------------------------------------------
+
+
+class PlainLauncher:
+    """The same contract through ctypes, which knows no layouts."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        kind = ctypes.CFUNCTYPE if launch.seconds > FREELY else ctypes.PYFUNCTYPE
+        self.entry = kind(*_ENTRY)(launch.entry)
+        self.on_error = _raiser(launch, [])
+
+    def __call__(self, *values: Any) -> Any:
+        launch = self.launch
+        if len(values) != len(launch.inputs) or not all(spec.accepts(x) for spec, x in zip(launch.inputs, values, strict=True)):
+            return None
+        inputs = [np.asarray(x) if spec.kind != "object" else None for spec, x in zip(launch.inputs, values, strict=True)]
+        outputs = [np.empty(output.type.shape, output.type.dtype) for output in launch.outputs]
+        workspace = np.empty(launch.workspace + 64, np.uint8)
+        start = -workspace.ctypes.data % 64
+        status = self.entry(_pointers(inputs), _pointers(outputs), workspace.ctypes.data + start)
+        if status != 0:
+            return self._stopped(status)
+        for k, guard in enumerate(outputs[launch.n_results :]):
+            if not guard:
+                return k
+        results = tuple(_result(y, output.kind) for y, output in zip(outputs, launch.outputs, strict=True) if output.kind != "guard")
+        return results[0] if launch.is_single else results
+
+    def _stopped(self, status: int) -> Any:
+        if status == -1:
+            raise MemoryError
+        return self.on_error(status)
+
+
+def _pointers(arrays: Sequence[Any]) -> Any:
+    addresses = [None if x is None else x.ctypes.data for x in arrays]
+    return (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
+
+
+def _result(y: Any, kind: str) -> Any:
+    return y.item() if kind == "number" else y[()] if kind == "scalar" else y
+
+
+# --- the self-test -------------------------------------------------------------------------------------------------
+
+_POSSIBLE: list[bool] = []
+
+
+def is_builtin_possible() -> bool:
+    """Whether objects lie in memory as the launcher expects; tried out once."""
+    if not _POSSIBLE:
+        _POSSIBLE.append(python.is_array_as_expected() and python.is_number_as_expected() and probe())
+    return _POSSIBLE[0]
+
+
+def probe() -> bool:
+    """A small program through the builtin, with everything that it may return compared."""
+    entry = library().module.address("wg_probe")
+    f64 = np.dtype(float)
+    large = Output(ArrayType((POOLED // 8,), f64))
+    outputs = [Output(ArrayType((2, 3), f64)), large, *(Output(ArrayType((), f64), kind) for kind in ("scalar", "number"))]
+    guard = Output(ArrayType((), np.dtype(bool)), "guard")
+    inputs = [Input(ArrayType((2, 3), f64)), Input(None, "number", float), Input(None, "object", probe)]
+    launch = builtin(Launch(entry, inputs, [*outputs, guard], 100))
+    x = np.full((2, 3), 2.5)
+    if launch(x) is not None or launch(x, 1, probe) is not None or launch(x[:, ::2], 1.0, probe) is not None:
+        return False
+    results = launch(x, 2.5, probe)
+    y, large_y, scalar, number = results
+    return (
+        (y.shape, y.dtype, y.base, y.flags.owndata) == ((2, 3), f64, None, True)
+        and y[0, 0] == 2.5
+        and large_y.flags.owndata
+        and large_y[0] == 2.5
+        and type(scalar) is np.float64
+        and type(number) is float
+        and scalar == number == 2.5
+        and launch(np.zeros((2, 3)), 0.0, probe) == 0
+    )

@@ -1,0 +1,71 @@
+"""The native runtime, written as LLVM text: loaded once for a process, and kept to its end.
+
+Threads sleep in this code and arrays give memory back through it, so it is never unloaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from wengert.compiler.engine import Module, define_symbol
+from wengert.compiler.runtime import python
+
+NEAR = 8192  # bytes of workspace that a call has on its stack
+SLOTS = 32  # idle blocks
+IDLE = 2**28  # bytes in idle blocks, at most
+EXPORTED = ("wg_take", "wg_give")  # what compiled programs call by name
+_LOCK = threading.Lock()
+
+
+def source(name: str) -> str:
+    """The text of a part, with this Python's numbers in place."""
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    for word, number in (("HEAD", python.HEAD - 8), ("NEAR", NEAR), ("SLOTS", SLOTS)):
+        text = text.replace(word, str(number))
+    return text
+
+
+class Library:
+    """The loaded runtime: addresses of its functions, and functions for Python."""
+
+    def __init__(self) -> None:
+        for name, address in python.symbols().items():
+            define_symbol(name, address)
+        self.module = Module("\n".join(map(source, ("pool.ll", "launcher.ll"))), level=2)
+        self.module.keep_forever()
+        for name in EXPORTED:
+            define_symbol(name, self.module.address(name))
+        self.set_word("wg_pool_limit", IDLE)
+        self.handler = self._handler()
+        self.set_word("wg_handler", id(self.handler))
+
+    def _handler(self) -> Any:
+        """The capsule by which arrays know where their memory comes from."""
+        self.name = ctypes.c_char_p(b"mem_handler")  # the capsule keeps only its address
+        wrap = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+        capsule = wrap(python.address_of(ctypes.pythonapi.PyCapsule_New))(self.module.address("wg_memory"), self.name, None)
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(capsule))  # arrays may outlive every module
+        return capsule
+
+    def word(self, name: str) -> int:
+        """A global number."""
+        return ctypes.c_int64.from_address(self.module.address(name)).value
+
+    def set_word(self, name: str, value: int) -> None:
+        """Set a global number."""
+        ctypes.c_int64.from_address(self.module.address(name)).value = value
+
+
+@cache
+def _load() -> Library:
+    return Library()
+
+
+def library() -> Library:
+    """The runtime of this process."""
+    with _LOCK:
+        return _load()
