@@ -23,6 +23,10 @@ WORST = 1000  # costs stop here
 LIBRARY = frozenset("exp log sin cos tan tanh sinh cosh pow log1p expm1 exp2 log2 log10 cbrt hypot asin acos atan atan2 erf erfc".split())
 
 
+class NotAffineError(Exception):
+    """A move cannot be said at an index."""
+
+
 class Value:
     """Where an atom is: a number, in memory from a level on, or in the nest of its level and space."""
 
@@ -118,7 +122,8 @@ class Bodies:
     def moved(self, draft: Draft, node: Node, index: Index) -> int:
         (source,) = node.operands
         found = move_index(node, index, draft.space)
-        assert found is not None
+        if found is None:
+            raise NotAffineError
         return self.evaluate(draft, source, found)
 
     def gathered(self, draft: Draft, node: Node, index: Index) -> int:
@@ -264,6 +269,8 @@ def working_dtype(node: Node) -> str | None:
     out = node.outputs[0].type.dtype
     if out.name in ("float64", "float32"):
         return out.name
+    if "(" in CODES.get(node.primitive.name, "").replace("(a > b or a != a)", "").replace("(a < b or a != a)", ""):
+        return None  # functions are of floats
     kinds = [type(a.value) if isinstance(a, Const) and type(a.value) in (int, float) else a.type.dtype for a in node.operands]
     common = np.result_type(*kinds)
     if out.kind == "b":

@@ -17,6 +17,7 @@ from wengert.compiler.bodies import (
     WORST,
     Bodies,
     Draft,
+    NotAffineError,
     Value,
     is_native,
     move_index,
@@ -25,6 +26,7 @@ from wengert.compiler.bodies import (
     window_shape,
     working_dtype,
 )
+from wengert.compiler.builder import repeated_number
 from wengert.compiler.codes import CODES
 from wengert.compiler.indices import MOVES, Index, basic_parts, is_basic, spread_index
 from wengert.compiler.loops import Buffer, Fill, HostCall, LoopNest, Place, Program, Reduction, Shape, Step, Store, View, contiguous
@@ -117,9 +119,25 @@ class Fuser(Bodies):
             return self.in_memory(atom)[1], None, 1
         if value.space == space and is_aligned(index, value.loops):
             return value.level, value, value.cost
-        if value.cost > CHEAP:
+        if value.cost > CHEAP or not self.can_be_had(atom, index, space):
             return self.in_memory(atom)[1], None, 1
         return value.level, None, value.cost
+
+    def can_be_had(self, atom: Atom, index: Index, space: Shape) -> bool:
+        """Whether every move below a value can be said at an index."""
+        try:
+            self.evaluate(Draft(space, self.values[atom].level), atom, index)
+        except NotAffineError:
+            return False
+        return True
+
+    def reach_all(self, atom: Atom, indices: list[Index], space: Shape) -> tuple[int, Value | None, int]:
+        """The same for several components: one that cannot be said through a move brings the whole value into memory."""
+        found = self.reach(atom, indices[0], space)
+        if is_move(self.value(atom).node):
+            for index in indices[1:]:
+                found = self.reach(atom, index, space)
+        return found
 
     def realised(self, atom: Atom) -> Value:
         """The value of an atom, with its deposits added up."""
@@ -186,6 +204,12 @@ class Fuser(Bodies):
         (identity,) = indices_of(view.shape, tuple(range(len(view.shape))))
         draft.stores.append(Store(draft.load(view, identity), place_of(View.whole(buffer), identity, len(view.shape))))
         return ready + 1
+
+    def copied(self, view: View, ready: int) -> tuple[View, int]:
+        """A view laid out in a buffer of its own."""
+        buffer = Buffer(view.shape, view.buffer.dtype, "temporary")
+        ready = self.copy(view, buffer, ready)
+        return View.whole(buffer), ready
 
     def store(self, atom: Atom, view: View, at_least: int = 0) -> int:
         """Every entry of an atom goes to its place in a view; the level at which that happens."""
@@ -254,9 +278,7 @@ class Fuser(Bodies):
         components = list(indices_of(shape, loops))
         found = []
         for atom in node.operands:
-            index = operand_index(components[0], atom)
-            if index is not None:
-                found.append(self.reach(atom, index, space))
+            found.append(self.reach_all(atom, [operand_index(index, atom) for index in components], space))
         value.level, operands_cost = self.settle(found)
         value.cost = min(WORST, operands_cost + cost)
         self.values[out] = value
@@ -301,7 +323,7 @@ class Fuser(Bodies):
         shape = tuple(source.type.shape)
         space = tuple([shape[k] for k in loops])
         components = list(indices_of(shape, loops))
-        level, _ = self.settle([self.reach(source, components[0], space)])
+        level, _ = self.settle([self.reach_all(source, components, space)])
         draft = self.nest(space, level)
         buffer = Buffer(tuple(out.type.shape), out.type.dtype, "temporary")
         letters = tuple([j for j, k in enumerate(loops) if k in axes])
@@ -494,7 +516,7 @@ class Fuser(Bodies):
 
     def as_product(self, node: Node) -> bool:
         """A large matrix product, by BLAS."""
-        found = matrix_product(node, self.in_memory)
+        found = matrix_product(node, self.in_memory, self.copied)
         if found is None:
             return False
         self.steps.append(found)
@@ -579,18 +601,6 @@ def window(view: View, layout: Any) -> View:
         else:
             offset += int(part) % n * step
     return View(view.buffer, tuple(shape), tuple(strides), offset)
-
-
-def repeated_number(value: Any) -> Any:
-    """The number that a constant consists of; `None` if there are several."""
-    if not isinstance(value, (np.ndarray, np.generic)):
-        return value
-    array = np.asarray(value)
-    if array.size == 0 or array.dtype.kind not in "biufc":
-        return None
-    first = array.reshape(-1)[0]
-    same = array.size == 1 or bool((array.reshape(-1).view(np.uint8).reshape(array.size, -1) == np.frombuffer(first.tobytes(), np.uint8)).all())
-    return first if same else None
 
 
 def remove_unused(nest: LoopNest) -> None:

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
-from wengert.compiler.loops import Buffer, MatrixProduct, View, contiguous
+from wengert.compiler.loops import Buffer, MatrixProduct, View
 from wengert.core.graph import Atom, Node
 
-LARGE = 4096  # multiplications for which BLAS pays
+LARGE = 8192  # multiplications for which BLAS pays
+WIDE = 64  # entries of the smallest of the three matrices for which it does
 
 InMemory = Callable[[Atom], tuple[View, int]]
 
 
+def pays(m: int, k: int, n: int) -> bool:
+    """Whether a product `[m, k] @ [k, n]` is for BLAS: enough work, and each entry used often."""
+    return m * k * n >= LARGE and min(m * k, k * n, m * n) >= WIDE and min(m, k, n) > 1
+
+
 def is_large_product(node: Node) -> bool:
-    """Whether a `matmul` of two stacks of matrices has enough work in each product."""
+    """Whether a `matmul` of two stacks of matrices is for BLAS."""
     a, b = node.operands
     if a.type.dtype != b.type.dtype or a.type.dtype.name not in ("float64", "float32"):
         return False
-    m, k = a.type.shape[-2:]
-    n = b.type.shape[-1]
-    return m * k * n >= LARGE and min(m, k, n) > 1
+    return pays(*a.type.shape[-2:], b.type.shape[-1])
 
 
-def matrix_product(node: Node, in_memory: InMemory) -> MatrixProduct | None:
-    """The step of a large `matmul`."""
+def matrix_product(node: Node, in_memory: InMemory, copied: Callable[[View, int], tuple[View, int]]) -> MatrixProduct | None:
+    """The step of a large `matmul`; `copied` lays out a view of which neither rows nor columns are contiguous."""
     if not is_large_product(node):
         return None
     out = node.outputs[0].type
     views, level = [], 0
     for atom in node.operands:
         view, ready = in_memory(atom)
+        if not is_matrix(view):
+            view, ready = copied(view, ready)
         views.append(batched(view, tuple(out.shape[:-2])))
         level = max(level, ready)
     result = Buffer(tuple(out.shape), out.dtype, "temporary")
@@ -38,11 +43,15 @@ def matrix_product(node: Node, in_memory: InMemory) -> MatrixProduct | None:
     return MatrixProduct(views[0], views[1], result, is_strong, level)
 
 
+def is_matrix(view: View) -> bool:
+    """Whether BLAS can read the matrices of a stack: rows or columns lie one after the other."""
+    m, n = view.shape[-2:]
+    rows, columns = view.strides[-2:]
+    return (columns == 1 and rows >= n) or (rows == 1 and columns >= m)
+
+
 def batched(view: View, batch: tuple[int, ...]) -> View:
     """A stack of matrices repeated to the shape of a batch."""
     extra = len(batch) + 2 - len(view.shape)
     head = (0,) * extra + tuple([s if n != 1 else 0 for s, n in zip(view.strides[:-2], view.shape[:-2], strict=True)])
     return View(view.buffer, (*batch, *view.shape[-2:]), (*head, *view.strides[-2:]), view.offset)
-
-
-__all__ = ["contiguous", "math"]

@@ -1,43 +1,189 @@
-"""Rewriting a graph before it is fused: common subexpressions and dead code."""
+"""Rewriting a graph before it is fused.
+
+One walk over the nodes: the operands of each are simple already, its constants are computed, rules are tried until none applies, and a
+node that was seen before is not written again.  Then what nobody needs is left out.
+
+::
+
+    graph(x) { a = multiply x 1; b = sin a; c = sin x; d = add b c; return d }   ->   graph(x) { b = sin x; d = add b b; return d }
+"""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from wengert.compiler.builder import Builder, repeated_number
+from wengert.compiler.expand import EXPANSIONS
+from wengert.compiler.rules import RULES, Pattern, Rule, name_of, number_of
+from wengert.compiler.structure import STRUCTURE
 from wengert.core.graph import Atom, Const, Graph, Node, Var
+from wengert.core.primitive import primitive_named
 from wengert.core.rewrite import remove_dead
+from wengert.core.types import ArrayType, type_of
+
+FOLDED = 4096  # entries of a constant that is computed beforehand
+RULES_OF: dict[str, list[Rule]] = {}
+for _rule in RULES:
+    RULES_OF.setdefault(_rule.primitive, []).append(_rule)
 
 
-def share_common(graph: Graph) -> Graph:
-    """Compute equal nodes once.
+class Simplifier:
+    """See the module."""
 
-    ::
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.builder = Builder()
+        self.same: dict[Atom, Atom] = {}
+        self.seen: dict[Any, tuple[Atom, ...]] = {}
+        self.numbers: dict[Const, Any] = {}
+        self.applied: dict[str, int] = {}  # how often each rule was
 
-        graph(x) { a = sin x; b = sin x; c = add a b; return c }   ->   graph(x) { a = sin x; c = add a a; return c }
-    """
-    same: dict[Atom, Atom] = {}
-    seen: dict[Any, tuple[Var, ...]] = {}
-    nodes: list[Node] = []
-    for node in graph.nodes:
-        operands = tuple(same.get(atom, atom) for atom in node.operands)
-        key = _key(node, operands)
-        if key is not None and key in seen:
-            same.update(zip(node.outputs, seen[key], strict=True))
-            continue
+    def run(self) -> Graph:
+        """The simplified graph."""
+        for node in self.graph.nodes:
+            self.builder.location = node.location
+            operands = tuple([self.same.get(atom, atom) for atom in node.operands])
+            results = self.simple(replace(node, operands=operands) if operands != node.operands else node)
+            self.same.update(zip(node.outputs, results, strict=True))
+        outputs = tuple([self.same.get(atom, atom) for atom in self.graph.outputs])
+        return remove_dead(replace(self.graph, nodes=tuple(self.builder.nodes), outputs=outputs))
+
+    def simple(self, node: Node) -> tuple[Atom, ...]:
+        """What stands for the results of a node whose operands are simple; it is written if it is new."""
+        key = key_of(node)
+        if key is not None and key in self.seen:
+            self.count("common subexpression")
+            return self.seen[key]
+        results = self.folded(node) or self.ruled(node) or self.structured(node)
+        if results is None:
+            self.builder.append(node)
+            results = node.outputs
         if key is not None:
-            seen[key] = node.outputs
-        nodes.append(replace(node, operands=operands))
-    return replace(graph, nodes=tuple(nodes), outputs=tuple(same.get(atom, atom) for atom in graph.outputs))
+            self.seen[key] = results
+        return results
+
+    def count(self, name: str) -> None:
+        """One more use of a rule."""
+        self.applied[name] = self.applied.get(name, 0) + 1
+
+    # --- constants --------------------------------------------------------------------------------------------------
+
+    def folded(self, node: Node) -> tuple[Atom, ...] | None:
+        """A node of constants alone is a constant."""
+        if not node.operands or not all(isinstance(a, Const) for a in node.operands):
+            return None
+        if any(var.type.dtype.kind not in "biufc" for var in node.outputs):
+            return None
+        large = max([var.type.shape for var in node.outputs], key=lambda shape: int(np.prod(shape, dtype=int)))
+        if int(np.prod(large, dtype=int)) > FOLDED and node.primitive.name != "spread":
+            return None
+        with np.errstate(all="ignore"):
+            found = node.primitive.eval(*[a.value for a in node.operands], **node.params)  # type: ignore[union-attr]
+        values = [found] if node.primitive.n_outputs is None else list(found)
+        if [type_of(v) for v in values] != [var.type for var in node.outputs]:
+            return None
+        self.count("constants are computed")
+        return tuple([Const(v, var.type) for v, var in zip(values, node.outputs, strict=True)])
+
+    def number(self, atom: Atom) -> Any:
+        """The number that a constant is throughout; `None` for anything else."""
+        if not isinstance(atom, Const):
+            return None
+        if atom not in self.numbers:
+            self.numbers[atom] = repeated_number(atom.value)
+        return self.numbers[atom]
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    def ruled(self, node: Node) -> tuple[Atom, ...] | None:
+        """The first rule that applies."""
+        if node.primitive.name not in RULES_OF:
+            return None
+        for rule in RULES_OF[node.primitive.name]:
+            found: dict[str, Atom] = {}
+            if not self.fits_node(node, rule.left, found):
+                continue
+            if isinstance(rule.right, ast.Call):
+                if any(atom.type.dtype != node.outputs[0].type.dtype for name, atom in found.items() if name != "c"):
+                    continue
+            result = self.built(rule.right, found, node.outputs[0].type)
+            if result is not None:
+                self.count(rule.name)
+                return (result,)
+        return None
+
+    def fits_node(self, node: Node, pattern: Any, found: dict[str, Atom]) -> bool:
+        """Whether a node has the form of a call in a pattern; `found` is what the letters stand for."""
+        if node.primitive.name != name_of(pattern) or len(node.operands) != len(pattern.args):
+            return False
+        return all(self.fits(atom, part, found) for atom, part in zip(node.operands, pattern.args, strict=True))
+
+    def fits(self, atom: Atom, pattern: Pattern, found: dict[str, Atom]) -> bool:
+        """Whether a value has the form of a part of a pattern."""
+        if isinstance(pattern, ast.Name):
+            return found.setdefault(pattern.id, atom) is atom
+        number = number_of(pattern)
+        if number is not None:
+            return is_number(self.number(atom), number)
+        maker = self.builder.maker.get(atom)
+        return maker is not None and self.fits_node(maker, pattern, found)
+
+    def built(self, pattern: Pattern, found: Mapping[str, Atom], type_: ArrayType) -> Atom | None:
+        """The value that a replacement stands for; `None` if it would be of another dtype."""
+        if isinstance(pattern, ast.Name):
+            atom = found[pattern.id]
+            if atom.type == type_:
+                return atom
+            if atom.type.dtype != type_.dtype or is_weak(atom):
+                return None
+            (result,) = self.simple(Node(primitive_named("spread"), (atom,), {"shape": type_.shape}, (Var(type_),), self.builder.location))
+            return result
+        assert isinstance(pattern, ast.Call)
+        operands = tuple([found[part.id] for part in pattern.args if isinstance(part, ast.Name)])
+        (result,) = self.simple(Node(primitive_named(name_of(pattern)), operands, {}, (Var(type_),), self.builder.location))
+        return result
+
+    def structured(self, node: Node) -> tuple[Atom, ...] | None:
+        """Rules about shapes, and larger operations said by smaller ones."""
+        for name, rule in (*STRUCTURE.get(node.primitive.name, ()), *EXPANSIONS.get(node.primitive.name, ())):
+            inner = Builder()
+            inner.maker, inner.location = self.builder.maker, self.builder.location
+            result = rule(node, inner)
+            if result is None:
+                continue
+            self.count(name)
+            same: dict[Atom, Atom] = {}
+            for new in inner.nodes:
+                operands = tuple([same.get(a, a) for a in new.operands])
+                same.update(zip(new.outputs, self.simple(replace(new, operands=operands)), strict=True))
+            return (same.get(result, result),)
+        return None
 
 
-def _key(node: Node, operands: tuple[Atom, ...]) -> Any:
-    parts = tuple(_constant_key(a) if isinstance(a, Const) else id(a) for a in operands)
+def is_weak(atom: Atom) -> bool:
+    """Whether an atom is a number of Python's."""
+    return isinstance(atom, Const) and type(atom.value) in (bool, int, float, complex)
+
+
+def is_number(value: Any, wanted: Any) -> bool:
+    """Whether a constant is a number of a pattern: to the sign of its zero."""
+    if value is None or isinstance(value, complex) or getattr(value, "dtype", None) is not None and value.dtype.kind == "c":
+        return False
+    if isinstance(wanted, bool) != isinstance(value, (bool, np.bool_)):
+        return False
+    return bool(value == wanted) and (wanted != 0 or isinstance(wanted, bool) or bool(np.signbit(value)) == bool(np.signbit(wanted)))
+
+
+def key_of(node: Node) -> Any:
+    """Equal for nodes that compute the same."""
+    parts = tuple([_constant_key(a) if isinstance(a, Const) else id(a) for a in node.operands])
     try:
-        key = (node.primitive.name, node.primitive, parts, _frozen(node.params))
+        key = (node.primitive, parts, _frozen(node.params), tuple([var.type for var in node.outputs]))
         hash(key)
     except TypeError:
         return None
@@ -47,14 +193,16 @@ def _key(node: Node, operands: tuple[Atom, ...]) -> Any:
 def _constant_key(atom: Const) -> Any:
     value = atom.value
     if isinstance(value, np.ndarray):
-        return (value.shape, str(value.dtype), value.tobytes()) if value.size <= 64 else id(value)
+        return (value.shape, value.dtype.str, value.tobytes()) if value.size <= 64 else id(value)
     return (type(value), repr(value))
 
 
 def _frozen(params: Mapping[str, Any]) -> Any:
-    return tuple(sorted((key, str(value)) for key, value in params.items()))
+    if not params:
+        return ()
+    return tuple([(key, repr(params[key])) for key in sorted(params)])
 
 
 def simplify(graph: Graph) -> Graph:
-    """The passes in their order."""
-    return remove_dead(share_common(graph))
+    """See the module."""
+    return Simplifier(graph).run()

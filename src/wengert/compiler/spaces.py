@@ -17,6 +17,7 @@ from wengert.compiler.loops import Shape
 from wengert.core.graph import Atom, Graph, Node, Var
 
 UNROLLED = 16
+SHORT, MANY = 6, 128  # axes no longer than this are unrolled up to so many entries together
 LARGEST = 4000  # scalars in one region of unrolled values
 
 Axes = tuple[int, ...]
@@ -26,7 +27,8 @@ def loop_candidates(shape: Shape) -> Axes:
     """The axes that stay loops if short ones are unrolled, the last axis first."""
     size, short = 1, set()
     for k in reversed(range(len(shape))):
-        if size * shape[k] <= UNROLLED:
+        lengths = [shape[k], *[shape[j] for j in short]]
+        if size * shape[k] <= (MANY if max(lengths) <= SHORT else UNROLLED):
             size *= shape[k]
             short.add(k)
     return tuple([k for k in range(len(shape)) if k not in short])

@@ -1,0 +1,165 @@
+"""Larger operations said by smaller ones, which fuse: means, sums of products, triangles.
+
+::
+
+    c = contract a b {sentence="ij,jk->ik"}   ->   p = multiply (spread a) (spread (permute b)); c = sum p over j
+
+A product of matrices with enough work in it stays one, for BLAS.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from wengert.compiler.builder import Builder, Shape, constant
+from wengert.compiler.products import is_large_product, pays
+from wengert.compiler.structure import Rewrite
+from wengert.core.graph import Atom, Node
+from wengert.core.types import ArrayType
+
+FLOATS = ("float64", "float32")
+
+
+def mean(node: Node, builder: Builder) -> Atom | None:
+    """`mean x  ->  (sum x) / n`."""
+    (x,), out = node.operands, node.outputs[0].type
+    rank, shape = len(x.type.shape), x.type.shape
+    dtype = out.dtype
+    axes = tuple(sorted(k % rank for k in node.params["axis"])) if rank else ()
+    count = math.prod(shape[k] for k in axes)
+    if dtype.name not in FLOATS or x.type.dtype.name not in FLOATS or dtype != x.type.dtype or not count:
+        return None
+    total = builder.sum(x, axes, keepdims=node.params["keepdims"])
+    return builder.elementwise("divide", total, constant(dtype.type(count)))
+
+
+def matmul(node: Node, builder: Builder) -> Atom | None:
+    """`a @ b  ->  sum over j of a[..., i, j] b[..., j, k]` where the matrices are small."""
+    a, b = node.operands
+    out = node.outputs[0].type
+    if is_large_product(node) or out.dtype.name not in FLOATS or a.type.dtype != b.type.dtype or 0 in (*a.type.shape, *b.type.shape):
+        return None
+    rank = len(out.shape)
+    letters = [chr(ord("a") + k) for k in range(rank - 2)]
+    left = letters[rank - len(a.type.shape) :] + ["i", "j"]
+    right = letters[rank - len(b.type.shape) :] + ["j", "k"]
+    name = "scale" if node.primitive.name == "matmul_of_derivatives" else "multiply"
+    return summed(builder, [(a, left), (b, right)], [*letters, "i", "k"], tuple(out.shape), name)
+
+
+def contract(node: Node, builder: Builder) -> Atom | None:
+    """An index sentence: a product of matrices if it is one and large; else a sum of products."""
+    out = node.outputs[0].type
+    left, right = node.params["sentence"].split("->")
+    words = left.split(",")
+    shapes = [a.type.shape for a in node.operands]
+    if out.dtype.name not in FLOATS or any(a.type.dtype != out.dtype for a in node.operands) or any(0 in s for s in shapes):
+        return None
+    if any(len(set(word)) != len(word) for word in words) or len(set(right)) != len(right):
+        return None
+    strong = node.primitive.name == "contract" and len(words) > 1
+    terms = list(zip(node.operands, map(list, words), strict=True))
+    while len(terms) > 2:
+        terms = paired(builder, terms, right, strong)
+    if len(terms) == 2:
+        large = as_matrices(builder, terms, right, strong)
+        if large is not None:
+            return large
+    return summed(builder, terms, list(right), tuple(out.shape), "scale" if strong else "multiply")
+
+
+def paired(builder: Builder, terms: list[tuple[Atom, list[str]]], right: str, strong: bool) -> list[tuple[Atom, list[str]]]:
+    """Two of the factors multiplied, those whose product costs least."""
+    sizes = {c: n for atom, word in terms for c, n in zip(word, atom.type.shape, strict=True)}
+    pairs = [(i, j) for j in range(len(terms)) for i in range(j)]
+
+    def cost(pair: tuple[int, int]) -> int:
+        return math.prod(sizes[c] for c in {*terms[pair[0]][1], *terms[pair[1]][1]})
+
+    i, j = min(pairs, key=cost)
+    rest = [term for k, term in enumerate(terms) if k not in (i, j)]
+    needed = {*right, *[c for _, word in rest for c in word]}
+    kept = [c for c in dict.fromkeys([*terms[i][1], *terms[j][1]]) if c in needed]
+    two = [terms[i], terms[j]]
+    product = as_matrices(builder, two, "".join(kept), strong)
+    if product is None:
+        shape = tuple([sizes[c] for c in kept])
+        product = summed(builder, two, kept, shape, "scale" if strong else "multiply")
+    return [(product, kept), *rest]
+
+
+def summed(builder: Builder, terms: list[tuple[Atom, list[str]]], kept: list[str], shape: Shape, name: str) -> Atom:
+    """The product of factors along all their letters, summed along those that are not kept."""
+    sizes = {c: n for c, n in zip(kept, shape, strict=True)}
+    for atom, word in terms:
+        for c, n in zip(word, atom.type.shape, strict=True):
+            sizes[c] = max(sizes.get(c, 1), n)
+    inner = [c for c in sizes if c not in kept]
+    order = [*kept, *inner]
+    whole = tuple([sizes[c] for c in order])
+    total: Atom | None = None
+    for atom, word in terms:
+        factor = laid_out(builder, atom, word, order, whole)
+        total = factor if total is None else builder.elementwise(name, total, factor)
+    assert total is not None
+    return builder.sum(total, tuple(range(len(kept), len(order))))
+
+
+def laid_out(builder: Builder, atom: Atom, word: list[str], order: list[str], whole: Shape) -> Atom:
+    """An array along more letters, in their order."""
+    axes = sorted(range(len(word)), key=lambda k: order.index(word[k]))
+    turned = builder.permute(atom, tuple(axes))
+    lengths = dict(zip([word[k] for k in axes], turned.type.shape, strict=True))
+    return builder.spread(builder.reshape(turned, tuple([lengths.get(c, 1) for c in order])), whole)
+
+
+def as_matrices(builder: Builder, terms: list[tuple[Atom, list[str]]], right: str, strong: bool) -> Atom | None:
+    """Two factors as stacks of matrices, multiplied; `None` where that is not what they are, or does not pay."""
+    (a, first), (b, second) = terms
+    sizes = dict(zip([*first, *second], [*a.type.shape, *b.type.shape], strict=True))
+    batch = [c for c in first if c in second and c in right]
+    inner = [c for c in first if c in second and c not in right]
+    rows = [c for c in first if c not in second]
+    columns = [c for c in second if c not in first]
+    if not inner or not rows or not columns or any(c not in right for c in rows + columns):
+        return None
+    m, k, n = (math.prod(sizes[c] for c in part) for part in (rows, inner, columns))
+    if not pays(m, k, n):
+        return None
+    head = tuple([sizes[c] for c in batch])
+    left = builder.reshape(builder.permute(a, order_of(first, batch + rows + inner)), (*head, m, k))
+    other = builder.reshape(builder.permute(b, order_of(second, batch + inner + columns)), (*head, k, n))
+    name = "matmul_of_derivatives" if strong else "matmul"
+    product = builder.emit(name, (left, other), {}, ArrayType((*head, m, n), a.type.dtype))
+    order = batch + rows + columns
+    whole = builder.reshape(product, tuple([sizes[c] for c in order]))
+    return builder.permute(whole, order_of(order, list(right)))
+
+
+def order_of(have: list[str], want: list[str]) -> Shape:
+    """The permutation that brings letters into an order."""
+    return tuple([have.index(c) for c in want])
+
+
+def triangle(node: Node, builder: Builder) -> Atom | None:
+    """`tril x  ->  where(mask, x, 0)`."""
+    (x,) = node.operands
+    if x.type.dtype.name not in FLOATS:
+        return None
+    cut = np.tril if node.primitive.name == "tril" else np.triu
+    mask = cut(np.ones(x.type.shape[-2:], bool), node.params["k"])
+    chosen = builder.spread(constant(mask), tuple(x.type.shape))
+    return builder.elementwise("where", chosen, x, constant(x.type.dtype.type(0)), dtype=x.type.dtype)
+
+
+EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
+    "mean": (("a mean is a sum", mean),),
+    "matmul": (("a small product of matrices", matmul),),
+    "matmul_of_derivatives": (("a small product of matrices", matmul),),
+    "contract": (("a sum of products", contract),),
+    "einsum": (("a sum of products", contract),),
+    "tril": (("a triangle", triangle),),
+    "triu": (("a triangle", triangle),),
+}
