@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from wengert import _optional
 
 @cache
 def binding() -> Any:
-    """llvmlite's binding, initialized once; glibc's math libraries are loaded where they are."""
+    """The binding of llvmlite, initialized once; glibc's math libraries are loaded where they are."""
     llvm = _optional.load("llvmlite.binding", "wg.jit", "jit")
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -70,6 +71,11 @@ class Module:
     def address(self, name: str) -> int:
         """Where a function begins."""
         return int(self.engine.get_function_address(name))
+
+    def fill(self, name: str, addresses: Sequence[int]) -> None:
+        """Write addresses into a global table of pointers."""
+        table = (ctypes.c_void_p * len(addresses)).from_address(int(self.engine.get_global_value_address(name)))
+        table[:] = list(addresses)
 
     def function(self, name: str) -> Any:
         """A function `void f(ptr)` for Python."""

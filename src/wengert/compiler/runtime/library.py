@@ -6,6 +6,9 @@ Threads sleep in this code and arrays give memory back through it, so it is neve
 from __future__ import annotations
 
 import ctypes
+import os
+import platform
+import signal
 import threading
 from functools import cache
 from importlib import resources
@@ -17,16 +20,43 @@ from wengert.compiler.runtime import python
 NEAR = 8192  # bytes of workspace that a call has on its stack
 SLOTS = 32  # idle blocks
 IDLE = 2**28  # bytes in idle blocks, at most
-EXPORTED = ("wg_take", "wg_give")  # what compiled programs call by name
+SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseconds
+EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
 _LOCK = threading.Lock()
 
 
+PAUSES = {  # what lets a waiting loop rest
+    "x86_64": ("@llvm.x86.sse2.pause", ""),
+    "aarch64": ("@llvm.aarch64.hint", "i32 1"),  # yield
+}
+
+
 def source(name: str) -> str:
-    """The text of a part, with this Python's numbers in place."""
+    """The text of a part, with this machine's and this Python's numbers in place."""
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-    for word, number in (("HEAD", python.HEAD - 8), ("NEAR", NEAR), ("SLOTS", SLOTS)):
-        text = text.replace(word, str(number))
+    rest, declaration = pause()
+    words = {
+        "HEAD": python.HEAD - 8, "NEAR": NEAR, "SLOTS": SLOTS, "SPINS": SPINS, "SIG_SETMASK": int(signal.SIG_SETMASK),
+        "DECLARE_PAUSE": declaration, "PAUSE": rest,
+    }  # fmt: skip
+    for word, meaning in words.items():
+        text = text.replace(word, str(meaning))
     return text
+
+
+def pause() -> tuple[str, str]:
+    """The instruction that lets a waiting loop rest, and its declaration."""
+    machine = platform.machine().lower().replace("amd64", "x86_64").replace("arm64", "aarch64")
+    if machine not in PAUSES:
+        return 'fence syncscope("singlethread") seq_cst', ""
+    name, operand = PAUSES[machine]
+    return f"call void {name}({operand})", f"declare void {name}({operand.partition(' ')[0]})"
+
+
+def default_threads() -> int:
+    """The processors that this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
 class Library:
@@ -35,11 +65,15 @@ class Library:
     def __init__(self) -> None:
         for name, address in python.symbols().items():
             define_symbol(name, address)
-        self.module = Module("\n".join(map(source, ("pool.ll", "launcher.ll"))), level=2)
+        self.module = Module("\n".join(map(source, ("pool.ll", "threads.ll", "launcher.ll"))), level=2)
         self.module.keep_forever()
         for name in EXPORTED:
             define_symbol(name, self.module.address(name))
         self.set_word("wg_pool_limit", IDLE)
+        self.set_word("wg_threads", default_threads())
+        self.reset_threads = ctypes.CFUNCTYPE(None)(self.module.address("wg_threads_reset"))
+        self.reset_threads()
+        os.register_at_fork(after_in_child=self.reset_threads)
         self.handler = self._handler()
         self.set_word("wg_handler", id(self.handler))
 

@@ -12,9 +12,9 @@ import numpy as np
 NUMPY_API = {"PyArray_DescrFromType": 45, "PyArray_Scalar": 60, "PyArray_NewFromDescr": 94, "PyArray_Empty": 184}
 
 PYTHON_API = (
-    "Py_IncRef Py_DecRef PyTuple_New PyTuple_SetItem PyLong_FromLong PyFloat_FromDouble PyComplex_FromDoubles "
-    "PyErr_NoMemory PyObject_CallFunctionObjArgs PyEval_SaveThread PyEval_RestoreThread"
-).split()
+    "Py_IncRef", "Py_DecRef", "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLong", "PyFloat_FromDouble", "PyComplex_FromDoubles",
+    "PyErr_NoMemory", "PyObject_CallFunctionObjArgs", "PyEval_SaveThread", "PyEval_RestoreThread",
+)  # fmt: skip
 
 HEAD = object.__basicsize__  # what every object begins with: counts, then its type
 ARRAY_FIELDS = {"data": 0, "nd": 8, "dims": 16, "strides": 24, "base": 32, "descr": 40, "flags": 48, "handler": 72}
@@ -28,8 +28,7 @@ def address_of(function: Any) -> int:
 
 def numpy_api() -> dict[str, int]:
     """The addresses of NumPy's C functions."""
-    unwrap = ctypes.pythonapi.PyCapsule_GetPointer
-    unwrap = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(address_of(unwrap))
+    unwrap = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(address_of(ctypes.pythonapi.PyCapsule_GetPointer))
     capsule = np._core._multiarray_umath._ARRAY_API  # type: ignore[attr-defined]
     table = ctypes.cast(unwrap(capsule, None), ctypes.POINTER(ctypes.c_void_p))
     return {name: table[k] or 0 for name, k in NUMPY_API.items()}
