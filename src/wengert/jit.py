@@ -16,9 +16,10 @@ import numpy as np
 
 from wengert import trees
 from wengert.core.array import FRONT
-from wengert.core.trace import Tracer
+from wengert.core.trace import Tracer, beneath
 from wengert.errors import ArgumentError, page, reveal
-from wengert.programs import Program, is_recorded
+from wengert.programs import CompiledPath, Program, is_recorded
+from wengert.stages import Report, Stages, report_of
 from wengert.transforms.checkpoint import RandomState
 from wengert.transforms.reach import Reach, Twin
 from wengert.transforms.record_graph import leaf_names, name_of
@@ -169,6 +170,32 @@ class Jitted:
         signature = self._signature(captured, call)
         results, outline = signature.program(*operands)
         return outline.finish(results, operands)
+
+    def stages(self, *args: Any, **kwargs: Any) -> Stages:
+        """Every stage of the compilation for these arguments: graphs, loop nests, LLVM text, assembly."""
+        return Stages(self._path_of(args, kwargs)[0])
+
+    def llvm(self, *args: Any, **kwargs: Any) -> str:
+        """The LLVM text that is compiled for these arguments."""
+        return str(self.stages(*args, **kwargs)["llvm"])
+
+    def asm(self, *args: Any, **kwargs: Any) -> str:
+        """The instructions of this processor for these arguments."""
+        return str(self.stages(*args, **kwargs)["asm"])
+
+    def report(self, *args: Any, **kwargs: Any) -> Report:
+        """What a call with these arguments does: steps, calls of Python, bytes, flops, memory."""
+        path, n_paths = self._path_of(args, kwargs)
+        return report_of(path, name_of(self._function), n_paths)
+
+    def _path_of(self, args: Any, kwargs: Any) -> tuple[CompiledPath, int]:
+        """The compiled path that a call takes, and how many there are for its types; arguments are not written into."""
+        call = SplitCall(args, kwargs, self._names)
+        captured = self._reached()
+        values = [beneath(x) for x in (*captured.arrays, *call.operands)]
+        program = self._signature(captured, call).program
+        path = program.run(values)[1]
+        return path, len(program.version(values).paths)
 
     def _reached(self) -> Reach:
         """What the function reaches now."""

@@ -75,7 +75,7 @@ class Version:
         self.paths: list[CompiledPath] = []
         self.lock = threading.RLock()
 
-    def run(self, values: Sequence[Any]) -> tuple[list[Any], Path]:
+    def run(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
         """Run the path that fits these values, recording it if it is new."""
         candidates = list(self.paths)
         while candidates:
@@ -87,11 +87,11 @@ class Version:
                     raise
                 break  # perhaps the path does not fit; if it does, the error comes again
             if failed is None:
-                return results, tried.path
+                return results, tried
             candidates = [c for c in candidates if _differs_at(c.keys, tried.keys, failed)]
         return self._record(values)
 
-    def _record(self, values: Sequence[Any]) -> tuple[list[Any], Path]:
+    def _record(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
         path = record_path(self.program.function, values, self.program.hints(), self.program.name)
         results, path.results = path.results, None
         assert results is not None
@@ -104,9 +104,7 @@ class Version:
                 new = CompiledPath(path)
                 self.paths.insert(0, new)
         found, failed = new.run(values)
-        if failed is None:
-            return found, new.path
-        return results, path  # rounding decided: the compiled program saw another answer than NumPy
+        return (results if failed is not None else found), new  # rounding may decide otherwise than it did for NumPy
 
 
 def _differs_at(keys: list[Any], tried: list[Any], k: int) -> bool:
@@ -145,13 +143,13 @@ class Program:
     def __call__(self, *operands: Any) -> tuple[list[Any], Any]:
         """Compiled on plain values, one operation on traced ones, and a part of any graph that is being recorded."""
         if not any(isinstance(x, Tracer) for x in operands):
-            results, path = self.run(operands)
-            return results, path.outline
+            results, found = self.run(operands)
+            return results, found.path.outline
         if any(map(is_recorded, operands)):
             return self.function(*operands)
         return self._bind(operands)
 
-    def run(self, values: Sequence[Any]) -> tuple[list[Any], Path]:
+    def run(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
         """The results for plain values, and the path that was taken."""
         self.n_operands = len(values)
         return self.version(values).run(values)

@@ -1,0 +1,162 @@
+"""What the compiler did with a function: every stage of it, and the account of what the result does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from wengert.compiler.engine import binding, target_machine
+from wengert.compiler.listing import Account, Names, account_of, list_program, list_step
+from wengert.compiler.loops import Buffer, HostCall, Program
+from wengert.programs import CompiledPath
+
+STAGES = ("recorded", "simplified", "fused", "llvm", "optimised", "asm")
+SAYS = {
+    "recorded": "the graph of the path that this call takes; its last outputs are the guards",
+    "simplified": "the graph without what is dead or computed twice",
+    "fused": "loop nests, products and calls of Python, in the order in which they run",
+    "llvm": "the text that is compiled",
+    "optimised": "the text after LLVM's own passes",
+    "asm": "the instructions of this processor",
+}
+
+
+def assembly(text: str) -> str:
+    """LLVM text as assembly for this processor."""
+    module = binding().parse_assembly(text)
+    return str(target_machine().emit_assembly(module))
+
+
+class Stages(Mapping[str, Any]):
+    """The stages of one compiled path: `stages["fused"]`, `print(stages)`; the first two are graphs, for `wg.draw`."""
+
+    def __init__(self, path: CompiledPath) -> None:
+        self._path = path
+
+    def __getitem__(self, name: str) -> Any:
+        """The graph, or the text, after a stage."""
+        compiled = self._path.compiled
+        optimised = compiled.module.optimised if compiled.module is not None else ""
+        if name == "asm":
+            return assembly(optimised)
+        found = {
+            "recorded": lambda: self._path.path.graph,
+            "simplified": lambda: compiled.graph,
+            "fused": lambda: list_program(compiled.program, [var.hint for var in compiled.graph.inputs]),
+            "llvm": lambda: compiled.text,
+            "optimised": lambda: optimised,
+        }
+        return found[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(STAGES)
+
+    def __len__(self) -> int:
+        return len(STAGES)
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"--- {name}: {SAYS[name]}\n\n{self[name]}" for name in STAGES)
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One step of a compiled program."""
+
+    text: str  # its first line
+    n_instructions: int  # scalar instructions in the body of a loop nest
+    account: Account
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """A call of Python from inside the program, and the user's line that asked for it."""
+
+    primitive: str
+    location: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a compiled path does.
+
+    `read` and `written` count the bytes of every distinct array that a step touches, `temporary` the memory between
+    steps, `outputs` that of the results.  Floating-point operations are counted, a function of libm as 20.
+    """
+
+    name: str
+    n_nodes: int  # of the recorded graph
+    n_simplified: int
+    n_guards: int
+    n_paths: int
+    kernels: tuple[Kernel, ...]
+    host_calls: tuple[HostStep, ...]
+    temporary: int
+    outputs: int
+    flops: int = field(default=0)
+    read: int = field(default=0)
+    written: int = field(default=0)
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name}: {self.n_nodes} recorded operations, {self.n_simplified} after simplification, "
+            f"in {len(self.kernels)} native steps and {len(self.host_calls)} calls of Python",
+            f"  {self.flops:,} flops; {bytes_in_words(self.read)} read, {bytes_in_words(self.written)} written",
+            f"  memory: {bytes_in_words(self.temporary)} between steps, {bytes_in_words(self.outputs)} of results",
+        ]
+        if self.n_guards or self.n_paths > 1:
+            lines.append(f"  {self.n_guards} guards; path 1 of {self.n_paths} for these types")
+        if self.kernels:
+            lines += ["", f"  {'flops':>12}  {'read':>10}  {'written':>10}  step"]
+        for kernel in self.kernels:
+            a = kernel.account
+            row = f"  {a.flops:>12,}  {bytes_in_words(a.read):>10}  {bytes_in_words(a.written):>10}  {kernel.text}"
+            lines.append(row + (f", {kernel.n_instructions} instructions" if kernel.n_instructions else ""))
+        if self.host_calls:
+            lines += ["", "  calls of Python"]
+        lines += [f"    {call.primitive}   {call.location}".rstrip() for call in self.host_calls]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def bytes_in_words(n: int) -> str:
+    """`3.2 KiB`."""
+    size, unit = float(n), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{n} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def report_of(path: CompiledPath, name: str, n_paths: int) -> Report:
+    """The account of one compiled path."""
+    compiled = path.compiled
+    program: Program = compiled.program
+    names = Names(program, [var.hint for var in compiled.graph.inputs])
+    native = [step for step in program.steps if not isinstance(step, HostCall)]
+    accounts = [account_of(step) for step in program.steps]
+    kernels = [_kernel(step, names) for step in native]
+    calls = [HostStep(s.primitive.name, s.location) for s in program.steps if isinstance(s, HostCall)]
+    outputs = [view.buffer for view in program.outputs if hasattr(view, "buffer")]
+    return Report(
+        name, len(path.path.graph.nodes), len(compiled.graph.nodes), len(path.keys), n_paths, tuple(kernels), tuple(calls),
+        temporary=_temporary(program, outputs), outputs=sum(b.n_bytes for b in dict.fromkeys(outputs) if b.kind != "input"),
+        flops=sum(a.flops for a in accounts), read=sum(a.read for a in accounts), written=sum(a.written for a in accounts),
+    )  # fmt: skip
+
+
+def _kernel(step: Any, names: Names) -> Kernel:
+    lines = list(list_step(step, names))
+    first = lines[0].partition("   #")[0].rstrip(":")
+    n_instructions = sum(op.code not in ("load", "number", "letter") for op in getattr(step, "ops", ()))
+    return Kernel(first, n_instructions, account_of(step))
+
+
+def _temporary(program: Program, outputs: Sequence[Buffer]) -> int:
+    """The bytes of all arrays that are neither inputs, constants nor results."""
+    buffers = dict.fromkeys(buffer for step in program.steps for buffer in step.buffers())
+    return sum(b.n_bytes for b in buffers if b.kind not in ("input", "constant") and b not in set(outputs))
