@@ -99,7 +99,7 @@ def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, .
     where = fill(layout, arrays) if arrays else layout
     if not arrays:
         out[where] = ct
-    elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64 and ct.size:  # of nothing, bincount has integers
+    elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64 and ct.size:  # of nothing it counts in integers
         found = np.asarray(arrays[0]).ravel()
         out = np.bincount(np.where(found < 0, found + shape[0], found), ct.ravel(), shape[0])
     else:
