@@ -273,7 +273,7 @@ def _nested_list(asked: Conversion) -> Advice | None:
 
 def _scipy(asked: Conversion) -> Advice | None:
     function = asked.function
-    module = getattr(function, "__module__", None) or getattr(type(function), "__module__", "")
+    module: str = getattr(function, "__module__", None) or type(function).__module__
     if not module.startswith("scipy."):
         return None
     room, name = module.split(".")[1], getattr(function, "__name__", asked.name)

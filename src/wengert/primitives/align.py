@@ -74,6 +74,21 @@ def align_beside(operands: tuple[Any, ...], inert: Sequence[int]) -> tuple[Any, 
     )
 
 
+def align_to_inexact(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """As `align_elementwise`, where whole numbers are orders and the like: they have a say in the shape only."""
+    operands = tuple(map(as_operand, operands))
+    if not any(isinstance(x, Tracer) for x in operands):
+        return operands
+    shape = common_shape(operands)
+    dtype = inexact_dtype(operands)
+    return tuple([conform(x, shape, dtype) if isinstance(x, Tracer) else x for x in operands])
+
+
+def inexact_dtype(operands: Sequence[Any]) -> Any:
+    """The common dtype of those operands that are no whole numbers."""
+    return common_dtype([x for x in operands if type(x) is not int and (type(x) in _WEAK or x.dtype.kind not in "iu")])
+
+
 def as_operand(value: Any) -> Any:
     """An array-like as an operand; Python numbers stay weak, as NumPy's promotion wants."""
     if isinstance(value, _OPERANDS):
