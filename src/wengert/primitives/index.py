@@ -99,7 +99,7 @@ def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, .
     where = fill(layout, arrays) if arrays else layout
     if not arrays:
         out[where] = ct
-    elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64:
+    elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64 and ct.size:  # of nothing it counts in integers
         found = np.asarray(arrays[0]).ravel()
         out = np.bincount(np.where(found < 0, found + shape[0], found), ct.ravel(), shape[0])
     else:
@@ -170,6 +170,7 @@ index = linear(
     laws=lambda make: [
         ((make(4, 3),), {"layout": (slice(None, None, -1), 1)}),
         ((make(4, 3), np.array([0, 2, 2])), {"layout": (ARRAY,)}),
+        ((make(4), np.zeros(0, int)), {"layout": (ARRAY,)}),
         ((make(2, 4, 3), np.array([0, 1]), np.array([1, 1])), {"layout": (ARRAY, slice(None), ARRAY)}),
     ],
 )
@@ -447,8 +448,26 @@ def replace(x: Any, new: Any) -> Any:
         base, put = owner
         replace(base, put(base, new))
         return x
-    adopt(x, new)
+    adopt(x, laid_like(x, new))
     return x
+
+
+def laid_like(x: Any, new: Any) -> Any:
+    """`new` in the order in memory that `x` has: writing into an array does not move it, and views depend on that."""
+    old, value = lowest(x), lowest(new)
+    rank = len(x.shape)
+    if rank < 2 or old.strides[-rank:] == value.strides[-rank:]:
+        return new
+    lead = value.ndim - rank  # axes of batches
+    order = (*range(lead), *sorted(range(lead, value.ndim), key=lambda k: -abs(old.strides[k - value.ndim])))
+    back = tuple([order.index(k) for k in range(value.ndim)])
+    laid = np.ascontiguousarray(value.transpose(order)).transpose(back)
+    return new if laid.strides == value.strides else _with_value(new, laid)
+
+
+def _with_value(x: Any, plain: Any) -> Any:
+    """The same tracers around another copy of the same numbers."""
+    return type(x)(_with_value(x.value, plain), x.watcher, x.extra) if isinstance(x, Tracer) else plain
 
 
 def adopt(x: Any, new: Any) -> None:
