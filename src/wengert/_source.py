@@ -25,7 +25,7 @@ _LIBRARIES = ("numpy", "scipy", "optree", "sklearn", "matplotlib", "pandas", "jo
 Span = tuple[int, int, int, int]  # first line and column, last line and column, in bytes as Python counts them
 
 
-def _is_user_code(filename: str) -> bool:
+def is_user_code(filename: str) -> bool:
     """Neither ours, nor Python's own, nor an array library's."""
     if filename.startswith((_PACKAGE, "<frozen", "<__array_function__")):
         return False
@@ -45,7 +45,7 @@ def user_frame() -> FrameType | None:
         filename = frame.f_code.co_filename
         is_user = _known.get(filename)
         if is_user is None:
-            is_user = _known[filename] = _is_user_code(filename)
+            is_user = _known[filename] = is_user_code(filename)
         if is_user:
             break
         frame = frame.f_back
@@ -268,9 +268,9 @@ def _attribute(owner: Any, name: str) -> Any:
     found = getattr(owner, "__dict__", {}).get(name)
     if found is not None:
         return found
-    method = getattr(type(owner), name, None)
-    is_method = callable(method) and not isinstance(method, property)
-    return method.__get__(owner) if is_method and hasattr(method, "__get__") else None
+    method: Any = getattr(type(owner), name, None)
+    is_method = callable(method) and not isinstance(method, property) and hasattr(method, "__get__")
+    return method.__get__(owner) if is_method else None
 
 
 def _item(owner: Any, key: Any) -> Any:
