@@ -40,10 +40,21 @@ def _running_sum_adjoint(ct: Any, x: Any, axis: int) -> Any:
     return backwards(running_sum(backwards(ct, axis), axis=axis), axis)
 
 
+def _lower_triangle(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    """Which entries come before which along the axis."""
+    places = np.indices(np.shape(y)).reshape(np.ndim(y), np.size(y))
+    axis = params["axis"] % np.ndim(y)
+    same = np.ones((np.size(y), np.size(y)), bool)
+    for k, place in enumerate(places):
+        same &= (place[:, None] >= place) if k == axis else (place[:, None] == place)
+    return Pattern.of_array(same)
+
+
 running_sum: Primitive = linear(
     "cumsum",
     lambda x, axis: np.cumsum(x, axis=axis, dtype=x.dtype),
     _running_sum_adjoint,
+    pattern=_lower_triangle,
     laws=lambda make: [((make(4),), {"axis": -1}), ((make(3, 4),), {"axis": -2}), ((make(2, 0),), {"axis": -1})],
 )
 
@@ -117,16 +128,6 @@ def _running_product_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int)
     """`dyₖ = xₖ dyₖ₋₁ + yₖ₋₁ dxₖ`, which divides by nothing."""
     x, y, dx = (move_axis(v, axis, -1) for v in (x, y, dxs[0]))
     return move_axis(recurrence(x, scaled(behind(y, 1), dx)), -1, axis)
-
-
-def _lower_triangle(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
-    """Which entries come before which along the axis."""
-    places = np.indices(np.shape(y)).reshape(np.ndim(y), np.size(y))
-    axis = params["axis"] % np.ndim(y)
-    same = np.ones((np.size(y), np.size(y)), bool)
-    for k, place in enumerate(places):
-        same &= (place[:, None] >= place) if k == axis else (place[:, None] == place)
-    return Pattern.of_array(same)
 
 
 running_product: Primitive = smooth(

@@ -18,7 +18,7 @@ from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.families import discrete, smooth
-from wengert.primitives.index import ARRAY, assign, index, replace
+from wengert.primitives.index import ARRAY, assign, deposit, index, replace
 from wengert.primitives.rearranging import from_end
 from wengert.primitives.shaping import flatten, into, to_dtype
 from wengert.primitives.structure import reshape, spread
@@ -48,6 +48,14 @@ def along(x: Any, indices: Any, axis: int) -> Any:
     """`np.take_along_axis(x, indices, axis)`, for positions known to be right."""
     shape = tuple(x.shape)
     return index(flatten(x), positions_along(indices, shape, axis % len(shape)), layout=(ARRAY,))
+
+
+def put_back(ct: Any, indices: Any, axis: int) -> Any:
+    """The adjoint of `along` for a permutation."""
+    shape = tuple(ct.shape)
+    where = positions_along(indices, shape, axis % len(shape))
+    n = int(np.prod(shape, dtype=int))
+    return reshape(deposit(ct, where, layout=(ARRAY,), shape=(n,)), shape=shape)
 
 
 def _checked(arr: Any, indices: Any, axis: Any) -> tuple[tuple[int, ...], Any, int]:
@@ -194,10 +202,16 @@ def _sort_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int, **params: 
     return along(dxs[0], argsorted(x, axis=axis, kind="stable"), axis)
 
 
+def _sort_pullback(ct: Any, y: Any, x: Any, axis: int, **params: Any) -> tuple[Any]:
+    """Each cotangent goes back to where its entry came from: what transposing the differential comes to, sooner."""
+    return (put_back(ct, argsorted(x, axis=axis, kind="stable"), axis),)
+
+
 sorted_ = smooth(
     "sort",
     lambda x, axis, **params: np.sort(x, axis=axis, **params),
     _sort_differential,
+    pullback=_sort_pullback,
     pattern=same_line,
     formula="sort(a)",
     laws=lambda make: [

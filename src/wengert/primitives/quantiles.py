@@ -1,8 +1,9 @@
 """Medians, percentiles and quantiles: entries picked by rank, and mixtures of two neighbours in rank.
 
-The values are NumPy's own.  Their derivative needs only the place `p` of the result among the sorted entries (2.25 is
-a quarter of the way from the third to the fourth), and NumPy tells it too: it is the quantile of 0, 1, 2, ...
-How fast `p` moves with `q` follows R. J. Hyndman and Y. Fan, Sample Quantiles in Statistical Packages, 1996.
+The values are NumPy's own.  Their derivative needs only the place `p` of the result among the sorted entries: 2.25 is
+a quarter of the way from the third to the fourth.  For the continuous methods it is a formula of R. J. Hyndman and
+Y. Fan, Sample Quantiles in Statistical Packages (1996); the others jump, and NumPy itself says where they stand: it
+is the quantile of 0, 1, 2, ...
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.ordering import along, argsorted, by_member
+from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.reductions import as_rows, trailing
 from wengert.primitives.shaping import into, to_dtype
 from wengert.primitives.statistics import weights_like
@@ -28,6 +31,17 @@ OFFSETS = {  # alpha and beta of Hyndman and Fan: q is at the place alpha - 1 + 
     "linear": (1.0, 1.0), "interpolated_inverted_cdf": (0.0, 1.0), "hazen": (0.5, 0.5), "weibull": (0.0, 0.0),
     "median_unbiased": (1 / 3, 1 / 3), "normal_unbiased": (3 / 8, 3 / 8),
 }  # fmt: skip
+
+
+def _own_row(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    """A quantile depends on the entries of its row."""
+    if slot:
+        return dense_pattern(slot, y, xs, params)
+    rows = int(np.prod(np.shape(xs[0])[:-1], dtype=int))
+    sizes = np.size(y), np.size(xs[0])
+    outputs = np.arange(sizes[0]).reshape(rows, sizes[0] // max(rows, 1), 1)
+    inputs = np.arange(sizes[1]).reshape(rows, 1, sizes[1] // max(rows, 1))
+    return Pattern(outputs + 0 * inputs, 0 * outputs + inputs, sizes)
 
 
 def _lines(y: Any, q: Any) -> Any:
@@ -54,13 +68,17 @@ def _place(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> A
         y = np.asarray(_quantile(rows, q, *weights, method=method, ignore_nan=ignore_nan))
         below = np.expand_dims(rows, tuple(range(-1 - q.ndim, -1))) < y[..., None]
         return np.where(np.isnan(y), n - 1.0, below.sum(-1))
-    counts = _counts(rows)
+    counts = _counts(rows).reshape(lead + ones)
+    is_whole = (counts == n) | (ignore_nan & (counts > 0))
+    if method in OFFSETS:
+        alpha, beta = OFFSETS[method]
+        places = np.clip(alpha - 1 + (counts + (1 - alpha - beta)) * q, 0, counts - 1)
+        return np.where(is_whole, places, n - 1.0)
     places = np.full(lead + q.shape, n - 1.0)
-    for m in np.unique(counts):
-        if m > 0 and (m == n or ignore_nan):
-            place = _quantile(np.arange(float(m)), q, method=method, ignore_nan=False)
-            places = np.where(np.reshape(counts == m, lead + ones), place, places)
-    return places
+    for m in np.unique(counts[is_whole]):
+        place = _quantile(np.arange(float(m)), q, method=method, ignore_nan=False)
+        places = np.where(counts == m, place, places)
+    return np.where(is_whole, places, n - 1.0)
 
 
 def _rate(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
@@ -168,7 +186,7 @@ def _follow(d_rows: Any, dp: Any, y: Any, rows: Any, p: Any, lows: list[Any], ig
 
 
 quantile_of: Primitive = smooth(
-    "quantile", _quantile, _quantile_differential, batch=_quantile_batch(lambda: quantile_of), laws=_cases
+    "quantile", _quantile, _quantile_differential, batch=_quantile_batch(lambda: quantile_of), pattern=_own_row, laws=_cases
 )
 
 
@@ -181,6 +199,7 @@ median_of = smooth(
     "median",
     lambda rows, ignore_nan: (np.nanmedian if ignore_nan else np.median)(rows, axis=-1),
     _median_differential,
+    pattern=_own_row,
     formula="median(a)",
     laws=lambda make: [
         ((make(5),), {"ignore_nan": False}),

@@ -22,7 +22,7 @@ from wengert.primitives.reductions import (
     trailing,
 )
 from wengert.primitives.shaping import into, to_dtype
-from wengert.primitives.structure import conjugate, imag, real, spread
+from wengert.primitives.structure import conjugate, imag, real, spread, sum_pattern
 
 # --- means and spreads ----------------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def _mean_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype:
     return spread(to_dtype(ct, x.dtype), shape=tuple(x.shape))
 
 
-average_of = linear("mean", _mean, _mean_adjoint, laws=cases(), formula="mean(a)")
+average_of = linear("mean", _mean, _mean_adjoint, pattern=sum_pattern, laws=cases(), formula="mean(a)")
 
 
 def _deviation(x: Any, axis: tuple[int, ...]) -> Any:
