@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.core.trace import Tracer, is_constant, lowest
+from wengert.core.trace import Tracer, constant_like, is_constant, lowest
 from wengert.errors import (
     LostDerivativeError,
     UnsupportedFunctionError,
@@ -20,6 +20,7 @@ from wengert.errors import (
 
 FRONT: dict[Any, Callable[..., Any]] = {}
 UFUNC_METHODS: dict[str, Callable[..., Any]] = {}  # "__call__" with keywords, "reduce", "at" ... of any ufunc
+CREATORS: set[Any] = set()  # functions with NumPy's `like=`: what they make is watched by whoever watches that array
 _SILENT = object()
 _USUAL: set[type] = {float, int, complex, np.ndarray, np.float64}  # operands that operators need not ask
 
@@ -120,7 +121,8 @@ class Array(Tracer):
         front = FRONT.get(function)
         if front is None:
             raise UnsupportedFunctionError.of_function(function)
-        return front(*args, **kwargs)
+        result = front(*args, **kwargs)
+        return constant_like(result, self) if type(result) is np.ndarray and function in CREATORS else result
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:
