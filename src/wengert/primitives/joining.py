@@ -155,6 +155,9 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 def block(arrays: Any) -> Any:
     """A block matrix: the innermost lists go along the last axis, the next ones along the one before."""
     depth = _depth(arrays)
+    if _has_empty(arrays):
+        msg = "List depths are mismatched: a list of blocks is empty"
+        raise ValueError(msg)
     rank = max([depth] + [len(_array(a).shape) for a in _leaves(arrays)])
 
     def build(part: Any, level: int) -> Any:
@@ -169,6 +172,10 @@ def block(arrays: Any) -> Any:
 
 def _depth(nested: Any) -> int:
     return 1 + max(map(_depth, nested), default=0) if isinstance(nested, list) else 0
+
+
+def _has_empty(nested: Any) -> bool:
+    return isinstance(nested, list) and (not nested or any(map(_has_empty, nested)))
 
 
 def _leaves(nested: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from wengert.primitives.index import get_item
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.rearranging import diagonal
 from wengert.primitives.shaping import flatten, into, named, reshape_to, to_dtype
+from wengert.primitives.solving import assert_square
 from wengert.primitives.strong import strong_contraction
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -139,6 +141,8 @@ def _broadcast_sentence(a: Any, b: Any, rank_a: int, rank_b: int, sentence: str)
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
     """The matrix multiplied by itself `n` times, by squaring; a negative `n` inverts first."""
+    assert_square(a)
+    n = operator.index(n)
     if n < 0:
         return matrix_power(np.linalg.inv(a), -n)
     if n == 0:
@@ -160,6 +164,9 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     if len(parts) < 2:
         msg = "Expecting at least two arrays."
         raise ValueError(msg)
+    if len(parts) > 2 and any(len(x.shape) != 2 for x in parts[1:-1]) or any(len(x.shape) not in {1, 2} for x in parts):
+        msg = "multi_dot takes matrices, and vectors at its ends"
+        raise np.linalg.LinAlgError(msg)
     sizes = [1 if len(parts[0].shape) == 1 else parts[0].shape[0], *[x.shape[-1] for x in parts[:-1]]]
     sizes.append(1 if len(parts[-1].shape) == 1 else parts[-1].shape[1])
     n = len(parts)

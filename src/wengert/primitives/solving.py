@@ -32,6 +32,16 @@ def as_matrices(*xs: Any, rank: int = 2) -> list[Any]:
     return [cast(x, dtype=dtype) if isinstance(x, Tracer) and x.dtype != dtype else x for x in operands]
 
 
+def assert_square(a: Any) -> None:
+    """Raises NumPy's error for matrices that are not square."""
+    if len(a.shape) < 2:
+        msg = f"{len(a.shape)}-dimensional array given. Array must be at least two-dimensional"
+        raise np.linalg.LinAlgError(msg)
+    if a.shape[-1] != a.shape[-2]:
+        msg = "Last 2 dimensions of the array must be square"
+        raise np.linalg.LinAlgError(msg)
+
+
 def stacked(card: Callable[[], Primitive]) -> Callable[..., Any]:
     """The batch reading of a card of several stacks of matrices: their leading axes broadcast."""
     return lambda xs, is_batched, params: card()(*equalize_ranks(xs, is_batched), **params)

@@ -55,7 +55,7 @@ from wengert.primitives.gauge import (
     skew_part,
     without_gauge,
 )
-from wengert.primitives.solving import as_matrices, resolve
+from wengert.primitives.solving import as_matrices, assert_square, resolve
 from wengert.primitives.structure import real
 from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
 
@@ -91,6 +91,7 @@ read_triangle: Primitive = smooth("read_triangle", _read_triangle, lambda dxs, y
 def hermitian_operand(a: Any, uplo: str) -> Any:
     """The Hermitian matrix that a triangle of each matrix stands for; see the conventions above."""
     (a,) = as_matrices(a)
+    assert_square(a)
     if uplo.upper() not in ("L", "U"):
         msg = "UPLO argument must be 'L' or 'U'"
         raise ValueError(msg)
@@ -239,10 +240,24 @@ def _hold(core: Any, a: Any, v: Any, same: Any, w: Any) -> Any:
     return held(core, a, adjoint_matrix(np.linalg.inv(v)), v, same, row(w), symmetric=False)
 
 
+def _eig(a: Any) -> tuple[Any, Any]:
+    """Eigenvectors of a cluster are mixed into general position, where cotangents of values show what they depend on."""
+    w, v = np.linalg.eig(a)
+    same = same_cluster(w, largest(a))
+    if has_clusters(same):
+        change = np.random.default_rng(0).standard_normal(a.shape[-2:]).astype(v.real.dtype)
+        v = v @ rotation(change + change.T, np.maximum(same - _defect(v, same), np.eye(a.shape[-1])))
+        v = v / np.linalg.norm(v, axis=-2, keepdims=True)
+    return w, v
+
+
 def _eig_differential(dxs: Sequence[Any], y: Any, a: Any) -> tuple[Any, Any]:
     w, v = y
     v, same, gaps = _general_basis(w, v, a)
-    m = _hold(resolve(v, dxs[0] @ v), a, v, same, w)
+    m = resolve(v, dxs[0] @ v)
+    if has_clusters(same):
+        m = without_gauge(m, m - on_diagonal(diagonal(m)), largest(m), same, row(w), what="split")
+    m = _hold(m, a, v, same, w)
     turn = v @ (gaps * m)
     along = diagonal(adjoint_matrix(v) @ turn)
     return cluster_mean(diagonal(m), same), turn - v * row(along)
@@ -270,7 +285,7 @@ def _general_cotangent(core: Any, a: Any, v: Any, same: Any, w: Any) -> Any:
 
 eig_card: Primitive = smooth(
     "eig",
-    lambda a: tuple(np.linalg.eig(a)),
+    _eig,
     _eig_differential,
     pullback=_eig_pullback,
     n_outputs=2,
