@@ -103,8 +103,15 @@ def _asked(place: Place) -> str:
     """The operand of the expression that holds a traced value: an argument of a call, the right side of `%`."""
     node = place.node
     operands = node.args if isinstance(node, ast.Call) else [node.right] if isinstance(node, ast.BinOp) else []
-    simple = [part for part in operands if not isinstance(part, (ast.Tuple, ast.List, ast.Starred, ast.GeneratorExp, ast.Lambda))]
+    simple = [part for part in operands if not isinstance(part, (ast.Tuple, ast.List, ast.Starred)) and not _is_lazy(place, part)]
     return next((place.text(part) for part in simple if place.has_traced(part)), "")
+
+
+def _is_lazy(place: Place, node: ast.expr) -> bool:
+    """Whether an expression makes its values only when they are asked for."""
+    if isinstance(node, ast.Call):
+        return place.value_of(node.func) in (map, filter, zip, enumerate, reversed)
+    return isinstance(node, (ast.Lambda, ast.GeneratorExp))
 
 
 def _pickled(asked: Conversion) -> Advice | None:
@@ -131,6 +138,9 @@ def _formatted(asked: Conversion) -> Advice | None:
 
 
 def _builtin(asked: Conversion) -> Advice | None:
+    if asked.function is complex and len(asked.arguments) == 2:
+        real, imag = map(asked.place.text, asked.arguments)
+        return Advice("complex() would turn traced values into a plain number.", LOST, f"{real} + 1j * {imag}")
     if asked.function not in (float, complex, int) or len(asked.arguments) != 1:
         return None
     inner = asked.place.text(asked.arguments[0])
@@ -238,9 +248,15 @@ def _random(asked: Conversion) -> Advice | None:
 def _nested_list(asked: Conversion) -> Advice | None:
     """`np.array([x[0], x[1]])`, and `np.sum([x[0], x[1]])`: NumPy passes on arrays, not lists of them."""
     function, arguments = asked.function, asked.arguments
-    if getattr(np, getattr(function, "__name__", ""), None) is not function or function is None or not arguments:
+    if getattr(np, getattr(function, "__name__", ""), None) is not function or function is None:
         return None
-    first, name = arguments[0], function.__name__
+    name = function.__name__
+    if name in DROP_IN and (not arguments or isinstance(arguments[0], ast.Starred)):
+        drop_in = asked.rewritten(f"wnp.{name}") + "   # import wengert.numpy as wnp"
+        return Advice(f"{asked.name} would turn traced values into a plain array.", LOST, drop_in)
+    if not arguments:
+        return None
+    first = arguments[0]
     value = asked.place.value_of(first)
     is_list = isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)) or isinstance(value, (list, tuple))
     parts = value if isinstance(value, (list, tuple)) else getattr(first, "elts", ())
@@ -317,7 +333,7 @@ def _stopped(asked: Conversion) -> str:
         return f"wg.stop_gradient({asked.traced}){note}"
 
     def stopped(part: ast.expr) -> str:
-        is_value = place.has_traced(part) and not isinstance(part, ast.Lambda)
+        is_value = place.has_traced(part) and not _is_lazy(place, part)
         return f"wg.stop_gradient({place.text(part)})" if is_value else place.text(part)
 
     named = [f"{part.arg}={stopped(part.value)}" for part in call.keywords]
