@@ -118,11 +118,11 @@ class LostDerivativeError(DerivativeError, TypeError):
 
     | instead of | write |
     |---|---|
-    | `float(x)`, `x.item()` | `x` |
+    | `float(x)` | `x` |
     | `math.exp(x)` | `np.exp(x)` |
     | `np.array([x[0], x[1]])` | `np.stack([x[0], x[1]])`, or `wengert.numpy.array` |
-    | `np.vectorize(f)(x)` | `wg.vmap(f)(x)` |
-    | `table[int(x)]` | `np.interp(x, np.arange(len(table)), table)` |
+    | `np.vectorize(f)(x)` | `wengert.numpy.vectorize(f)(x)`, or `wg.vmap(f)(x)` |
+    | `table[x]` | `np.interp(x, np.arange(len(table)), table)` |
     | `scipy.linalg.norm(x)` | `np.linalg.norm(x)` |
     | `"%.3f" % x` | `f"{x:.3f}"` |
     | a compiled function | `wg.custom_rule` around it, with its derivative |
