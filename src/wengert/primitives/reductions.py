@@ -62,6 +62,8 @@ def count_along(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
 
 def as_rows(x: Any, axis: tuple[int, ...]) -> Any:
     """`x` with these axes taken together as the last one."""
+    if axis == (-1,):
+        return x
     rank = len(x.shape)
     rest = [k for k in range(-rank, 0) if k not in axis]
     moved = x if list(axis) == [*range(-len(axis), 0)] else permute(x, axes=tuple([k + rank for k in (*rest, *axis)]))
@@ -248,7 +250,8 @@ def given_operands(x: Any, initial: Any, where: Any, dtype: Any) -> dict[str, An
     if initial is not NOT_GIVEN:
         given["initial"] = to_dtype(as_array(initial), dtype)
     if where is not NOT_GIVEN and where is not True:
-        given["where"] = spread(to_dtype(as_array(where), bool), shape=tuple(x.shape))
+        mask = to_dtype(as_array(where), bool)
+        given["where"] = mask if mask.shape == x.shape else spread(mask, shape=tuple(x.shape))
     return given
 
 
