@@ -253,7 +253,9 @@ def _third_slope(a: Any, *directions: Any) -> Any:
     """The third derivative of `adj`, by polarization; through the inverse, so `a` must be regular."""
     inverse_a = np.linalg.inv(a)
     p, q, r = (inverse_a @ d for d in directions)
-    total = _cubic(p + q + r) - _cubic(p + q) - _cubic(p + r) - _cubic(q + r) + _cubic(p) + _cubic(q) + _cubic(r)
+    with_r, without = (_cubic(p + q + r), _cubic(p + r), _cubic(q + r)), (_cubic(p + q), _cubic(p), _cubic(q))
+    both, first, other = (x - y for x, y in zip(with_r, without, strict=True))  # exactly zero where the last direction is
+    total = both - first - other + _cubic(r)
     return column(np.linalg.det(a)) * (total @ inverse_a)
 
 
