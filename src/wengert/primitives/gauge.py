@@ -23,7 +23,7 @@ from wengert.errors import DegenerateError, page
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix, strong_matmul
 from wengert.primitives.elementwise import scaled
-from wengert.primitives.families import discrete, linear, smooth
+from wengert.primitives.families import all_batched, discrete, linear, smooth
 from wengert.primitives.structure import real, spread, sum_
 
 
@@ -152,6 +152,7 @@ rotation: Primitive = discrete(
     _rotation,
     batch=lambda xs, is_batched, params: rotation(*equalize_ranks(xs, is_batched)),
     laws=lambda make: [((np.diag([1.0, 2.0]), np.ones((2, 2))), {})],
+    is_held=True,
 )
 
 
@@ -203,11 +204,6 @@ def _without_gauge(x: Any, offence: Any, scale: Any, same: Any, values: Any, wha
         found = np.broadcast_to(values, (*bad.shape[:-2], 1, values.shape[-1]))[(*stack, 0, members)]
         raise _degenerate(what, members.tolist(), found.tolist())
     return x
-
-
-def all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
-    n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
-    return [x if flag else spread(x, shape=(n, *x.shape)) for x, flag in zip(xs, is_batched, strict=True)]
 
 
 def batched_judgement(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:

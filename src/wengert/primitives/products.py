@@ -12,7 +12,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import as_operand, common_dtype
+from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
 from wengert.primitives.contraction import einsum_of, matmul
 from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
@@ -21,6 +21,7 @@ from wengert.primitives.rearranging import diagonal
 from wengert.primitives.shaping import flatten, into, named, reshape_to, to_dtype
 from wengert.primitives.solving import assert_square
 from wengert.primitives.strong import strong_contraction
+from wengert.primitives.structure import sum_to
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -372,11 +373,11 @@ def _convolve_adjoint(slot: int, ct: Any, a: Any, v: Any) -> Any:
     mine, other = (a, v) if slot == 0 else (v, a)
     n, m = mine.shape[-1], other.shape[-1]
     turned = np.flip(_conjugated(other), -1)
-    return get_item(strong_convolution(ct, turned), (Ellipsis, slice(m - 1, m - 1 + n)))
+    return sum_to(get_item(strong_convolution(ct, turned), (Ellipsis, slice(m - 1, m - 1 + n))), tuple(mine.shape))
 
 
 def _convolve_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-    return convolution(*xs)
+    return convolution(*equalize_ranks(xs, is_batched))
 
 
 convolution = multilinear(
@@ -392,7 +393,7 @@ strong_convolution: Primitive = multilinear(
     "convolve_of_derivatives",
     lambda a, v: strong_contraction(_convolve_last, (a, v)),
     _convolve_adjoint,
-    batch=lambda xs, is_batched, params: strong_convolution(*xs),
+    batch=lambda xs, is_batched, params: strong_convolution(*equalize_ranks(xs, is_batched)),
     pattern=dense_pattern,
     laws=lambda make: [((make(4), make(2)), {})],
 )

@@ -17,9 +17,8 @@ from wengert.core.record import is_absent
 from wengert.core.trace import lowest
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.factorizations import free_columns
-from wengert.primitives.families import discrete, smooth
+from wengert.primitives.families import all_batched, discrete, smooth
 from wengert.primitives.gauge import (
-    all_batched,
     batched_judgement,
     chosen_direction,
     cluster_mean,

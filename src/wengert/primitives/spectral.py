@@ -31,9 +31,8 @@ from wengert.core.primitive import Primitive
 from wengert.core.record import is_absent
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
-from wengert.primitives.families import discrete, smooth
+from wengert.primitives.families import all_batched, discrete, smooth
 from wengert.primitives.gauge import (
-    all_batched,
     chosen_direction,
     cluster_mean,
     col,
