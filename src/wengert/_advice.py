@@ -396,7 +396,7 @@ def truth_advice(place: Place, described: str) -> Advice:
 
 def written_target(place: Place) -> ast.expr | None:
     """`table` in `table[i] = value`, `np.copyto(table, value)`, `np.add.at(table, i, value)`, `table.fill(value)`."""
-    if place.operation == "STORE_SUBSCR":
+    if place.is_store:
         return place.target
     call = place.call
     if call is None or not isinstance(call.func, ast.Attribute) or call.func.attr not in WRITERS:

@@ -145,7 +145,7 @@ class LostDerivativeError(DerivativeError, TypeError):
         traced = next(iter(place.names(value)), "x")
         note = origin_note(value, place)
         target = written_target(place)
-        if target is not None or place.operation == "STORE_SUBSCR":
+        if target is not None or place.is_store:
             return AssignmentError(page(*assignment_advice(place, target, traced), "assignment", place, note))
         if place.call and any(keyword.arg == "out" for keyword in place.call.keywords):
             return AssignmentError(page(*output_advice(place, "f"), "assignment", place, note))

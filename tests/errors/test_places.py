@@ -121,7 +121,7 @@ def test_the_prompt():
     program = "import math, wengert as wg\nwg.grad(lambda x: math.sin(x))(1.0)\n"
     done = subprocess.run([sys.executable, "-i", "-q"], input=program, capture_output=True, text=True, timeout=120, check=False)
     assert "LostDerivativeError" in done.stderr
-    assert "<stdin>:1" in done.stderr
+    assert "float64[], from `x` (input `x` of grad)" in done.stderr
 
 
 def test_a_notebook_cell_with_a_magic_command():
