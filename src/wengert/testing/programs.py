@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import wengert as wg
+from wengert import api as wg
 from wengert import trees
 from wengert.core.trace import lowest
 
