@@ -80,3 +80,27 @@ def test_a_plain_table_may_be_indexed_by_each_member_of_a_batch():
 def test_settings_must_be_plain():
     with pytest.raises(LostDerivativeError):
         wg.grad(lambda x: np.sum(np.arange(x[0], 3.0, like=x)))(X)
+
+
+def test_integers_and_masks_of_a_batch_are_written_into_new_arrays():
+    k = np.array([[1, 2, 0], [2, 2, 1]])
+
+    def counts(k):
+        y = np.zeros_like(k)
+        y[0] = k[1]
+        y[k] += 1
+        np.add.at(y, k, k)
+        return y, np.bincount([0, 2]) + y
+
+    def mask(k):
+        m = np.zeros_like(k, bool)
+        m[k] = True
+        return m
+
+    def table(k):
+        return np.asarray(np.array([10, 20, 30]), like=k)[k]
+
+    for f in (mask, lambda k: counts(k)[0], lambda k: counts(k)[1]):
+        np.testing.assert_array_equal(wg.vmap(f)(k), [f(row) for row in k])
+        np.testing.assert_array_equal(wg.vmap(wg.vmap(f))(k[None]), [[f(row) for row in k]])
+    np.testing.assert_array_equal(wg.vmap(table)(k), np.array([10, 20, 30])[k])
