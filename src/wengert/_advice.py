@@ -88,12 +88,16 @@ def conversion_advice(wanted: str, place: Place, traced: str, *, is_batch: bool 
     name = place.text(call.func) if call else ""
     asked = Conversion(wanted, place, function, name, _asked(place) or traced)
     advice = next(advice for rule in RULES if (advice := rule(asked)) is not None)
-    return _for_batch(advice) if is_batch else advice
+    return _for_batch(advice, place) if is_batch else advice
 
 
-def _for_batch(advice: Advice) -> Advice:
+def _for_batch(advice: Advice, place: Place) -> Advice:
     """The same for a value that stands for a whole batch: without derivative it is still no single number."""
-    lines = [line for line in advice.write.splitlines() if "wg.stop_gradient" not in line]
+    lines, node = [], place.node
+    if isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Slice, ast.Tuple)):
+        table, index = place.text(node.value), place.text(node.slice)
+        lines.append(f"np.asarray({table}, like={index})[{index}]   # a table that each member may index")
+    lines += [line for line in advice.write.splitlines() if "wg.stop_gradient" not in line]
     lines.append("[f(x) for x in batch]   # instead of vmap, where every member needs a plain number")
     why = "Under vmap a value stands for a whole batch, and is no single number or array."
     return Advice(advice.what, why, "\n".join(lines))
