@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 import wengert as wg
+from wengert.primitives.ordering import SHORT, entries_of_rank, stable_order
 from wengert.testing.programs import check_batch, check_bits, check_derivatives, check_program
 
 RNG = np.random.default_rng(2)
@@ -41,6 +42,22 @@ def test_sort_follows_its_stable_permutation():
     np.testing.assert_array_equal(jacobian.sum(1), 1)
     np.testing.assert_array_equal(wg.jacobian(np.sort, mode="forward")(TIED), jacobian)
     assert not wg.jacobian(wg.jacobian(np.sort))(TIED).any()
+
+
+@pytest.mark.parametrize("kind", ["different", "ties", "nan", "one nan", "zeros"])
+def test_long_rows_are_ordered_stably_too(kind):
+    x = RNG.permutation(3 * (SHORT + 50)).reshape(3, -1) / 7 - 40
+    if kind == "ties":
+        x = np.round(x / 30)
+    elif kind == "zeros":
+        x = np.where(x < 0, -0.0, 0.0)
+    elif "nan" in kind:
+        x[:, 5 if kind == "one nan" else slice(3, 90, 7)] = np.nan
+    right = np.argsort(x, axis=-1, kind="stable")
+    np.testing.assert_array_equal(stable_order(x, axis=-1), right)
+    np.testing.assert_array_equal(stable_order(x.T.copy(), axis=0), right.T)
+    ranks = np.array([[0, 17, SHORT], [1, 2, 3], [SHORT + 49, SHORT + 48, 500]])
+    np.testing.assert_array_equal(entries_of_rank(x, ranks), np.take_along_axis(right, ranks, -1))
 
 
 @pytest.mark.parametrize("kth", [0, 2, (0, 2), -1], ids=str)

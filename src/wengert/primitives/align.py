@@ -160,6 +160,12 @@ def fit(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         raise ShapeError.of_assignment(np.shape(value), shape) from None
 
 
+def all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
+    """Every operand with the batch axis, those shared by all members repeated."""
+    n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+    return [x if b else spread(x, shape=(n, *x.shape)) for x, b in zip(xs, is_batched, strict=True)]
+
+
 def equalize_ranks(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
     """Give batched operands rank enough that their leading batch axes meet when shapes are aligned on the right."""
     ranks = [len(np.shape(x) if not hasattr(x, "shape") else x.shape) - b for x, b in zip(xs, is_batched, strict=True)]

@@ -12,13 +12,13 @@ from wengert.core.array import implements
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import NOT_GIVEN, as_array
+from wengert.primitives.align import NOT_GIVEN, all_batched, as_array
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import linear, smooth
 from wengert.primitives.joining import concatenate
 from wengert.primitives.rearranging import from_end
 from wengert.primitives.shaping import flatten, flip, into, named, on_axis, to_dtype
-from wengert.primitives.structure import conjugate, move_axis, spread
+from wengert.primitives.structure import conjugate, move_axis
 
 # --- cards -------------------------------------------------------------------------------------------------------------
 
@@ -108,17 +108,12 @@ def _recur_pullback(ct: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     return scaled(conjugate(before) if before.dtype.kind == "c" else before, ct_b), ct_b
 
 
-def _both_batched(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-    n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
-    return recurrence(*[x if b else spread(x, shape=(n, *x.shape)) for x, b in zip(xs, is_batched, strict=True)])
-
-
 recurrence: Primitive = smooth(
     "recurrence",
     _recur,
     _recur_differential,
     pullback=_recur_pullback,
-    batch=_both_batched,
+    batch=lambda xs, is_batched, params: recurrence(*all_batched(xs, is_batched)),
     formula="s with sₖ = aₖ sₖ₋₁ + bₖ",
     laws=lambda make: [((make(4), make(4)), {}), ((make(2, 3), make(2, 3)), {})],
 )
