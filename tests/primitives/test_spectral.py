@@ -216,3 +216,12 @@ def test_near_pair_of_eigenvalues():
     m = hermitian(rng.standard_normal((3, 3)))
     g = wg.grad(lambda a: np.sum(m * through_eigh(np.exp)(a)))(a)
     np.testing.assert_allclose(g, frechet(np.exp, np.exp, a, m), atol=2e-3)  # the gap has four digits
+
+
+def test_vectors_of_a_cluster_are_numpys_where_no_derivative_is_taken():
+    a = np.diag([2.0, 2.0, 5.0])
+    for program in (lambda a: np.linalg.eigh(a)[1], lambda a: np.linalg.svd(a)[0]):
+        np.testing.assert_array_equal(wg.vmap(program)(a[None])[0], program(a))
+        seen = []
+        wg.grad(lambda x, program=program, seen=seen: (seen.append(program(wg.stop_gradient(x))), np.sum(x))[1])(a)
+        np.testing.assert_array_equal(seen[0].value, program(a))

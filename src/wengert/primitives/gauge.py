@@ -156,18 +156,30 @@ rotation: Primitive = discrete(
 )
 
 
-def chosen_direction(a: Any) -> Any:
+def depth_of(x: Any) -> int:
+    """How many derivatives are being taken of `x`; a batch, whose tracer hides an axis, is none."""
+    depth = 0
+    while isinstance(x, Tracer):
+        depth += x.extra is not None and len(x.shape) == len(x.value.shape)
+        x = x.value
+    return depth
+
+
+def chosen_direction(a: Any) -> tuple[Any, ...]:
     """The change of `a` that is to be diagonal inside the clusters: its tangent, or a matrix in general position.
 
     Along a tangent the vectors of a cluster move smoothly when the tangent mixes none of them.  A cotangent is not
-    known yet; in general position its diagonal tells enough about it.
+    known yet; in general position its diagonal tells enough about it.  Where no derivative is taken there is no need
+    of a direction: vectors stay as LAPACK gives them.
     """
+    if not depth_of(a):
+        return ()
     watched = a
     while isinstance(watched, Tracer):
         if hasattr(watched.extra, "shape"):
-            return watched.extra
+            return (watched.extra,)
         watched = watched.value
-    return np.random.default_rng(0).standard_normal(a.shape[-2:]).astype(a.dtype)
+    return (np.random.default_rng(0).standard_normal(a.shape[-2:]).astype(a.dtype),)
 
 
 def keeps_vectors(change: Any, same: Any, values: Any) -> Any:

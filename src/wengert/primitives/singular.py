@@ -24,6 +24,7 @@ from wengert.primitives.gauge import (
     cluster_mean,
     col,
     column_scale,
+    depth_of,
     diagonal,
     has_clusters,
     hermitian_part,
@@ -43,7 +44,7 @@ from wengert.primitives.gauge import (
     zeros_stay,
 )
 from wengert.primitives.solving import as_matrices
-from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
+from wengert.primitives.symmetric import BASES, HOLDS, Basis, values_and_marker
 
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
@@ -280,7 +281,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     if not compute_uv:
         return svdvals(a)
     (a,) = as_matrices(a)
-    return SVDResult(*svd_card(a, chosen_direction(a), full=bool(full_matrices)))
+    return SVDResult(*svd_card(a, *chosen_direction(a), full=bool(full_matrices)))
 
 
 def _hermitian_svd(a: Any, compute_uv: bool) -> Any:

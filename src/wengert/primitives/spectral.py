@@ -37,6 +37,7 @@ from wengert.primitives.gauge import (
     cluster_mean,
     col,
     column_scale,
+    depth_of,
     diagonal,
     has_clusters,
     held,
@@ -56,7 +57,7 @@ from wengert.primitives.gauge import (
 )
 from wengert.primitives.solving import as_matrices, assert_square, resolve
 from wengert.primitives.structure import real
-from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
+from wengert.primitives.symmetric import BASES, HOLDS, Basis, values_and_marker
 
 EigResult: Any = type(np.linalg.eig(np.eye(1)))
 EighResult: Any = type(np.linalg.eigh(np.eye(1)))
@@ -151,7 +152,7 @@ eigh_card: Primitive = smooth(
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Eigenvalues in ascending order and orthonormal eigenvectors of Hermitian matrices."""
     a = hermitian_operand(a, UPLO)
-    return EighResult(*eigh_card(a, chosen_direction(a), uplo=UPLO.upper()))
+    return EighResult(*eigh_card(a, *chosen_direction(a), uplo=UPLO.upper()))
 
 
 def _eigvalsh_differential(dxs: Sequence[Any], y: Any, a: Any, uplo: str) -> Any:

@@ -22,7 +22,6 @@ import numpy as np
 
 from wengert.core.primitive import Primitive
 from wengert.core.record import is_absent
-from wengert.core.trace import Tracer
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.families import all_batched, smooth, transpose_expression
 from wengert.primitives.gauge import (
@@ -75,15 +74,6 @@ class Basis:
 
 BASES: dict[str, Callable[[Any, Any], Basis]] = {}  # the kinds of decomposition, filled by the rooms of their cards
 HOLDS: dict[str, Callable[[Any, Any, Basis], Any]] = {}  # what a further derivative has to keep
-
-
-def depth_of(x: Any) -> int:
-    """How many derivatives are being taken of `x`; a batch, whose tracer hides an axis, is none."""
-    depth = 0
-    while isinstance(x, Tracer):
-        depth += len(x.shape) == len(x.value.shape)
-        x = x.value
-    return depth
 
 
 def _change_of_gradient(c: Any, at: Basis, change: Any) -> Any:
