@@ -65,6 +65,7 @@ def logsumexp(
         return _plain.logsumexp(a, axis=axis, b=b, keepdims=keepdims, return_sign=return_sign)
     operands = align_elementwise(tuple([np.atleast_1d(_inexact(x)) for x in ((a,) if b is None else (a, b))]))
     shape = np.broadcast_shapes(*[x.shape for x in operands])
+    operands = tuple([x if x.shape == shape else np.broadcast_to(x, shape) for x in operands])  # batches need one rank
     axes = trailing(axis, len(shape))
     y = _softmax.logsumexp(*operands, axis=axes)
     sign = _softmax.sign_of_sum(*operands, axis=axes) if b is not None or return_sign else None
