@@ -6,6 +6,7 @@ fill it: a card names the NumPy function that it is, and a composite function re
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -150,10 +151,7 @@ class Array(Tracer):
 
     @property
     def size(self) -> int:
-        n = 1
-        for length in self.shape:
-            n *= length
-        return n
+        return math.prod(self.shape)
 
     @property
     def is_scalar(self) -> bool:
