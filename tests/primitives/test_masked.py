@@ -73,3 +73,24 @@ def test_masks_of_a_batch_that_need_a_shape(use):
 def test_masks_of_the_wrong_shape():
     with pytest.raises(IndexError):
         wg.vmap(lambda x: operator.setitem(x, x[:2] > 0, 1.0))(np.ones((2, 3)))
+
+
+def test_an_array_that_all_members_share_until_they_write_into_it():
+    weights = RNG.standard_normal(4)
+
+    def program(x, w):
+        y = np.zeros_like(w)
+        y[x > 0] = 1.0
+        y[x > 0.5] += w[1]
+        y[x < 0] *= 2.0
+        v = w * 1.0
+        v[x > 0] = x[x > 0] * 3.0
+        v[x < 0] -= y[x < 0] * w[0]
+        return y, v
+
+    xs = RNG.standard_normal((5, 4))
+    for found, right in zip(wg.vmap(program, (0, None))(xs, weights), zip(*[program(x, weights) for x in xs])):
+        np.testing.assert_allclose(found, right, rtol=1e-14)
+    loss = lambda w, x: sum(np.sum(part**2) for part in program(x, w))
+    total = wg.grad(lambda w: np.sum(wg.vmap(lambda x: loss(w, x))(xs)))(weights)
+    np.testing.assert_allclose(total, sum(wg.grad(loss)(weights, x) for x in xs), rtol=1e-13)
