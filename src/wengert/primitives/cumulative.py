@@ -64,33 +64,34 @@ LONGEST = 128  # a recurrence of more steps than this goes by blocks, whose step
 def _recur(a: Any, b: Any) -> Any:
     """`s[k] = a[k] s[k-1] + b[k]` along the last axis, with `s[-1] = 0`."""
     with np.errstate(all="ignore"):
-        return _run(a, b)
+        return np.moveaxis(_run(np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)), 0, -1)
 
 
 def _run(a: Any, b: Any) -> Any:
-    n = b.shape[-1]
-    s = np.array(b)
-    if n <= LONGEST:
+    """The same along the first axis, where each step finds its numbers next to one another."""
+    n, times = len(b), _product_for(a)
+    s = np.array(b, order="C")
+    if n <= LONGEST or n * n <= s.size:
         for k in range(1, n):
-            s[..., k] += _absorbing(a[..., k], s[..., k - 1])
+            s[k] += times(a[k], s[k - 1])
         return s
     width = int(np.sqrt(n))
     whole = n - n % width
-    blocks = (*b.shape[:-1], whole // width, width)
-    factors = a[..., :whole].reshape(blocks)
-    inside = _run(factors, b[..., :whole].reshape(blocks))
-    reach = np.cumprod(factors, -1)  # how much of what comes into a block is left at each of its places
-    ends = _run(reach[..., -1], inside[..., -1])
-    inside[..., 1:, :] += _absorbing(reach[..., 1:, :], ends[..., :-1, None])
-    s[..., :whole] = inside.reshape((*b.shape[:-1], whole))
+    blocks = (whole // width, width, *b.shape[1:])
+    factors = np.ascontiguousarray(a[:whole].reshape(blocks).swapaxes(0, 1))
+    inside = _run(factors, s[:whole].reshape(blocks).swapaxes(0, 1))
+    reach = np.cumprod(factors, 0)  # how much of what comes into a block is left at each of its places
+    ends = _run(reach[-1], inside[-1])
+    inside[:, 1:] += _product_for(reach)(reach[:, 1:], ends[:-1])
+    s[:whole] = inside.swapaxes(0, 1).reshape((whole, *b.shape[1:]))
     for k in range(whole, n):
-        s[..., k] += _absorbing(a[..., k], s[..., k - 1])
+        s[k] += times(a[k], s[k - 1])
     return s
 
 
-def _absorbing(a: Any, s: Any) -> Any:
-    """`a s`, and 0 where `s` is 0: the derivative of a step that nothing came into."""
-    return np.where(s == 0, 0, a * s)
+def _product_for(a: Any) -> Callable[[Any, Any], Any]:
+    """`a s`, and 0 where `s` is 0, however infinite `a`: the derivative of a step that nothing came into."""
+    return np.multiply if np.isfinite(a).all() else lambda a, s: np.where(s == 0, 0, a * s)
 
 
 def _recur_differential(dxs: Sequence[Any], y: Any, a: Any, b: Any) -> Any:
@@ -101,11 +102,18 @@ def _recur_differential(dxs: Sequence[Any], y: Any, a: Any, b: Any) -> Any:
     return recurrence(a, change if db is None else db + change)
 
 
+def _adjoint_of(a: Any) -> Any:
+    return conjugate(a) if a.dtype.kind == "c" else a
+
+
+def _recur_back(ct: Any, a: Any) -> Any:
+    """The cotangent of `b`: the same recurrence from the end."""
+    return backwards(recurrence(behind(backwards(_adjoint_of(a)), 0), backwards(ct)))
+
+
 def _recur_pullback(ct: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    factors = backwards(conjugate(a) if a.dtype.kind == "c" else a)
-    ct_b = backwards(recurrence(behind(factors, 0), backwards(ct)))
-    before = behind(y, 0)
-    return scaled(conjugate(before) if before.dtype.kind == "c" else before, ct_b), ct_b
+    ct_b = _recur_back(ct, a)
+    return scaled(_adjoint_of(behind(y, 0)), ct_b), ct_b
 
 
 recurrence: Primitive = smooth(
@@ -125,10 +133,16 @@ def _running_product_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int)
     return move_axis(recurrence(x, scaled(behind(y, 1), dx)), -1, axis)
 
 
+def _running_product_pullback(ct: Any, y: Any, x: Any, axis: int) -> tuple[Any]:
+    x, y, ct = (move_axis(v, axis, -1) for v in (x, y, ct))
+    return (move_axis(scaled(_adjoint_of(behind(y, 1)), _recur_back(ct, x)), -1, axis),)
+
+
 running_product: Primitive = smooth(
     "cumprod",
     lambda x, axis: np.cumprod(x, axis=axis, dtype=x.dtype),
     _running_product_differential,
+    pullback=_running_product_pullback,
     pattern=_lower_triangle,
     laws=lambda make: [
         ((make(4),), {"axis": -1}),
