@@ -198,3 +198,11 @@ def test_out_of_positions():
     out = np.zeros(3, int)
     assert wg.grad(lambda x: (np.argmax(x, axis=0, out=out), np.sum(x))[1])(CUBE[0, :, :3]).all()
     np.testing.assert_array_equal(out, np.argmax(CUBE[0, :, :3], axis=0))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_sparse_jacobian(axis):
+    for function in (lambda x: np.sort(x, axis), lambda x: np.partition(x, 1, axis)):
+        sparse = wg.jacobian(function, sparse=True)(CUBE)
+        assert sparse.nnz == CUBE.size * CUBE.shape[axis]
+        np.testing.assert_array_equal(sparse.toarray(), wg.jacobian(function)(CUBE).reshape(24, 24))

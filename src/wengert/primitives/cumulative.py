@@ -41,13 +41,11 @@ def _running_sum_adjoint(ct: Any, x: Any, axis: int) -> Any:
 
 
 def _lower_triangle(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
-    """Which entries come before which along the axis."""
-    places = np.indices(np.shape(y)).reshape(np.ndim(y), np.size(y))
-    axis = params["axis"] % np.ndim(y)
-    same = np.ones((np.size(y), np.size(y)), bool)
-    for k, place in enumerate(places):
-        same &= (place[:, None] >= place) if k == axis else (place[:, None] == place)
-    return Pattern.of_array(same)
+    """An entry depends on those before it on its line along the axis, and on its own."""
+    n = np.size(y)
+    lines = np.moveaxis(np.arange(n).reshape(np.shape(y)), params["axis"], -1)
+    later, earlier = np.tril_indices(lines.shape[-1])
+    return Pattern(lines[..., later], lines[..., earlier], (n, n))
 
 
 running_sum: Primitive = linear(

@@ -238,11 +238,10 @@ entries_of_rank: Primitive = discrete(
 
 def same_line(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
     """An entry may depend on all entries that it shares a line along the axis with."""
-    shape, axis = np.shape(xs[0]), params["axis"]
-    lines = np.arange(int(np.prod(shape, dtype=int)))
-    lines = lines.reshape(shape).take([0], axis=axis) if lines.size else lines.reshape(shape)
-    first, second = (np.broadcast_to(lines, np.shape(v)).reshape(-1) for v in (y, xs[0]))
-    return Pattern.of_array(first[:, None] == second)
+    n = np.size(y)
+    lines = np.moveaxis(np.arange(n).reshape(np.shape(y)), params["axis"], -1)
+    outputs, inputs = np.broadcast_arrays(lines[..., :, None], lines[..., None, :])
+    return Pattern(outputs, inputs, (n, n))
 
 
 def _sort_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int, **params: Any) -> Any:
