@@ -95,7 +95,7 @@ class FlatRules:
         if checking.get():
             check_rule(self, [_first_member(x) for x in xs])
         try:
-            return self.inner.plain_flat(*xs)
+            return self.inner.plain_flat(*map(snapshot, xs))  # the body may write into what it gets
         except (DerivativeError, BatchError):
             batches = [x.watcher for x in xs if isinstance(x, BatchArray) and isinstance(x.watcher, Batch)]
             if not batches:
