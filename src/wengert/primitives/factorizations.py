@@ -19,6 +19,7 @@ from wengert.primitives.families import discrete, smooth, transpose_expression
 from wengert.primitives.gauge import (
     column_scale,
     hermitian_part,
+    plain_hermitian_part,
     real_diagonal,
     row,
     skew_part,
@@ -51,7 +52,7 @@ def _cholesky_differential(dxs: Sequence[Any], y: Any, a: Any, upper: bool) -> A
 
 cholesky_card: Primitive = smooth(
     "cholesky",
-    lambda a, upper: np.linalg.cholesky(hermitian_part(a), upper=upper),
+    lambda a, upper: np.linalg.cholesky(plain_hermitian_part(a), upper=upper),
     _cholesky_differential,
     formula="a = l lᴴ",
     laws=lambda make: [

@@ -13,6 +13,7 @@ relative to the cotangent itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -179,7 +180,24 @@ def chosen_direction(a: Any) -> tuple[Any, ...]:
         if hasattr(watched.extra, "shape"):
             return (watched.extra,)
         watched = watched.value
-    return (np.random.default_rng(0).standard_normal(a.shape[-2:]).astype(a.dtype),)
+    return (_in_general_position(*a.shape[-2:]).astype(a.dtype),)
+
+
+@lru_cache(maxsize=256)
+def _in_general_position(m: int, n: int) -> Any:
+    return np.random.default_rng(0).standard_normal((m, n))
+
+
+def may_meet(w: Any) -> bool:
+    """Whether values in order, ascending or descending, come so close that it pays to look for clusters."""
+    steps = np.abs(w[..., 1:] - w[..., :-1])
+    return bool((steps <= 1e-6 * np.abs(w).max(-1, keepdims=True, initial=0)).any())
+
+
+def plain_hermitian_part(x: Any) -> Any:
+    """`(x + xᴴ) / 2` of an array that nobody watches."""
+    turned = x.swapaxes(-1, -2)
+    return 0.5 * (x + (turned.conj() if x.dtype.kind == "c" else turned))
 
 
 def keeps_vectors(change: Any, same: Any, values: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -54,9 +55,9 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     a, b = operands(a, b)
     if not a.shape or not b.shape:
         return into(out, np.multiply(a, b))
-    if len(a.shape) == 2 and len(b.shape) == 2:
-        return into(out, matmul(a, b))
     i, j = len(a.shape) - 1, max(len(b.shape) - 2, 0)
+    if len(b.shape) <= 2 and a.shape[i] == b.shape[j]:
+        return into(out, matmul(a, b))
     _same_length(a, b, i, j)
     return into(out, contracted(a, b, [i], [j]))
 
@@ -88,7 +89,7 @@ def inner(a: Any, b: Any, /) -> Any:
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     """Every entry of `a` times every entry of `b`."""
     a, b = operands(a, b)
-    return into(out, np.multiply(reshape_to(flatten(a), (-1, 1)), flatten(b)))
+    return into(out, einsum_of(flatten(a), flatten(b), sentence="i,j->ij"))
 
 
 @implements(np.linalg.outer)
@@ -247,7 +248,7 @@ def einsum(
     xs = operands(*xs)
     if dtype is not None:
         xs = [to_dtype(x, dtype) for x in xs]
-    ins, result = _complete(subscripts, [len(x.shape) for x in xs])
+    ins, result = _complete(subscripts, tuple([len(x.shape) for x in xs]))
     sizes: dict[str, int] = {}
     for letters, x in zip(ins, xs, strict=True):
         for c, n in zip(letters, x.shape, strict=True):
@@ -276,7 +277,8 @@ def _as_sentence(words: Sequence[Any]) -> tuple[str, list[Any]]:
     return sentence, [x for x, _ in pairs]
 
 
-def _complete(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+@lru_cache(maxsize=4096)
+def _complete(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     """The letters of each operand and of the result, ellipses and the implicit result written out."""
     left, arrow, right = subscripts.partition("->")
     ins = left.split(",")

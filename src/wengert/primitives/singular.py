@@ -32,6 +32,7 @@ from wengert.primitives.gauge import (
     is_null,
     keeps_vectors,
     largest,
+    may_meet,
     near_cluster,
     on_diagonal,
     real_diagonal,
@@ -123,7 +124,7 @@ class _Basis:
 
 def _svd(a: Any, *direction: Any, full: bool) -> tuple[Any, Any, Any]:
     u, s, vh = np.linalg.svd(a, full)
-    if direction:
+    if direction and may_meet(s):
         at = _Basis((u, s, vh), a.shape)
         if has_clusters(at.apart):
             turn = rotation(hermitian_part(adjoint_matrix(at.u) @ direction[0] @ at.v), at.apart)

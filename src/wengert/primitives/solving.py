@@ -14,9 +14,9 @@ from wengert.primitives.align import as_operand, equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import smooth
-from wengert.primitives.index import get_item
+from wengert.primitives.index import index
 from wengert.primitives.strong import strong_product
-from wengert.primitives.structure import cast, imag, real, sum_, sum_to, swap_last
+from wengert.primitives.structure import cast, imag, real, reshape, sum_, sum_to, swap_last
 
 SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
 
@@ -116,7 +116,7 @@ def solve(a: Any, b: Any) -> Any:
     """`x` with `a x = b`; a `b` with one axis is a vector, any other a stack of matrices."""
     a, b = as_matrices(a, b)
     if b.ndim == 1:
-        return get_item(solve_matrices(a, b[:, None]), (Ellipsis, 0))
+        return index(solve_matrices(a, reshape(b, shape=(b.shape[0], 1))), layout=(Ellipsis, 0))
     if b.ndim == 0:
         msg = "solve: Input operand 1 does not have enough dimensions"
         raise ValueError(msg)

@@ -22,6 +22,7 @@ Conventions, all of them explained in `wengert.primitives.gauge`:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,10 @@ from wengert.primitives.gauge import (
     inside_clusters,
     keeps_vectors,
     largest,
+    may_meet,
     near_cluster,
     on_diagonal,
+    plain_hermitian_part,
     real_diagonal,
     reciprocal_gaps,
     rotation,
@@ -72,13 +75,20 @@ def _symmetric(make: Any, *shape: int, kind: str = "f") -> Any:
 # --- Hermitian matrices -------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)
+def _lower(n: int) -> Any:
+    return np.tri(n, dtype=bool)
+
+
 def _read_triangle(a: Any, uplo: str) -> Any:
-    part = np.tril(a) if uplo == "L" else np.triu(a)
-    strict = np.tril(a, -1) if uplo == "L" else np.triu(a, 1)
-    whole = part + np.conjugate(np.swapaxes(strict, -1, -2))
-    if a.dtype.kind == "c":
-        index = np.arange(a.shape[-1])
-        whole[..., index, index] = whole[..., index, index].real
+    turned = a.swapaxes(-1, -2)
+    below = _lower(a.shape[-1])
+    mask = below if uplo == "L" else below.T
+    if a.dtype.kind != "c":
+        return np.where(mask, a, turned)
+    whole = np.where(mask, a, turned.conj())
+    index = np.arange(a.shape[-1])
+    whole[..., index, index] = whole[..., index, index].real
     return whole
 
 
@@ -104,8 +114,8 @@ def _eigenbasis(w: Any) -> tuple[Any, Any]:
 
 
 def _eigh(a: Any, *direction: Any, uplo: Any) -> tuple[Any, Any]:
-    w, v = np.linalg.eigh(hermitian_part(a), uplo)
-    if direction:
+    w, v = np.linalg.eigh(plain_hermitian_part(a), uplo)
+    if direction and may_meet(w):
         same = same_cluster(w, largest(row(w)))
         if has_clusters(same):
             v = v @ rotation(adjoint_matrix(v) @ hermitian_part(direction[0]) @ v, same)
@@ -171,7 +181,7 @@ def _eigvalsh_pullback(ct: Any, y: Any, a: Any, uplo: str) -> tuple[Any]:
 
 eigvalsh_card: Primitive = smooth(
     "eigvalsh",
-    lambda a, uplo: np.linalg.eigvalsh(hermitian_part(a), uplo),
+    lambda a, uplo: np.linalg.eigvalsh(plain_hermitian_part(a), uplo),
     _eigvalsh_differential,
     pullback=_eigvalsh_pullback,
     formula="a = v w vᴴ",
