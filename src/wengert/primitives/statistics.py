@@ -99,8 +99,11 @@ def mean(
         params = reduction_params(axis, len(a.shape), keepdims)
         return into(out, average_of(a, dtype=None if dtype is None else np.dtype(dtype), **params))
     accumulated = np.dtype(np.float32) if dtype is None and a.dtype == np.float16 else mean_dtype(a, dtype)
+    count = count_let_in(a, axis, keepdims, where)
+    if np.any(lowest(count) == 0):
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     top = np.sum(a, axis, accumulated, None, keepdims, where=where)
-    return into(out, to_dtype(top / count_let_in(a, axis, keepdims, where), mean_dtype(a, dtype)))
+    return into(out, to_dtype(top / count, mean_dtype(a, dtype)))
 
 
 def count_let_in(a: Any, axis: Any, keepdims: Any, where: Any) -> Any:
@@ -143,7 +146,10 @@ def _masked_variance(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, wh
     square = np.square(real(x)) + np.square(imag(x)) if x.dtype.kind == "c" else np.square(x)
     dtype = np.empty((), dtype).real.dtype
     top = np.sum(square, axis, dtype, None, keepdims, where=where)
-    return to_dtype(top / np.maximum(count_let_in(a, axis, keepdims, where) - ddof, 0), dtype)
+    free = count_let_in(a, axis, keepdims, where) - ddof
+    if np.any(lowest(free) <= 0):
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=3)
+    return to_dtype(top / np.maximum(free, 0), dtype)
 
 
 def root(v: Any) -> Any:
