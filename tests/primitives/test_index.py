@@ -71,6 +71,17 @@ def test_write_broadcasts():
     check_program(program, CUBE, ROW)
 
 
+def test_a_value_that_is_overwritten_contributes_nothing():
+    def f(v):
+        y = np.zeros_like(v)
+        y[[0, 0, 1]] = v
+        return np.sum(np.sqrt(y[:2]))
+
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(wg.grad(f)(np.array([4.0, 0.0, 0.25])), [0.0, np.inf, 1.0])
+        np.testing.assert_array_equal(wg.jvp(f, (np.array([4.0, 0.0, 0.25]),), (np.array([1.0, 0.0, 2.0]),))[1], 2.0)
+
+
 # --- indices of a batch -----------------------------------------------------------------------------------------------------
 
 N = 6
