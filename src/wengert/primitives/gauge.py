@@ -319,7 +319,7 @@ _PAGES = {
     "values": (
         "the output treats the values of a degenerate cluster differently: values {names} are equal ({values}).",
         "Which of them comes first, with which vector, depends on the direction in which the matrix changes.",
-        _ANY_BASIS,
+        "w, v = np.linalg.eigh(a)   # once more for each function v @ diag(f(w)) @ v.conj().T\n" + _ANY_BASIS,
     ),
     "open": (
         "values and vectors of a degenerate cluster leave the derivative open: values {names} are equal ({values}).",
@@ -328,9 +328,10 @@ _PAGES = {
         "np.linalg.inv(a)   # or matrix_power, np.trace: the function without the factorization",
     ),
     "second": (
-        "a second derivative does not exist in a degenerate cluster: values {names} are equal ({values}).",
+        "no second derivative can be had in a degenerate cluster: values {names} are equal ({values}).",
         "The first derivative exists here, but the second is asked for along a direction that splits the cluster.",
-        "np.trace(a)   # or np.linalg.norm, np.linalg.inv: the function without the factorization",
+        "np.linalg.eigvalsh(a)   # or svdvals: functions that treat equal values alike have second derivatives\n"
+        "np.linalg.inv(a)   # or np.trace, np.linalg.norm: the function without the factorization",
     ),
     "split": (
         "a linear map was asked for along a direction that splits a degenerate cluster: values {names} are equal ({values}).",
