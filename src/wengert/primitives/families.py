@@ -34,6 +34,13 @@ def all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> Sequence[Any]:
             for x, flag in zip(xs, is_batched, strict=True)]  # fmt: skip
 
 
+def of_nobody(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    """The results of a batch without members, where they cannot be had at once: of the shape of one who might have been."""
+    member = [np.ones(tuple(x.shape[b:]), x.dtype) if hasattr(x, "shape") else x for x, b in zip(xs, is_batched, strict=True)]
+    y = np.asarray(card.eval(*member, **params))
+    return np.zeros((0, *y.shape), y.dtype)
+
+
 # --- linear: one active operand, and the adjoint written out -------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import lowest
 from wengert.primitives.align import NOT_GIVEN, all_batched, as_array
-from wengert.primitives.families import discrete, smooth
+from wengert.primitives.families import discrete, of_nobody, smooth
 from wengert.primitives.index import ARRAY, assign, deposit, index, replace
 from wengert.primitives.rearranging import from_end
 from wengert.primitives.shaping import flatten, into, to_dtype
@@ -319,6 +319,8 @@ def by_member(card: Callable[[], Primitive], rows: slice) -> Callable[..., Any]:
         if not any(is_batched[rows]):
             return card()(*xs, **params)
         n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+        if n == 0:
+            return of_nobody(card(), xs, is_batched, params)
         members = [[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)] for k in range(n)]
         return np.stack([card()(*member, **params) for member in members])
 

@@ -19,7 +19,7 @@ from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.primitives.align import NOT_GIVEN, all_batched, as_array
 from wengert.primitives.elementwise import scaled
-from wengert.primitives.families import discrete, smooth
+from wengert.primitives.families import discrete, of_nobody, smooth
 from wengert.primitives.ordering import along, by_member, entries_of_rank
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.reductions import as_rows, trailing
@@ -98,6 +98,8 @@ def _quantile_batch(card: Any) -> Any:
     one_by_one = by_member(card, slice(1, 2))
 
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+        if any(b and not x.shape[0] for x, b in zip(xs, is_batched, strict=True)):
+            return of_nobody(card(), xs, is_batched, params)  # NumPy's forget an axis there
         if not is_batched[1]:  # rows and weights go together
             rows, *weights = all_batched([xs[0], *xs[2:]], [is_batched[0], *is_batched[2:]])
             return card()(rows, xs[1], *weights, **params)

@@ -20,7 +20,7 @@ from wengert.core.trace import Tracer, bind, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.cumulative import accumulating_dtype, backwards, behind, running_product
 from wengert.primitives.elementwise import scaled
-from wengert.primitives.families import smooth
+from wengert.primitives.families import of_nobody, smooth
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.shaping import into, to_dtype
 from wengert.primitives.strong import has_nan
@@ -215,6 +215,8 @@ def _from_card(name: str, ufunc: Any, neutral: int, slope: Callable[[Any], Any] 
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
         given, n = params["given"], next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
         if "initial" in given and is_batched[1 + given.index("initial")]:  # NumPy takes one number only
+            if n == 0:
+                return of_nobody(primitive, xs, is_batched, params)
             members = [[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)] for k in range(n)]
             return np.stack([primitive(*member, **params) for member in members])
         x = xs[0] if is_batched[0] else spread(xs[0], shape=(n, *xs[0].shape))

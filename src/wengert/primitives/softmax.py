@@ -38,6 +38,8 @@ softmax: Primitive = smooth(
 
 def _value(a: Any, *weights: Any, axis: tuple[int, ...]) -> Any:
     """`log |Σ b eᵃ|`, and for complex numbers `log Σ b eᵃ`."""
+    if not np.size(a):
+        return np.sum(a, axis=axis) - np.inf  # SciPy's own fails on empty stacks
     if not weights:
         return _scipy_logsumexp(a, axis=axis)
     if np.result_type(a, *weights).kind == "c":
@@ -46,6 +48,8 @@ def _value(a: Any, *weights: Any, axis: tuple[int, ...]) -> Any:
 
 
 def _sign(a: Any, *weights: Any, axis: tuple[int, ...]) -> Any:
+    if not np.size(a):
+        return np.sum(a, axis=axis)
     return _scipy_logsumexp(a, axis=axis, b=weights[0] if weights else None, return_sign=True)[1]
 
 
