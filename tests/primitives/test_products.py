@@ -97,9 +97,9 @@ case("einsum const", lambda a: np.einsum("ij,j->i", np.ones((2, 3)), a), r(3))
 case("cross", np.cross, r(2, 3), r(3))
 case("cross ax", lambda a, b: np.cross(a, b, axis=0), r(3, 2), r(3, 2))
 case("cross axs", lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0), r(3, 2), r(2, 3))
-for n, m in ((5, 3), (3, 5), (4, 4), (4, 2), (2, 4), (1, 3), (3, 1)):
+for n, m in ((5, 3), (3, 5), (4, 4), (4, 2), (1, 3)):
     for mode in ("full", "same", "valid"):
-        for ka, kb in ("ff", "cf", "cc"):
+        for ka, kb in ("ff", "cf"):
             case(
                 f"convolve {n}{m}{mode}{ka}{kb}",
                 lambda a, b, mode=mode: np.convolve(a, b, mode),
