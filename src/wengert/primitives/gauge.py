@@ -158,10 +158,14 @@ rotation: Primitive = discrete(
 
 
 def depth_of(x: Any) -> int:
-    """How many derivatives are being taken of `x`; a batch, whose tracer hides an axis, is none."""
+    """How many derivatives are being taken of `x`: levels that know a tangent of it, or its place in a record.
+
+    A batch knows a number too, its axis, but hides that axis; what draws a graph knows neither.
+    """
     depth = 0
     while isinstance(x, Tracer):
-        depth += x.extra is not None and len(x.shape) == len(x.value.shape)
+        is_known = hasattr(x.extra, "shape") or isinstance(x.extra, int)
+        depth += is_known and len(x.shape) == len(x.value.shape)
         x = x.value
     return depth
 

@@ -13,7 +13,8 @@ Conventions, all of them explained in `wengert.primitives.gauge`:
 * `eigh` chooses the basis inside a cluster, where any is as good: under `jvp` the one along which the vectors move
   smoothly, so that forward mode is exact for every function `v f(w) vᴴ`; else one in general position, in which the
   cotangents of values and vectors tell the derivative of `f` at the repeated value: see `inside_clusters`.  Where they
-  leave it open, and where a linear map is pushed along a direction that splits a cluster, the error says so.
+  leave it open, and where a linear map is pushed along a direction that splits a cluster, the error says so.  In
+  `v f(w) v⁻¹` through `eig` the cotangents tell less, so that there more is refused.
 * Second derivatives of functions that treat equal values alike exist, and are right, through `eigvalsh` and `svdvals`:
   see `wengert.primitives.symmetric`.  Those of functions of the vectors exist here along directions that move each
   cluster as a whole; otherwise they raise `DegenerateError`, as do third derivatives.
