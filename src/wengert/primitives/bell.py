@@ -69,7 +69,8 @@ def _hazard_excess(t: Any, k: int) -> Any:
 
 def _over_tail(distance: Any, tail: Any) -> Any:
     """`exp(u²) = erfcx(u) / erfc(u)`, where `erfc(u)` is the tail that was asked for; infinite at its end."""
-    return np.where(tail == 0, np.inf, _erfcx(np.abs(distance)) / np.where(tail == 0, 1, tail))
+    is_end = np.isinf(distance)
+    return np.where(is_end, np.inf, _erfcx(np.abs(distance)) / np.where(is_end, 1, tail))
 
 
 def _quantile_slope(p: Any) -> Any:

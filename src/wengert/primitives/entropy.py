@@ -20,6 +20,11 @@ def _ratio(a: Any, b: Any) -> Any:
     return np.where(a == 0, a * 0.0, a / np.where(a == 0, 1, b))
 
 
+def _log1p(x: Any) -> Any:
+    """`log(1 + x)`; of complex numbers by SciPy, which keeps digits that NumPy loses."""
+    return xlog1py(1.0, x) if np.iscomplexobj(x) else np.log1p(x)
+
+
 def _relative_gap(a: Any, b: Any) -> Any:
     """`(b - a) / b`, and 1 where `a` is 0."""
     return np.where(a == 0, 1, (b - a) / np.where(a == 0, 1, b))
@@ -56,7 +61,7 @@ expit: Primitive = special("expit",     lambda y, x: 0.25 * np.square(sech(0.5 *
 log_expit = special("log_expit", lambda y, x: expit(-x),                        formula="-log(1 + e⁻ᵃ)")
 logit     = special("logit",     lambda y, x: logit_slope(x),                   formula="log(a / (1 - a))", domain=(0.1, 0.9))
 xlogy     = special("xlogy",     lambda y, a, b: np.log(b),                     lambda y, a, b: ratio(a, b),        formula="a log b",             domain=((-2.0, 2.0), (0.3, 4.0)))
-xlog1py   = special("xlog1py",   lambda y, a, b: np.log1p(b),                   lambda y, a, b: ratio(a, 1 + b),    formula="a log(1 + b)",        domain=((-2.0, 2.0), (-0.7, 4.0)))
+xlog1py: Primitive = special("xlog1py",   lambda y, a, b: _log1p(b),                      lambda y, a, b: ratio(a, 1 + b),    formula="a log(1 + b)",        domain=((-2.0, 2.0), (-0.7, 4.0)))
 entr      = special("entr",      lambda y, x: -one_plus_log(x),                                                     formula="-a log a",            domain=(0.5, 4.0))
 rel_entr  = special("rel_entr",  lambda y, a, b: 1 + log_ratio(a, b),           lambda y, a, b: -ratio(a, b),       formula="a log(a / b)",        domain=(0.3, 4.0))
 kl_div    = special("kl_div",    lambda y, a, b: log_ratio(a, b),               lambda y, a, b: relative_gap(a, b), formula="a log(a / b) - a + b", domain=(0.3, 4.0))

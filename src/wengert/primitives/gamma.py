@@ -87,11 +87,16 @@ def _complex_polygamma(z: Any, n: int) -> Any:
 
 
 def _cotangent_derivative(z: Any, n: int) -> Any:
-    """The derivative of order `n` of `π cot πz`: a polynomial in the cotangent, whose own derivative is `-π (1 + cot²)`."""
-    polynomial = np.polynomial.Polynomial([0.0, math.pi])
-    for _ in range(n):
-        polynomial = polynomial.deriv() * np.polynomial.Polynomial([-math.pi, 0.0, -math.pi])
-    return polynomial(1 / np.tan(math.pi * (z - np.round(z.real))))
+    """The derivative of order `n >= 1` of `π cot πz`: `1/sin²` times a polynomial in the cotangent.
+
+    As `c' = -π/sin²` and `(1/sin²)' = -2π c/sin²`, the next polynomial is `-2π c Q - π (1 + c²) Q'`.
+    """
+    angle = math.pi * (z - np.round(z.real))
+    c = np.polynomial.Polynomial([0.0, 1.0])
+    polynomial = np.polynomial.Polynomial([-(math.pi**2)])
+    for _ in range(n - 1):
+        polynomial = -2 * math.pi * c * polynomial - math.pi * (1 + c * c) * polynomial.deriv()
+    return polynomial(1 / np.tan(angle)) / np.sin(angle) ** 2
 
 
 # fmt: off - a table of cards: name, slope for each operand, or: name, value, slope for each operand
