@@ -2,15 +2,13 @@
 
 Dataclasses are containers too: a dataclass type is registered when it is first met.  Its fields that are settings
 belong to the structure and not to the leaves: those marked `field(metadata={"static": True})`, and those that
-hold an integer, a truth value, a text or a function.
+hold an integer, a truth value, a text, a function or any other object that is neither number, array nor container.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
-import types
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +19,6 @@ _NAMESPACE = "wengert"
 _registered: set[type] = set()
 _automatic: set[type] = set()
 _met: set[type] = set()  # kinds of leaves that were looked at
-_SETTINGS = (bool, int, str, bytes, enum.Enum, range, slice, type(Ellipsis), types.ModuleType)
 
 
 def _is_new_dataclass(kind: type) -> bool:
@@ -33,9 +30,10 @@ def _is_static(field: dataclasses.Field[Any]) -> bool:
 
 
 def _is_setting(value: Any) -> bool:
-    """Whether a field's value is no array: a number of steps, a name, a function that is not a container itself."""
-    is_container = dataclasses.is_dataclass(type(value)) or type(value) in _registered
-    return isinstance(value, _SETTINGS) or (callable(value) and not is_container)
+    """Whether a field holds neither a floating-point number, nor an array, nor a container of such."""
+    if isinstance(value, (float, complex)) or hasattr(value, "dtype") or _is_new_dataclass(type(value)):
+        return False
+    return optree.tree_is_leaf(value, namespace=_NAMESPACE)
 
 
 def _register(kind: type) -> None:
