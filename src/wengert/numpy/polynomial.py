@@ -18,9 +18,13 @@ from wengert.primitives.polynomials import basis_values, coefficients, series_va
 from wengert.primitives.products import convolve, dot
 
 FAMILIES = {
-    "polynomial": "poly", "chebyshev": "cheb", "legendre": "leg", "hermite": "herm", "hermite_e": "herme",
+    "polynomial": "poly",
+    "chebyshev": "cheb",
+    "legendre": "leg",
+    "hermite": "herm",
+    "hermite_e": "herme",
     "laguerre": "lag",
-}  # fmt: skip
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -88,7 +92,7 @@ def _fit(family: str) -> Callable[..., Any]:
     return traced
 
 
-def _value_on(family: str, rank: int, *, grid: bool) -> Callable[..., Any]:
+def _value_on(family: str, *, grid: bool) -> Callable[..., Any]:
     """Values of series in two or three variables, at points or on a grid."""
 
     def traced(*args: Any) -> Any:
@@ -100,7 +104,7 @@ def _value_on(family: str, rank: int, *, grid: bool) -> Callable[..., Any]:
     return traced
 
 
-def _vander_of(family: str, rank: int) -> Callable[..., Any]:
+def _vander_of(family: str) -> Callable[..., Any]:
     def traced(*args: Any) -> Any:
         *points, degrees = args
         bases = [basis_values(family, x, deg) for x, deg in zip(points, degrees, strict=True)]
@@ -120,12 +124,18 @@ def _functions(family: str, word: str) -> dict[str, Callable[..., Any]]:
     traced: dict[str, Callable[..., Any]] = {
         "val": lambda x, c, tensor=True: series_value(family, x, c, tensor),
         "vander": lambda x, deg: basis_values(family, x, deg),
-        "der": _linear(series["der"]), "int": _linear(series["int"]), "fit": _fit(family),
-        "add": lambda c1, c2: _sum(c1, c2, 1), "sub": lambda c1, c2: _sum(c1, c2, -1),
-        "val2d": _value_on(family, 2, grid=False), "val3d": _value_on(family, 3, grid=False),
-        "grid2d": _value_on(family, 2, grid=True), "grid3d": _value_on(family, 3, grid=True),
-        "vander2d": _vander_of(family, 2), "vander3d": _vander_of(family, 3),
-    }  # fmt: skip
+        "der": _linear(series["der"]),
+        "int": _linear(series["int"]),
+        "fit": _fit(family),
+        "add": lambda c1, c2: _sum(c1, c2, 1),
+        "sub": lambda c1, c2: _sum(c1, c2, -1),
+        "val2d": _value_on(family, grid=False),
+        "val3d": _value_on(family, grid=False),
+        "grid2d": _value_on(family, grid=True),
+        "grid3d": _value_on(family, grid=True),
+        "vander2d": _vander_of(family),
+        "vander3d": _vander_of(family),
+    }
     for name in ("mul", "mulx", "div", "pow", "fromroots", "companion", "roots", "line", "trim"):
         traced[name] = getattr(series, name)
     if family == "polynomial":
