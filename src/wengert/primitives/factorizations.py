@@ -13,6 +13,7 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
 from wengert.core.trace import lowest
+from wengert.errors import UnsupportedFunctionError, page
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.families import discrete, smooth, transpose_expression
@@ -147,8 +148,17 @@ qr_card: Primitive = smooth(
 @implements(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Orthonormal columns `q` and upper triangular `r` with `a = q r`; the leading columns must be independent."""
+    if mode == "raw":
+        raise UnsupportedFunctionError(
+            page(
+                'np.linalg.qr(a, mode="raw") has no derivative in wengert.',
+                "It returns the reflections by which LAPACK found the factors, and not the factors.",
+                'q, r = np.linalg.qr(a)   # or mode="complete", mode="r"',
+                "unsupported-function",
+            )
+        )
     if mode not in ("reduced", "complete", "r"):
-        msg = f"mode {mode!r} is not differentiable here: use 'reduced', 'complete' or 'r'"
+        msg = f"Unrecognized mode {mode!r}"
         raise ValueError(msg)
     (a,) = as_matrices(a)
     q, r = qr_card(a, complete=mode == "complete")
