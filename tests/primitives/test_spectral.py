@@ -225,3 +225,39 @@ def test_vectors_of_a_cluster_are_numpys_where_no_derivative_is_taken():
         seen = []
         wg.grad(lambda x, program=program, seen=seen: (seen.append(program(wg.stop_gradient(x))), np.sum(x))[1])(a)
         np.testing.assert_array_equal(seen[0].value, program(a))
+
+
+# --- second derivatives through the vectors: right, or refused ------------------------------------------------------------------
+
+
+def second_derivatives(f, a, h, k):
+    inner, gradient = (lambda x, y: float(np.sum(x * y))), wg.grad(f)
+    return {
+        "forward over reverse": lambda: inner(wg.jvp(gradient, (a,), (h,))[1], k),
+        "reverse over reverse": lambda: inner(wg.grad(lambda x: np.sum(gradient(x) * k))(a), h),
+        "reverse over forward": lambda: inner(wg.grad(lambda x: wg.jvp(f, (x,), (k,))[1])(a), h),
+        "forward over forward": lambda: float(wg.jvp(lambda x: wg.jvp(f, (x,), (k,))[1], (a,), (h,))[1]),
+        "hessian": lambda: float(np.einsum("ijkl,ij,kl", wg.hessian(f)(a), h, k)),
+    }
+
+
+@pytest.mark.parametrize("spectrum", ["identity", "pair", "turned pair", "simple"])
+@pytest.mark.parametrize("direction", ["whole", "split"])
+def test_no_second_derivative_is_wrong(spectrum, direction):
+    a, m = hermitian(SPECTRA[spectrum]), hermitian(rng.standard_normal((3, 3)))
+    square = through_eigh(lambda w: w**2)
+    h, k = (
+        np.eye(3) if direction == "whole" else hermitian(rng.standard_normal((3, 3))),
+        hermitian(rng.standard_normal((3, 3))),
+    )
+    right = float(np.trace(m @ (h @ k + k @ h)))
+    answers = 0
+    for name, compute in second_derivatives(lambda a: np.sum(m * square(a)), a, h, k).items():
+        try:
+            found = compute()
+        except DegenerateError:
+            continue
+        answers += 1
+        assert found == pytest.approx(right, rel=1e-11, abs=1e-11), name
+    assert answers == 5 or spectrum != "simple"
+    assert answers > 0 or direction == "split"
