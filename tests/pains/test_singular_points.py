@@ -278,6 +278,16 @@ def test_powers_in_the_exponent():
     check_gradient(lambda x: np.sum(x ** np.arange(4.0)), np.zeros(4), [0, 1, 0, 0])
 
 
+def test_mixed_second_derivatives_of_powers_are_symmetric_at_0():
+    f = lambda v: v[0] ** v[1]
+    check_hessian(f, np.array([0.0, 2.0]), [[2, 0], [0, 0]])
+    check_hessian(f, np.array([0.0, 3.0]), np.zeros((2, 2)))
+    check_hessian(f, np.array([0.0, 1.0]), [[0, -np.inf], [-np.inf, 0]])  # d/dx (x log x)
+    a, p = 2.0, 3.0
+    mixed = a ** (p - 1) * (1 + p * np.log(a))
+    check_hessian(f, np.array([a, p]), [[p * (p - 1) * a ** (p - 2), mixed], [mixed, a**p * np.log(a) ** 2]])
+
+
 def test_polynomials_at_0():
     coefficients = np.array([1.0, 2.0, 3.0, 4.0])
     f = lambda x: np.sum(coefficients * x ** np.arange(4))

@@ -9,7 +9,7 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
 from wengert.primitives.align import align_elementwise, align_to_inexact, as_operand, inexact_dtype
-from wengert.primitives.elementwise import elementwise, step
+from wengert.primitives.elementwise import elementwise, scaled, step
 from wengert.primitives.slopes import cosine_of_sides
 from wengert.primitives.structure import imag, real
 
@@ -109,8 +109,8 @@ def _lower_power(a: Any, p: Any, k: Any) -> Any:
 
 
 def _power_exponent(y: Any, a: Any) -> Any:
-    """`y log a`, with 0 where `y = 0`: the limit as `a -> 0` for a positive exponent."""
-    return np.where(y == 0, 0.0, y * np.log(np.where(y == 0, 1.0, a)))
+    """`y log a`, a strong product: 0 where `y = 0`, which is the limit as `a -> 0` for a positive exponent."""
+    return scaled(y, np.log(a))
 
 
 def _safe_ratio(a: Any, y: Any) -> Any:
