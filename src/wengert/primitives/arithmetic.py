@@ -88,7 +88,7 @@ def _or_nan(wins: Any, other: Any) -> Any:
 def _power_base(a: Any, p: Any) -> Any:
     """`p a^(p-1)`, with 0 where `p = 0` whatever `a` is."""
     if isinstance(p, (int, float)):
-        if p == 0 or p == 2:
+        if p in {0, 2}:
             return p * a if p else 0.0
         return p * (np.power(a, p - 1) if p - 1 + 1 == p else lower_power(a, p, 1))
     return np.where(p == 0, 0.0, p * lower_power(a, p, 1))
