@@ -12,6 +12,7 @@ from wengert.core.array import implements
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Tracer, lowest
 from wengert.primitives.align import as_array, as_operand
+from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.index import get_item
 from wengert.primitives.joining import concatenate
@@ -51,10 +52,10 @@ def _on_segment(dxs: Sequence[Any], k: Any, x: Any, xp: Any, fp: Any) -> Any:
     slope = np.where(inside, (high - low) / width, 0.0)
     total: Any = 0.0
     if dfp is not None:
-        total = total + (1 - weight) * get_item(dfp, here) + weight * get_item(dfp, after)
+        total = total + scaled(1 - weight, get_item(dfp, here)) + scaled(weight, get_item(dfp, after))
     if dxp is not None:
-        total = total - slope * ((1 - weight) * get_item(dxp, here) + weight * get_item(dxp, after))
-    return total if dx is None else total + slope * dx
+        total = total - scaled(slope, scaled(1 - weight, get_item(dxp, here)) + scaled(weight, get_item(dxp, after)))
+    return total if dx is None else total + scaled(slope, dx)
 
 
 interpolation: Primitive = smooth(
