@@ -67,13 +67,14 @@ def partials(name: str, reference: Reference, operands: Sequence[Any]) -> dict[s
 
 def error(got: Any, true: Any, scale: Any, info: Any) -> float:
     """In eps of `scale`; where that is below the smallest normal number, absolute; beyond the largest, infinity is right."""
-    if abs(true) >= info.max:
-        return 0.0 if abs(complex(got)) >= info.max * (1 - 16 * float(info.eps)) else np.inf
+    largest = float(info.max)
+    if abs(true) >= largest:
+        return 0.0 if abs(complex(got)) >= largest * (1 - 16 * float(info.eps)) else np.inf
     if got != got or np.isinf(got):
         return np.inf
     difference = abs(mp.mpmathify(complex(got) if np.iscomplexobj(got) else float(got)) - true)
-    if scale < info.smallest_normal:
-        return 0.0 if difference <= 2 * info.smallest_normal else np.inf
+    if scale < float(info.smallest_normal):
+        return 0.0 if difference <= 2 * float(info.smallest_normal) else np.inf
     return float(difference / (scale * float(info.eps)))
 
 
@@ -88,9 +89,12 @@ def measure(name: str, points: Sequence[Point], dtype: Any = float) -> list[Wors
     worst = [Worst(0.0, "", (), [])] * 3
     for k in range(len(points)):
         point = [x[k].item() for x in operands]
-        if not is_representable(found["reverse"][()][k], info):
+        y = found["reverse"][()][k]
+        if not is_representable(y, info):
             continue
         true = exact(reference, point)
+        if y == 0 and abs(true[()]) > 0:
+            continue
         for way, table in found.items():
             for slots, got in table.items():
                 terms = reference.terms.get(slots)
@@ -147,8 +151,9 @@ An error is the largest found there, in units of eps (2.2e-16) relative to the e
 ill-conditioned the function is.  A result below the smallest normal number is held to that number absolutely, and one
 beyond the largest must be infinite.  Where the function's own value has underflowed or overflowed nothing is asked.
 
-The bounds are 4 eps for a value, 8 for a slope, 16 for a second derivative; `-` stands where there is none, for a value
-that is SciPy's or NumPy's own, and for the third derivative that the second derivative of a slope is.
+The bounds are 4 eps for a value, 8 for a slope and 16 for a second derivative.  There is none for the values that are
+SciPy's, or NumPy's `sinc` and complex functions: those are as they are.  A card that is the slope of another (`sech`, and those
+that are not functions of NumPy or SciPy) is held to 8 and 16 for its value and slope; its second derivative, `-`, is a third one.
 
 This page is written by `python docs/generate/accuracy.py`.
 """
@@ -162,8 +167,12 @@ def number(error: float) -> str:
 def row(name: str, points: Sequence[Point], dtype: Any = float) -> str:
     """One line of a table: what was measured."""
     worst = measure(name, points, dtype)
-    cells = [f"`{name}`", f"`{REGISTRY[name].formula}`", REFERENCES[name].domain, str(len(points))]
-    return "| " + " | ".join([*cells, *[number(w.error) for w in worst]]) + " |"
+    reference = REFERENCES[name]
+    cells = [name, REGISTRY[name].formula, reference.domain, str(len(points))]
+    cells = [f"`{cell}`" if k < 2 else cell for k, cell in enumerate(cells)]
+    has_second = reference.bounds[2] < np.inf
+    cells += [number(w.error) for w in worst[: 2 + has_second]] + ["-"] * (not has_second)
+    return "| " + " | ".join([cell.replace("|", "\\|") for cell in cells]) + " |"
 
 
 def table(rows: Sequence[str]) -> str:

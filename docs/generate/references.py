@@ -327,6 +327,8 @@ def _with_order(n: float) -> Callable[[], list[tuple[float, ...]]]:
     return lambda: [(*pair, n) for pair in positive_pairs()]
 
 
+
+
 _GAMMA = "in the complex plane SciPy's own is that far off"
 # fmt: off - a table: card, function, points, domain
 REFERENCES |= {
