@@ -19,6 +19,8 @@ _NAMESPACE = "wengert"
 _registered: set[type] = set()
 _automatic: set[type] = set()
 _met: set[type] = set()  # kinds of leaves that were looked at
+_leaf_kinds: set[type] = set()  # kinds that are no containers: a bare array is the usual case
+_LEAF: Any = optree.tree_structure(0, namespace=_NAMESPACE)
 
 
 def _is_new_dataclass(kind: type) -> bool:
@@ -63,6 +65,7 @@ def _register(kind: type) -> None:
 
 def register(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> None:
     """Make `kind` a container: `flatten(x) -> (children, metadata)`, `unflatten(metadata, children) -> x`."""
+    _leaf_kinds.discard(kind)
     if kind in _automatic:
         optree.unregister_pytree_node(kind, namespace=_NAMESPACE)
         _automatic.discard(kind)
@@ -72,6 +75,8 @@ def register(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """The leaves of a container, in order, and its structure; `None` is a container without leaves."""
+    if type(tree) in _leaf_kinds:
+        return [tree], _LEAF
     leaves, structure = optree.tree_flatten(tree, namespace=_NAMESPACE)
     fresh = {*map(type, leaves)} - _met
     if not fresh:
@@ -80,12 +85,14 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     for kind in dataclass_kinds:
         _register(kind)
     _met.update(fresh)
+    if len(leaves) == 1 and leaves[0] is tree and not dataclass_kinds:
+        _leaf_kinds.add(type(tree))
     return flatten(tree) if dataclass_kinds else (leaves, structure)
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:
     """The container of that structure with these leaves."""
-    return optree.tree_unflatten(structure, leaves)
+    return leaves[0] if structure is _LEAF else optree.tree_unflatten(structure, leaves)
 
 
 def flatten_up_to(structure: Any, tree: Any) -> list[Any]:

@@ -23,7 +23,7 @@ def _sum(x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> An
 def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Any:
     if dtype is not None:
         ct = _cast_adjoint(ct, x, dtype)
-    if not keepdims:
+    if not keepdims and ct.shape:
         kept = list(x.shape)
         for k in axis:
             kept[k] = 1
