@@ -1,11 +1,14 @@
 """The command line, as a user runs it."""
 
+import os
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 
+from wengert import _optional
 from wengert.cli import as_arrays, main, read_argument
 
 
@@ -30,10 +33,22 @@ def test_python_m_wengert():
 def test_a_terminal_of_few_letters():
     done = subprocess.run(
         [sys.executable, "-m", "wengert", "explain", "lambda x: x * x", "3"],
-        capture_output=True, check=False, env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True, check=False, env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert b"df/dx = 2x = 6" in done.stdout
+
+
+def test_a_missing_package_is_named(capsys, monkeypatch, tmp_path):
+    def missing(name):
+        raise ImportError(name)
+
+    _optional.load.cache_clear()
+    monkeypatch.setattr(_optional.importlib, "import_module", lambda name: missing(name) if name.startswith("rich") else import_module(name))
+    status, _, err = run(capsys, "demo", "--output", str(tmp_path))
+    _optional.load.cache_clear()
+    assert status == 1
+    assert err == "wengert: the demo needs rich, which is not installed: pip install 'wengert[demo]'\n"
 
 
 @pytest.fixture

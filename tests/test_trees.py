@@ -64,6 +64,12 @@ def test_settings_of_dataclasses_are_no_leaves():
     layer = trees.map_leaves(lambda x: 10 * x, Layer(1.0, 2.0, extra=0.5))
     assert layer == Layer(10.0, 20.0, np.tanh, 3, "layer", 0.5)
     assert trees.paths(Model(Layer(1.0, 2.0), (3.0,)))[:2] == [".first.w", ".first.b"]
+    generator = np.random.default_rng(0)
+    for setting in (generator, len, "text", 3, True, b"x", int, range(3), object(), wg.custom_rule(np.sin)):
+        layer = Layer(1.0, np.ones(2), act=setting)
+        leaves, structure = trees.flatten(layer)
+        assert len(leaves) == 2 and trees.unflatten(structure, leaves).act is setting
+    assert len(trees.flatten(Layer(1.0, 2.0, act=Pair(3.0, [4.0, None])))[0]) == 4
 
 
 def test_gradients_of_containers_are_containers_like_them():

@@ -27,12 +27,14 @@ class Reference:
     domain: str
     digits: int = 1100  # of the arithmetic: 40 for the step, doubled, beside the widest range of float64
     complex_points: bool = False
+    complex_size: float = INF  # of the largest complex operand, where the function's own error grows with it
     constant: tuple[int, ...] = ()  # operands without a derivative
     kinds: dict[int, type] = field(default_factory=dict)  # operands that are no floats
     # operands -> the magnitudes that cancel in a partial, for those that are sums with a zero inside the domain
     terms: dict[tuple[int, ...], Callable[..., Any]] = field(default_factory=dict)
     bounds: tuple[float, float, float] = (4, 8, 16)  # of the value, the slopes and the second derivatives, in eps
-    reason: str = ""  # why a bound is wider
+    complex_bounds: tuple[float, float, float] = (INF, 8, 16)  # in the complex plane, where the values are not ours
+    reason: str = ""  # why one of them is wider
 
 
 # --- points -------------------------------------------------------------------------------------------------------
@@ -154,8 +156,30 @@ def _cbrt(x: Any) -> Any:
 _POWER_TERMS: dict[tuple[int, ...], Callable[..., Any]] = dict.fromkeys(
     [(0, 1), (1, 0)], lambda a, p: abs(a ** (p - 1)) * (1 + abs(p * mpmath.log(a)))
 )
-# A card that is the slope of another: its own second derivative is a third derivative, which no bound is put on.
+
+
+def _sinc(x: Any) -> Any:
+    return mpmath.sin(mpmath.pi * x) / (mpmath.pi * x)
+
+
+def _spherical_quotient(x: Any, n: Any) -> Any:
+    z = mpmath.pi * x
+    return _sinc(x) if n == 0 else (mpmath.sin(z) / z - mpmath.cos(z)) / z**2
+
+
+def _envelope(order: int) -> Callable[..., Any]:
+    """The amplitude of an oscillation that falls off as `1 / x^order`, and of its derivatives."""
+    return lambda x, n=0: abs(x) ** -(order + int(n)) if abs(x) >= 1 else mp.mpf(0)
+
+
+# Oscillations have zeros: near those the error is measured by their amplitude.
+_SINC_TERMS = {(): _envelope(1), (0,): _envelope(1), (0, 0): _envelope(1)}
+_SPHERICAL_TERMS = dict(_SINC_TERMS)
+
+# A card that is the slope of another: its value and slope are a slope and a second derivative, and are held to that.
 AS_SLOPE = (8, 16, INF)
+# A function whose value is not ours: no bound is put on the error of SciPy's, or NumPy's, own.
+OF_SCIPY = (INF, 8, 16)
 
 # fmt: off - a table: card, function, points, domain
 REFERENCES: dict[str, Reference] = {
@@ -181,13 +205,20 @@ REFERENCES: dict[str, Reference] = {
     "fmod":       Reference(_fmod, away_from_steps, "all pairs, between the jumps"),
     "copysign":   Reference(lambda a, b: abs(a) * _sign(b), linear_points, "all pairs"),
     "ldexp":      Reference(lambda x, n: x * mpmath.mpf(2) ** int(n), lambda: [(x, float(n)) for (x,) in line()[::5] for n in (-1000, -3, 0, 7, 900)], "all, exponents from -1000 to 900", constant=(1,), kinds={1: int}),
-    "power":      Reference(lambda a, p: a**p, bases, "a > 0, all exponents", terms=_POWER_TERMS, complex_points=True),
+    "power":      Reference(lambda a, p: a**p, bases, "a > 0, all exponents", terms=_POWER_TERMS, complex_points=True, complex_size=4, complex_bounds=(INF, 32, 32), reason="in the complex plane NumPy's own is that far off"),
     "float_power": Reference(lambda a, p: a**p, bases, "a > 0, all exponents", terms=_POWER_TERMS),
     "lower_power": Reference(lambda a, p, k: a ** (p - k), lambda: [(a, p, 1.0) for a, p in bases()], "a > 0, all exponents", constant=(2,), bounds=AS_SLOPE),
     "hypot":      Reference(mpmath.hypot, angles, "all pairs"),
+    "nextafter":  Reference(lambda a, b: a, linear_points, "all pairs"),
+    "sinc":       Reference(_sinc, lambda: line(-1e6, 1e6, near=(1.0, -2.0)), "-1e6 < x < 1e6", terms=_SINC_TERMS, bounds=OF_SCIPY),
+    "spherical_quotient": Reference(_spherical_quotient, lambda: [(x, n) for n in (0.0, 1.0) for (x,) in middle(-1e6, 1e6, near=(1.0,))[::2]],
+                            "1e-60 < |x| < 1e6, n = 0, 1", constant=(1,), kinds={1: int}, terms=_SPHERICAL_TERMS, bounds=AS_SLOPE),
+    "i0":         Reference(lambda x: mpmath.besseli(0, x), lambda: middle(-713, 713, near=(30.0,)), "|x| < 713", digits=500),
+    "bessel_quotient": Reference(lambda x, n: mpmath.besseli(int(n), x) / x ** int(n), lambda: [(x, n) for n in (0.0, 1.0) for (x,) in middle(-713, 713, near=(30.0,))[::2]],
+                            "|x| < 713, n = 0, 1", constant=(1,), kinds={1: int}, bounds=AS_SLOPE, digits=500),
     "heaviside":  Reference(lambda x, h: mpmath.mpf(x > 0), linear_points, "all but 0", constant=(0,)),
     "exp":        Reference(mpmath.exp, lambda: line(near=(709.7, -745)), "all", complex_points=True),
-    "exp2":       Reference(lambda x: mpmath.mpf(2) ** x, lambda: line(near=(1023.9, -1074)), "all", complex_points=True),
+    "exp2":       Reference(lambda x: mpmath.mpf(2) ** x, lambda: line(near=(1023.9, -1074)), "all", complex_points=True, complex_size=4),
     "expm1":      Reference(_expm1, lambda: line(near=(709.7,)), "all", complex_points=True),
     "log":        Reference(mpmath.log, lambda: line(0, near=(1.0,)), "x > 0", complex_points=True),
     "log2":       Reference(lambda x: mpmath.log(x) / mpmath.log(2), lambda: line(0, near=(1.0,)), "x > 0", complex_points=True),
@@ -206,7 +237,7 @@ REFERENCES: dict[str, Reference] = {
     "arcsinh_slope": Reference(lambda x: 1 / mpmath.sqrt(1 + x * x), line, "all", complex_points=True, bounds=AS_SLOPE),
     "arctanh_slope": Reference(lambda x: 1 / (1 - x * x), lambda: line(-1, 1), "-1 < x < 1", complex_points=True, bounds=AS_SLOPE),
     "arcsin_slope": Reference(lambda x: 1 / mpmath.sqrt(1 - x * x), lambda: line(-1, 1), "-1 < x < 1", complex_points=True, bounds=AS_SLOPE),
-    "arccosh_slope": Reference(lambda x: 1 / mpmath.sqrt(x * x - 1), lambda: line(1), "x > 1", complex_points=True, bounds=AS_SLOPE),
+    "arccosh_slope": Reference(lambda x: 1 / mpmath.sqrt(x - 1) / mpmath.sqrt(x + 1), lambda: line(1), "x > 1", complex_points=True, bounds=AS_SLOPE),
     "cosine_of_sides": Reference(_part, angles, "all pairs", bounds=AS_SLOPE),
     "arctan2_slope": Reference(lambda a, b: b / (a * a + b * b), angles, "all pairs", bounds=AS_SLOPE),
     "exp_share": Reference(lambda a, b: 1 / (1 + mpmath.exp(b - a)), log_sums, "all pairs", bounds=AS_SLOPE),
@@ -237,7 +268,7 @@ def _inverse(function: Callable[[Any], Any], start: Callable[[float], float]) ->
     """The inverse of a monotone function, by Newton's method from SciPy's value, on logarithms in the tails."""
 
     def inverse(p: Any) -> Any:
-        x, step = mp.mpf(float(start(float(p)))), mp.mpf(10) ** -(mp.dps // 3)
+        x, step = mp.mpf(float(start(max(float(p), 1e-300)))), mp.mpf(10) ** -(mp.dps // 3)
         for _ in range(40):
             value, above = function(x), function(x + step)
             change = mp.log(value / p) * value * step / (above - value)
@@ -296,38 +327,41 @@ def _with_order(n: float) -> Callable[[], list[tuple[float, ...]]]:
     return lambda: [(*pair, n) for pair in positive_pairs()]
 
 
+
+
+_GAMMA = "in the complex plane SciPy's own is that far off"
 # fmt: off - a table: card, function, points, domain
 REFERENCES |= {
     "expit":      Reference(lambda x: 1 / (1 + mpmath.exp(-x)), lambda: line(near=(-700, 700)), "all"),
     "log_expit":  Reference(lambda x: -mpmath.log1p(mpmath.exp(-x)), lambda: line(near=(-700, 700)), "all"),
     "logit":      Reference(lambda x: mpmath.log(x / (1 - x)), lambda: line(0, 1, near=(0.5,)), "0 < x < 1"),
     "logit_slope": Reference(lambda x: 1 / x / (1 - x), lambda: line(0, 1, near=(0.5,)), "0 < x < 1", bounds=AS_SLOPE),
-    "erf":        Reference(mpmath.erf, lambda: middle(near=(26,)), "all", digits=500),
-    "erfc":       Reference(mpmath.erfc, lambda: middle(near=(26,)), "all", digits=500),
-    "erfcx":      Reference(lambda x: mpmath.exp(x * x) * mpmath.erfc(x), lambda: middle(-26, 1e9), "-26 < x < 1e9", digits=500),
+    "erf":        Reference(mpmath.erf, lambda: middle(near=(26,)), "all", complex_points=True, complex_size=2, digits=500),
+    "erfc":       Reference(mpmath.erfc, lambda: middle(near=(26,)), "all", complex_points=True, complex_size=2, bounds=OF_SCIPY, digits=500),
+    "erfcx":      Reference(lambda x: mpmath.exp(x * x) * mpmath.erfc(x), lambda: middle(-26, 1e9), "-26 < x < 1e9", bounds=(512, 512, 512), reason="the derivatives are multiples of the value, which SciPy computes with the error of exp(x²)", digits=500),
     "erfinv":     Reference(_erfinv, lambda: middle(-1, 1), "-1 < x < 1", digits=500),
     "erfcinv":    Reference(_erfcinv, lambda: middle(0, 2, near=(1.0,)), "0 < x < 2", digits=500),
     "erfinv_slope": Reference(lambda x: mpmath.exp(_erfinv(x) ** 2) * mpmath.sqrt(mpmath.pi) / 2, lambda: middle(-1, 1), "-1 < x < 1", bounds=AS_SLOPE, digits=500),
     "erfcinv_slope": Reference(lambda x: -mpmath.exp(_erfcinv(x) ** 2) * mpmath.sqrt(mpmath.pi) / 2, lambda: middle(0, 2, near=(1.0,)), "0 < x < 2", bounds=AS_SLOPE, digits=500),
-    "ndtr":       Reference(_ndtr, lambda: middle(near=(-37,)), "all", digits=500),
-    "log_ndtr":   Reference(lambda x: mpmath.log(_ndtr(x)), lambda: middle(-1e9, INF, near=(-1.0, 37.0)), "x > -1e9", digits=500),
+    "ndtr":       Reference(_ndtr, lambda: middle(near=(-37,)), "all", bounds=OF_SCIPY, digits=500),
+    "log_ndtr":   Reference(lambda x: mpmath.log(_ndtr(x)), lambda: middle(-1e9, INF, near=(-1.0, 37.0)), "x > -1e9", bounds=OF_SCIPY, digits=500),
     "ndtri":      Reference(_ndtri, lambda: middle(0, 1, near=(0.5,)), "0 < x < 1", digits=500),
     "ndtri_slope": Reference(lambda p: mpmath.sqrt(2 * mpmath.pi) * mpmath.exp(_ndtri(p) ** 2 / 2), lambda: middle(0, 1, near=(0.5,)), "0 < x < 1", bounds=AS_SLOPE, digits=500),
     "gaussian":   Reference(lambda x: mpmath.exp(-x * x), lambda: line(near=(26,)), "all", bounds=AS_SLOPE),
     "normal_density": Reference(mpmath.npdf, lambda: line(near=(37,)), "all", bounds=AS_SLOPE),
     "hazard":     Reference(lambda x: mpmath.npdf(x) / _ndtr(x), lambda: middle(-1e9, INF, near=(-1.0, 37.0)), "x > -1e9", bounds=AS_SLOPE, digits=500),
-    "hazard_excess": Reference(_fraction, lambda: [(t, k) for k in (1.0,) for (t,) in middle(-37, 1e9, near=(1.0,))], "-37 < x < 1e9, k = 1", constant=(1,), kinds={1: int}, bounds=AS_SLOPE, digits=500),
-    "gammaln":    Reference(lambda x: mpmath.re(mpmath.loggamma(x)), lambda: middle(0, INF, near=(1, 2, 1.4616321449683622)), "x > 0", digits=500),
-    "gamma":      Reference(mpmath.gamma, lambda: middle(0, 171, near=(1, 2, 1.4616321449683622)), "0 < x < 171", digits=500),
-    "psi":        Reference(mpmath.digamma, lambda: middle(0, INF, near=(1.4616321449683622,)), "x > 0", digits=500),
+    "hazard_excess": Reference(_fraction, lambda: [(t, k) for k in (1.0,) for (t,) in middle(-37, 1e9, near=(1.0,))], "-37 < x < 1e9, k = 1", constant=(1,), kinds={1: int}, bounds=(8, 1024, INF), reason="its slope is a third derivative, of log Φ", digits=500),
+    "gammaln":    Reference(lambda x: mpmath.re(mpmath.loggamma(x)), lambda: middle(0, INF, near=(1, 2, 1.4616321449683622)), "x > 0", bounds=OF_SCIPY, digits=500),
+    "gamma":      Reference(mpmath.gamma, lambda: middle(0, 171, near=(1, 2, 1.4616321449683622)), "0 < x < 171", complex_points=True, complex_size=4, complex_bounds=(INF, 64, 64), reason=_GAMMA, digits=500),
+    "psi":        Reference(mpmath.digamma, lambda: middle(0, INF, near=(1.4616321449683622,)), "x > 0", complex_points=True, complex_size=4, complex_bounds=(INF, 64, 64), reason=_GAMMA, digits=500),
     "polygamma":  Reference(lambda n, x: mpmath.psi(int(n), x), lambda: [(n, x) for n in (1.0, 2.0) for (x,) in middle(0)[::2]], "x > 0, n = 1, 2", constant=(0,), kinds={0: int}, bounds=AS_SLOPE, digits=500),
-    "betaln":     Reference(lambda a, b: mpmath.loggamma(a) + mpmath.loggamma(b) - mpmath.loggamma(a + b), positive_pairs, "positive pairs", digits=500),
+    "betaln":     Reference(lambda a, b: mpmath.loggamma(a) + mpmath.loggamma(b) - mpmath.loggamma(a + b), positive_pairs, "positive pairs", bounds=OF_SCIPY, digits=500),
     "polygamma_rise": Reference(_psi_rise, lambda: _with_order(0.0)() + _with_order(1.0)(), "positive pairs, n = 0, 1", constant=(2,), kinds={2: int}, bounds=AS_SLOPE, digits=500),
-    "xlogy":      Reference(lambda a, b: a * mpmath.log(b), lambda: plane(SIGNED, SIZES), "b > 0"),
-    "xlog1py":    Reference(lambda a, b: a * mpmath.log1p(b), lambda: plane(SIGNED, SIZES), "b > -1"),
+    "xlogy":      Reference(lambda a, b: a * mpmath.log(b), lambda: plane(SIGNED, SIZES), "b > 0", complex_points=True),
+    "xlog1py":    Reference(lambda a, b: a * mpmath.log1p(b), lambda: plane(SIGNED, SIZES), "b > -1", complex_points=True),
     "entr":       Reference(lambda x: -x * mpmath.log(x), lambda: line(0, near=(1.0, 1 / np.e)), "x > 0"),
     "rel_entr":   Reference(lambda a, b: a * _log_ratio(a, b), positive_pairs, "positive pairs", terms={(0,): lambda a, b: 1 + abs(_log_ratio(a, b))}),
-    "kl_div":     Reference(lambda a, b: a * _log_ratio(a, b) - a + b, positive_pairs, "positive pairs"),
+    "kl_div":     Reference(lambda a, b: a * _log_ratio(a, b) - a + b, positive_pairs, "positive pairs", bounds=OF_SCIPY),
     "exp10":      Reference(lambda x: mpmath.mpf(10) ** x, lambda: line(near=(308.2,)), "all"),
     "huber":      Reference(_huber, lambda: plane(SIZES, SIGNED), "positive delta, any residual"),
     "ratio":      Reference(lambda a, b: a / b, quotients, "all pairs with a quotient in range", bounds=AS_SLOPE),

@@ -88,12 +88,16 @@ def conversion_advice(wanted: str, place: Place, traced: str, *, is_batch: bool 
     name = place.text(call.func) if call else ""
     asked = Conversion(wanted, place, function, name, _asked(place) or traced)
     advice = next(advice for rule in RULES if (advice := rule(asked)) is not None)
-    return _for_batch(advice) if is_batch else advice
+    return _for_batch(advice, place) if is_batch else advice
 
 
-def _for_batch(advice: Advice) -> Advice:
+def _for_batch(advice: Advice, place: Place) -> Advice:
     """The same for a value that stands for a whole batch: without derivative it is still no single number."""
-    lines = [line for line in advice.write.splitlines() if "wg.stop_gradient" not in line]
+    lines, node = [], place.node
+    if isinstance(node, ast.Subscript) and not isinstance(node.slice, (ast.Slice, ast.Tuple)):
+        table, index = place.text(node.value), place.text(node.slice)
+        lines.append(f"np.asarray({table}, like={index})[{index}]   # a table that each member may index")
+    lines += [line for line in advice.write.splitlines() if "wg.stop_gradient" not in line]
     lines.append("[f(x) for x in batch]   # instead of vmap, where every member needs a plain number")
     why = "Under vmap a value stands for a whole batch, and is no single number or array."
     return Advice(advice.what, why, "\n".join(lines))
@@ -103,8 +107,15 @@ def _asked(place: Place) -> str:
     """The operand of the expression that holds a traced value: an argument of a call, the right side of `%`."""
     node = place.node
     operands = node.args if isinstance(node, ast.Call) else [node.right] if isinstance(node, ast.BinOp) else []
-    simple = [part for part in operands if not isinstance(part, (ast.Tuple, ast.List, ast.Starred, ast.GeneratorExp, ast.Lambda))]
+    simple = [part for part in operands if not isinstance(part, (ast.Tuple, ast.List, ast.Starred)) and not _is_lazy(place, part)]
     return next((place.text(part) for part in simple if place.has_traced(part)), "")
+
+
+def _is_lazy(place: Place, node: ast.expr) -> bool:
+    """Whether an expression makes its values only when they are asked for."""
+    if isinstance(node, ast.Call):
+        return place.value_of(node.func) in (map, filter, zip, enumerate, reversed)
+    return isinstance(node, (ast.Lambda, ast.GeneratorExp))
 
 
 def _pickled(asked: Conversion) -> Advice | None:
@@ -131,6 +142,9 @@ def _formatted(asked: Conversion) -> Advice | None:
 
 
 def _builtin(asked: Conversion) -> Advice | None:
+    if asked.function is complex and len(asked.arguments) == 2:
+        real, imag = map(asked.place.text, asked.arguments)
+        return Advice("complex() would turn traced values into a plain number.", LOST, f"{real} + 1j * {imag}")
     if asked.function not in (float, complex, int) or len(asked.arguments) != 1:
         return None
     inner = asked.place.text(asked.arguments[0])
@@ -238,9 +252,15 @@ def _random(asked: Conversion) -> Advice | None:
 def _nested_list(asked: Conversion) -> Advice | None:
     """`np.array([x[0], x[1]])`, and `np.sum([x[0], x[1]])`: NumPy passes on arrays, not lists of them."""
     function, arguments = asked.function, asked.arguments
-    if getattr(np, getattr(function, "__name__", ""), None) is not function or function is None or not arguments:
+    if getattr(np, getattr(function, "__name__", ""), None) is not function or function is None:
         return None
-    first, name = arguments[0], function.__name__
+    name = function.__name__
+    if name in DROP_IN and (not arguments or isinstance(arguments[0], ast.Starred)):
+        drop_in = asked.rewritten(f"wnp.{name}") + "   # import wengert.numpy as wnp"
+        return Advice(f"{asked.name} would turn traced values into a plain array.", LOST, drop_in)
+    if not arguments:
+        return None
+    first = arguments[0]
     value = asked.place.value_of(first)
     is_list = isinstance(first, (ast.List, ast.Tuple, ast.ListComp, ast.GeneratorExp)) or isinstance(value, (list, tuple))
     parts = value if isinstance(value, (list, tuple)) else getattr(first, "elts", ())
@@ -273,7 +293,7 @@ def _nested_list(asked: Conversion) -> Advice | None:
 
 def _scipy(asked: Conversion) -> Advice | None:
     function = asked.function
-    module = getattr(function, "__module__", None) or getattr(type(function), "__module__", "")
+    module: str = getattr(function, "__module__", None) or type(function).__module__
     if not module.startswith("scipy."):
         return None
     room, name = module.split(".")[1], getattr(function, "__name__", asked.name)
@@ -317,7 +337,7 @@ def _stopped(asked: Conversion) -> str:
         return f"wg.stop_gradient({asked.traced}){note}"
 
     def stopped(part: ast.expr) -> str:
-        is_value = place.has_traced(part) and not isinstance(part, ast.Lambda)
+        is_value = place.has_traced(part) and not _is_lazy(place, part)
         return f"wg.stop_gradient({place.text(part)})" if is_value else place.text(part)
 
     named = [f"{part.arg}={stopped(part.value)}" for part in call.keywords]
@@ -380,7 +400,7 @@ def truth_advice(place: Place, described: str) -> Advice:
 
 def written_target(place: Place) -> ast.expr | None:
     """`table` in `table[i] = value`, `np.copyto(table, value)`, `np.add.at(table, i, value)`, `table.fill(value)`."""
-    if place.operation == "STORE_SUBSCR":
+    if place.is_store:
         return place.target
     call = place.call
     if call is None or not isinstance(call.func, ast.Attribute) or call.func.attr not in WRITERS:

@@ -142,7 +142,12 @@ class Place:
     @property
     def is_assignment(self) -> bool:
         """Whether it is `target[i] = value`, or `target += value`."""
-        return self.operation == "STORE_SUBSCR" or isinstance(self.node, ast.AugAssign)
+        return self.is_store or isinstance(self.node, ast.AugAssign)
+
+    @property
+    def is_store(self) -> bool:
+        """Whether it is `target[i] = value`; a slice has an instruction of its own from Python 3.12 on."""
+        return self.operation in ("STORE_SUBSCR", "STORE_SLICE")
 
     @property
     def expression(self) -> str:
@@ -157,7 +162,7 @@ class Place:
     @property
     def target(self) -> ast.expr | None:
         """`table` in `table[i] = value`, `table[i] += value`, and `table += value`."""
-        if self.operation == "STORE_SUBSCR" and isinstance(self.node, ast.Subscript):
+        if self.is_store and isinstance(self.node, ast.Subscript):
             return self.node.value
         return self.statement.target if isinstance(self.statement, ast.AugAssign) else None
 
@@ -268,9 +273,9 @@ def _attribute(owner: Any, name: str) -> Any:
     found = getattr(owner, "__dict__", {}).get(name)
     if found is not None:
         return found
-    method = getattr(type(owner), name, None)
-    is_method = callable(method) and not isinstance(method, property)
-    return method.__get__(owner) if is_method and hasattr(method, "__get__") else None
+    method: Any = getattr(type(owner), name, None)
+    is_method = callable(method) and not isinstance(method, property) and hasattr(method, "__get__")
+    return method.__get__(owner) if is_method else None
 
 
 def _item(owner: Any, key: Any) -> Any:

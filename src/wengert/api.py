@@ -220,6 +220,8 @@ def jacobian(
     Source: A. R. Curtis, M. J. D. Powell and J. K. Reid, On the estimation of sparse Jacobian matrices (1974).
     """
     _check_call("jacobian", f)
+    if chunk_size is not None and (not isinstance(chunk_size, int) or chunk_size < 1):
+        raise ArgumentError.of_setting("chunk_size", chunk_size, "a number of passes, at least 1", 16)
 
     @functools.wraps(f)
     def jacobian_function(*args: Any, **kwargs: Any) -> Any:
@@ -415,6 +417,7 @@ def custom_rule(f: Function | None = None, *, forward: Function | None = None, r
     """
     if f is None:
         return functools.partial(custom_rule, forward=forward, reverse=reverse)
+    _check_call("custom_rule", f)
     return CustomRule(f, forward, reverse)
 
 

@@ -42,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):  # a terminal without these letters gets question marks, not a traceback
             stream.reconfigure(errors="replace")
     if argv[:1] == ["demo"]:  # loaded only now: it needs more packages than the rest
-        return int(importlib.import_module("wengert.demo").run(argv[1:]) or 0)
+        try:
+            return int(importlib.import_module("wengert.demo").run(argv[1:]))
+        except ImportError as error:
+            sys.stderr.write(f"wengert: {error}\n")
+            return 1
     options = make_parser().parse_args([f" {word}" if _is_negative(word) else word for word in argv])
     if options.command is None:
         make_parser().print_help()

@@ -118,11 +118,11 @@ class LostDerivativeError(DerivativeError, TypeError):
 
     | instead of | write |
     |---|---|
-    | `float(x)`, `x.item()` | `x` |
+    | `float(x)` | `x` |
     | `math.exp(x)` | `np.exp(x)` |
     | `np.array([x[0], x[1]])` | `np.stack([x[0], x[1]])`, or `wengert.numpy.array` |
-    | `np.vectorize(f)(x)` | `wg.vmap(f)(x)` |
-    | `table[int(x)]` | `np.interp(x, np.arange(len(table)), table)` |
+    | `np.vectorize(f)(x)` | `wengert.numpy.vectorize(f)(x)`, or `wg.vmap(f)(x)` |
+    | `table[x]` | `np.interp(x, np.arange(len(table)), table)` |
     | `scipy.linalg.norm(x)` | `np.linalg.norm(x)` |
     | `"%.3f" % x` | `f"{x:.3f}"` |
     | a compiled function | `wg.custom_rule` around it, with its derivative |
@@ -145,7 +145,7 @@ class LostDerivativeError(DerivativeError, TypeError):
         traced = next(iter(place.names(value)), "x")
         note = origin_note(value, place)
         target = written_target(place)
-        if target is not None or place.operation == "STORE_SUBSCR":
+        if target is not None or place.is_store:
             return AssignmentError(page(*assignment_advice(place, target, traced), "assignment", place, note))
         if place.call and any(keyword.arg == "out" for keyword in place.call.keywords):
             return AssignmentError(page(*output_advice(place, "f"), "assignment", place, note))
@@ -315,6 +315,17 @@ class NotDifferentiableError(DerivativeError, TypeError):
                 write = f"{float(value)!r}   # instead of {value!s}"
         elif value is None:
             why = "There is no array in it, so there is nothing to differentiate with respect to."
+        elif kind == "O":
+            why = "An array of Python objects holds no numbers that NumPy knows of."
+            write = f"{plain_name}.astype(float)   # before the call"
+        elif kind in ("M", "m"):
+            why = "Dates are counted in whole units of time."
+            write = f"({plain_name} - start) / np.timedelta64(1, 's')   # before the call"
+        elif not plain_name.isidentifier():
+            write = "def f(params, settings): ...   # settings in an argument of their own, which argnums leaves out"
+        elif kind == "" and not isinstance(value, (str, bytes)):
+            why = f"The class {describe(value)} is not known as a container of arrays."
+            write = f"wg.register_container({describe(value)}, flatten, unflatten)   # or make it a dataclass"
         found = "is None" if value is None else f"has type {describe(value)}"
         what = f"{name} {found}, and only floating-point or complex values have derivatives."
         return cls(page(what, why, write, "not-differentiable"))
@@ -446,11 +457,16 @@ class ArgumentError(WengertError, TypeError, ValueError):
     @classmethod
     def of_function(cls, name: str, value: Any) -> ArgumentError:
         """The error for a transformation of something that is not a function."""
+        why = "A transformation takes a function and returns a function, which is then called with the arguments."
+        write = f"wg.{name}(f)(x)   # not wg.{name}(f(x))"
+        if name in ("jvp", "vjp", "hvp", "linearize"):
+            why = "It calls the function itself, at the point that is given beside it."
+            write = f"wg.{name}(f, ...)   # not wg.{name}(f(x), ...)"
         return cls(
             page(
                 f"{name} needs a function, and was given {describe(value)}.",
-                "A transformation takes a function and returns a function, which is then called with the arguments.",
-                f"wg.{name}(f)(x)   # not wg.{name}(f(x))",
+                why,
+                write,
                 "argument",
             )
         )
@@ -469,16 +485,14 @@ class ArgumentError(WengertError, TypeError, ValueError):
         )
 
     @classmethod
+    def of_setting(cls, name: str, value: Any, wanted: str, example: Any) -> ArgumentError:
+        """The error for a setting that is not what is wanted."""
+        return cls(page(f"{name} is {value!r}.", f"It is {wanted}.", f"{name}={example!r}", "argument"))
+
+    @classmethod
     def of_choice(cls, name: str, value: Any, choices: Sequence[str]) -> ArgumentError:
         """The error for a setting that is none of its possible values."""
-        return cls(
-            page(
-                f"{name} is {value!r}.",
-                f"It is one of {', '.join(map(repr, choices))}.",
-                f"{name}={choices[0]!r}",
-                "argument",
-            )
-        )
+        return cls.of_setting(name, value, f"one of {', '.join(map(repr, choices))}", choices[0])
 
 
 class ShapeError(WengertError, ValueError):

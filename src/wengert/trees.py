@@ -2,15 +2,13 @@
 
 Dataclasses are containers too: a dataclass type is registered when it is first met.  Its fields that are settings
 belong to the structure and not to the leaves: those marked `field(metadata={"static": True})`, and those that
-hold an integer, a truth value, a text or a function.
+hold an integer, a truth value, a text, a function or any other object that is neither number, array nor container.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import enum
-import types
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,7 +19,8 @@ _NAMESPACE = "wengert"
 _registered: set[type] = set()
 _automatic: set[type] = set()
 _met: set[type] = set()  # kinds of leaves that were looked at
-_SETTINGS = (bool, int, str, bytes, enum.Enum, range, slice, type(Ellipsis), types.ModuleType)
+_leaf_kinds: set[type] = set()  # kinds that are no containers: a bare array is the usual case
+_LEAF: Any = optree.tree_structure(0, namespace=_NAMESPACE)
 
 
 def _is_new_dataclass(kind: type) -> bool:
@@ -33,9 +32,10 @@ def _is_static(field: dataclasses.Field[Any]) -> bool:
 
 
 def _is_setting(value: Any) -> bool:
-    """Whether a field's value is no array: a number of steps, a name, a function that is not a container itself."""
-    is_container = dataclasses.is_dataclass(type(value)) or type(value) in _registered
-    return isinstance(value, _SETTINGS) or (callable(value) and not is_container)
+    """Whether a field holds neither a floating-point number, nor an array, nor a container of such."""
+    if isinstance(value, (float, complex)) or hasattr(value, "dtype") or _is_new_dataclass(type(value)):
+        return False
+    return optree.tree_is_leaf(value, namespace=_NAMESPACE)
 
 
 def _register(kind: type) -> None:
@@ -65,6 +65,7 @@ def _register(kind: type) -> None:
 
 def register(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any, Any], Any]) -> None:
     """Make `kind` a container: `flatten(x) -> (children, metadata)`, `unflatten(metadata, children) -> x`."""
+    _leaf_kinds.discard(kind)
     if kind in _automatic:
         optree.unregister_pytree_node(kind, namespace=_NAMESPACE)
         _automatic.discard(kind)
@@ -74,6 +75,8 @@ def register(kind: type, flatten: Callable[[Any], Any], unflatten: Callable[[Any
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """The leaves of a container, in order, and its structure; `None` is a container without leaves."""
+    if type(tree) in _leaf_kinds:
+        return [tree], _LEAF
     leaves, structure = optree.tree_flatten(tree, namespace=_NAMESPACE)
     fresh = {*map(type, leaves)} - _met
     if not fresh:
@@ -82,12 +85,14 @@ def flatten(tree: Any) -> tuple[list[Any], Any]:
     for kind in dataclass_kinds:
         _register(kind)
     _met.update(fresh)
+    if len(leaves) == 1 and leaves[0] is tree and not dataclass_kinds:
+        _leaf_kinds.add(type(tree))
     return flatten(tree) if dataclass_kinds else (leaves, structure)
 
 
 def unflatten(structure: Any, leaves: Any) -> Any:
     """The container of that structure with these leaves."""
-    return optree.tree_unflatten(structure, leaves)
+    return leaves[0] if structure is _LEAF else optree.tree_unflatten(structure, leaves)
 
 
 def flatten_up_to(structure: Any, tree: Any) -> list[Any]:

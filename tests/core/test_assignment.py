@@ -161,3 +161,24 @@ def test_inputs_are_left_alone(numbers):
     np.testing.assert_array_equal(x, X)
     np.testing.assert_allclose(value, loss(X.copy()), rtol=1e-12, atol=1e-14)
     assert gradient.shape == SHAPE
+
+
+def test_writing_through_a_view_does_not_move_the_array():
+    """`y.reshape(-1)` is a view because `y` lies row by row in memory, also after writing by columns."""
+
+    def program(x):
+        y = x * 1.0
+        columns = y.T
+        np.copyto(columns, 2.0 * columns, where=columns > 0)
+        columns[...] = np.where(columns > 1, np.sin(columns), columns)
+        vector = y.reshape(-1)
+        y += 1.0
+        z = np.asfortranarray(X) * y
+        z.T[...] = z.T * 2.0
+        rows = z.T.reshape(-1)
+        z *= 3.0
+        return vector, rows
+
+    check_value(program, X)
+    check_derivatives(program, X)
+    check_batch(program, X)

@@ -51,6 +51,25 @@ def test_indices_and_masks_that_change():
     np.testing.assert_allclose(wg.grad(f)(X), 3 + 2 * np.array([3, 2, 1]))
 
 
+def test_read_only_views_of_a_buffer_that_changes():
+    def f(x):
+        buffer = np.zeros(3)
+        total = 0.0
+        for k in range(1, 4):
+            buffer[:] = k
+            total = total + np.sum(x * np.broadcast_to(buffer, (2, 3)) ** 1 * np.broadcast_to(buffer, (2, 3)))
+        return total
+
+    np.testing.assert_array_equal(wg.grad(f)(X), [28.0] * 3)
+    kept = Preserved()
+    buffer = np.arange(3.0)
+    view = np.broadcast_to(buffer, (1000, 3))
+    copy = kept.keep(view)
+    buffer[:] = 7.0
+    np.testing.assert_array_equal(copy, np.broadcast_to(np.arange(3.0), (1000, 3)))
+    assert copy.strides == view.strides
+
+
 def test_an_outer_tracer_that_is_written_into():
     def f(x):
         y = x * 1.0

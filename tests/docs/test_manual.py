@@ -53,6 +53,13 @@ def test_links_lead_somewhere(path):
             assert anchor in anchors(there), f"{path.name} links to {target}"
 
 
+@pytest.mark.parametrize("path", [*WRITTEN, blocks.ROOT / "README.md"], ids=lambda path: path.name)
+def test_files_that_are_named_exist(path):
+    named = re.findall(r"\b((?:benchmarks|core|docs|examples|primitives|src|tests|tools|transforms|viz)/[\w/.-]+\.\w+)", path.read_text(encoding="utf-8"))
+    missing = [name for name in named if not ((blocks.ROOT / name).exists() or (blocks.ROOT / "src" / "wengert" / name).exists())]
+    assert not missing
+
+
 def test_pictures_are_those_of_now():
     program = blocks.DOCS / "generate" / "pictures.py"
     done = subprocess.run([sys.executable, str(program), "--check"], capture_output=True, text=True, check=False)

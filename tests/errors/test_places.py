@@ -121,7 +121,7 @@ def test_the_prompt():
     program = "import math, wengert as wg\nwg.grad(lambda x: math.sin(x))(1.0)\n"
     done = subprocess.run([sys.executable, "-i", "-q"], input=program, capture_output=True, text=True, timeout=120, check=False)
     assert "LostDerivativeError" in done.stderr
-    assert "<stdin>:1" in done.stderr
+    assert "float64[], from `x` (input `x` of grad)" in done.stderr
 
 
 def test_a_notebook_cell_with_a_magic_command():
@@ -231,3 +231,19 @@ def test_stale_source(tmp_path):
         path.write_text(text)
         _source.linecache.checkcache(str(path))
         assert "float64[]" in message(room["f"], 1.0)
+
+
+def test_a_transformed_function_is_called_so():
+    with pytest.raises(DisconnectedError, match=r"the output of the transformed <lambda> \(test_places\.py:\d+\) does not depend on x"):
+        wg.grad(wg.checkpoint(lambda x: 1.0), on_disconnected="raise")(1.0)
+
+
+def test_a_message_can_be_sent_to_another_process():
+    """A worker's exception is pickled on its way home."""
+    import pickle
+
+    with pytest.raises(LostDerivativeError) as caught:
+        wg.grad(lambda x: math.sin(x))(1.0)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert type(again) is LostDerivativeError
+    assert str(again) == str(caught.value)

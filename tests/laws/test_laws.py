@@ -13,7 +13,7 @@ from wengert.testing.cases import cases_of
 
 CARDS = dict(REGISTRY)
 ALWAYS = ("value", "batch", "type")
-DERIVATIVES = ("forward", "transpose", "second", "pattern", "zeros", "linear")
+DERIVATIVES = ("forward", "transpose", "second", "third", "pattern", "zeros", "linear")
 
 
 @pytest.mark.parametrize("law", LAWS)

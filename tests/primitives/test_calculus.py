@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import wengert as wg
 from wengert.testing.programs import Programs
 
 case = Programs(seed=3)
@@ -47,3 +48,32 @@ case("trap c", np.trapezoid, r(4, kind="c"), r(4))
 @pytest.mark.parametrize("name", case)
 def test_value_derivatives_of_two_orders_and_batches(name):
     case.check(name)
+
+
+# --- kinks and conventions ----------------------------------------------------------------------------------------------------
+
+
+def test_slope_of_interpolation_at_a_knot_is_the_mean_and_outside_it_is_zero():
+    xp, fp = np.array([0.0, 1.0, 3.0]), np.array([0.0, 2.0, 0.0])
+    x = np.array([-1.0, 0.0, 0.5, 1.0, 2.0, 3.0, 4.0])
+    slopes = wg.grad(lambda x: np.sum(np.interp(x, xp, fp)))(x)
+    np.testing.assert_array_equal(slopes, [0.0, 1.0, 2.0, 0.5, -1.0, -0.5, 0.0])
+
+
+def test_interpolation_in_the_values_is_linear():
+    xp, x = np.array([0.0, 1.0, 3.0]), np.array([-1.0, 0.5, 3.0, 9.0])
+    j = wg.jacobian(lambda fp: np.interp(x, xp, fp))(r(3))
+    np.testing.assert_allclose(j, [[1, 0, 0], [0.5, 0.5, 0], [0, 0, 1], [0, 0, 1]], atol=1e-15)
+
+
+def test_gradient_is_exact_on_parabolas():
+    x = np.cumsum(1 + r(6) ** 2)
+    jacobian = wg.jacobian(lambda f: np.gradient(f, x, edge_order=2))(x**2)
+    np.testing.assert_allclose(jacobian @ x**2, 2 * x, rtol=1e-10)
+
+
+def test_integer_samples():
+    y, dy = wg.jvp(
+        lambda x: np.trapezoid(np.array([1, 2, 4]), x), (np.array([0.0, 1.0, 3.0]),), (np.array([0.0, 0.0, 1.0]),)
+    )
+    assert (y, dy) == (7.5, 3.0)

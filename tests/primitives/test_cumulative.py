@@ -148,3 +148,10 @@ def test_ediff1d():
     check_bits(lambda x: np.ediff1d(x, to_begin=7), MATRIX)
     with pytest.raises(TypeError, match="same_kind"):
         wg.grad(lambda x: np.sum(np.ediff1d(x, to_end=1j)))(MATRIX)
+
+
+@pytest.mark.parametrize("function", RUNNING, ids=lambda f: f.__name__)
+def test_sparse_jacobian_is_a_triangle(function):
+    jacobian = wg.jacobian(lambda x: function(x, axis=1), sparse=True)(MATRIX)
+    assert jacobian.nnz == 3 * (4 * 5 // 2)
+    np.testing.assert_allclose(jacobian.toarray(), wg.jacobian(lambda x: function(x, axis=1))(MATRIX).reshape(12, 12), rtol=1e-14)

@@ -32,22 +32,39 @@ def with_out(f, shape, dt):
 for nm in ("fft", "ifft"):
     f = getattr(F, nm)
     for k in "fc":
-        for n in (None, 5, 6, 3, 8, 1):
-            for norm in (None, "ortho", "forward"):
-                case(
-                    f"{nm} {k} {n} {norm}",
-                    lambda x, f=f, n=n, norm=norm: f(x, n, -1, norm),
-                    r(2, 5 if n != 6 else 6, kind=k),
-                )
+        for n, norm in (
+            (None, None),
+            (None, "ortho"),
+            (None, "forward"),
+            (6, "ortho"),
+            (3, "forward"),
+            (8, None),
+            (1, None),
+        ):
+            case(f"{nm} {k} {n} {norm}", lambda x, f=f, n=n, norm=norm: f(x, n, -1, norm), r(2, 5, kind=k))
         case(f"{nm} ax0 {k}", lambda x, f=f: f(x, axis=0), r(4, 2, kind=k))
-for n in (None, 5, 6, 3, 8, 1, 2):
-    for norm in (None, "ortho", "forward"):
-        for L_ in (5, 6):
-            case(f"rfft {n} {norm} {L_}", lambda x, n=n, norm=norm: F.rfft(x, n, norm=norm), r(2, L_))
-            case(f"ihfft {n} {norm} {L_}", lambda x, n=n, norm=norm: F.ihfft(x, n, norm=norm), r(2, L_))
-            for k in "fc":
-                case(f"irfft {n} {norm} {L_} {k}", lambda x, n=n, norm=norm: F.irfft(x, n, norm=norm), r(2, L_, kind=k))
-                case(f"hfft {n} {norm} {L_} {k}", lambda x, n=n, norm=norm: F.hfft(x, n, norm=norm), r(2, L_, kind=k))
+for length in (5, 6):
+    for n, norm in (
+        (None, None),
+        (None, "ortho"),
+        (None, "forward"),
+        (5, "backward"),
+        (8, "ortho"),
+        (3, "forward"),
+        (2, None),
+        (1, None),
+    ):
+        case(f"rfft {n} {norm} {length}", lambda x, n=n, norm=norm: F.rfft(x, n, norm=norm), r(2, length))
+        case(f"ihfft {n} {norm} {length}", lambda x, n=n, norm=norm: F.ihfft(x, n, norm=norm), r(2, length))
+        for k in "fc":
+            case(
+                f"irfft {n} {norm} {length} {k}",
+                lambda x, n=n, norm=norm: F.irfft(x, n, norm=norm),
+                r(2, length, kind=k),
+            )
+            case(
+                f"hfft {n} {norm} {length} {k}", lambda x, n=n, norm=norm: F.hfft(x, n, norm=norm), r(2, length, kind=k)
+            )
 for nm in ("fft2", "ifft2", "rfft2", "irfft2", "fftn", "ifftn", "rfftn", "irfftn"):
     f = getattr(F, nm)
     for k in "f" if nm.startswith("rfft") else "fc":

@@ -1,12 +1,9 @@
-"""Reading and writing parts of arrays, by indices and masks that a batch may choose member by member."""
-
-import operator
+"""Reading and writing parts of arrays, by indices that a batch may choose member by member."""
 
 import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.errors import BatchError
 from wengert.testing.programs import check_program
 
 RNG = np.random.default_rng(7)
@@ -72,6 +69,17 @@ def test_write_broadcasts():
         return y
 
     check_program(program, CUBE, ROW)
+
+
+def test_a_value_that_is_overwritten_contributes_nothing():
+    def f(v):
+        y = np.zeros_like(v)
+        y[[0, 0, 1]] = v
+        return np.sum(np.sqrt(y[:2]))
+
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(wg.grad(f)(np.array([4.0, 0.0, 0.25])), [0.0, np.inf, 1.0])
+        np.testing.assert_array_equal(wg.jvp(f, (np.array([4.0, 0.0, 0.25]),), (np.array([1.0, 0.0, 2.0]),))[1], 2.0)
 
 
 # --- indices of a batch -----------------------------------------------------------------------------------------------------
@@ -169,69 +177,3 @@ def test_an_index_out_of_bounds():
         wg.grad(lambda x: x[7])(np.ones(3))
     with pytest.raises(IndexError):
         wg.grad(lambda x: x[np.array([0, 7])].sum())(np.ones(3))
-
-
-# --- masks of a batch --------------------------------------------------------------------------------------------------------
-
-
-def masked_write(x):
-    y = x * 1.0
-    y[x > 0] = 2.0
-    y[x < -1] += x[0, 0]
-    y[x < 0] *= -3.0
-    return y
-
-
-def masked_functions(x):
-    y = x * 1.0
-    mask = x > 0
-    y[mask] = np.sqrt(y[mask]) + np.log(x[mask]) * 2.0
-    y[~mask] = 1.0 / (1.0 - y[x <= 0])
-    y[mask] **= 2
-    return y
-
-
-def masked_rows(x):
-    y = x * 1.0
-    rows = x[:, 0] > 0
-    y[rows] = x[0] * 2.0
-    y[rows] -= 0.5
-    return y
-
-
-def masked_reductions(x):
-    mask = x > 0
-    return np.sum(x[mask]), x[mask].sum() * np.mean(np.abs(x)[mask]), np.any(x[mask] > 1), np.prod(x[x > 0.2])
-
-
-@pytest.mark.parametrize("program", [masked_write, masked_functions, masked_rows, masked_reductions])
-def test_masks_of_a_batch(program):
-    check_program(program, RNG.standard_normal((3, 4)) + 0.1)
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        lambda x: x[x > 0] + x[:1],
-        lambda x: len(x[x > 0]),
-        lambda x: x[x > 0].shape,
-        lambda x: x[x > 0].size,
-        lambda x: x[x > 0][0],
-        lambda x: list(x[x > 0]),
-        lambda x: x[x > 0] + x[x < 0],
-        lambda x: np.sort(x[x > 0]),
-        lambda x: np.asarray(x[x > 0]),
-        lambda x: x[None, :][:, x > 0],
-        lambda x: np.add.reduce(x[x > 0]),
-        lambda x: operator.setitem(x * 1.0, x > 0, x),
-        lambda x: x[np.nonzero(x)],
-    ],
-)
-def test_masks_of_a_batch_that_need_a_shape(use):
-    with pytest.raises(BatchError, match="batch"):
-        wg.vmap(use)(np.array([[1.0, -1.0, 2.0], [1.0, 1.0, -3.0]]))
-
-
-def test_masks_of_the_wrong_shape():
-    with pytest.raises(IndexError):
-        wg.vmap(lambda x: operator.setitem(x, x[:2] > 0, 1.0))(np.ones((2, 3)))

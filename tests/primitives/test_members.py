@@ -287,31 +287,6 @@ def test_errors_are_numpys(call, error):
         wg.grad(lambda x: np.sum(call(x * 1.0)))(X)
 
 
-def test_flat():
-    def f(x):
-        flat = x.flat
-        assert len(flat) == 6
-        assert (flat.index, flat.coords) == (0, (0, 0))
-        first = next(flat)
-        assert (flat.index, flat.coords) == (1, (0, 1))
-        assert len(list(flat)) == 5
-        with pytest.raises(StopIteration):
-            next(flat)
-        assert flat.base is x
-        np.testing.assert_array_equal(x.flat > 0, X.flat > 0)
-        np.testing.assert_array_equal(x.flat == 0.3, X.flat == 0.3)
-        part = x.flat[:2]
-        part[0] = 100.0  # a copy
-        with pytest.raises(LostDerivativeError):
-            np.asarray(x.flat)
-        return np.sum(x.flat) + first * np.dot(x.flat, np.arange(6)) + np.sin(x.flat)[5]
-
-    right = np.ones((2, 3)) + X[0, 0] * np.arange(6.0).reshape(2, 3)
-    right[0, 0] += np.dot(X.ravel(), np.arange(6))
-    right[1, 2] += np.cos(X[1, 2])
-    np.testing.assert_allclose(wg.grad(f)(X), right)
-
-
 def test_views_share_memory_as_in_numpy():
     def f(x):
         y = np.zeros_like(x)

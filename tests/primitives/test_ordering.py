@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes
 
 import wengert as wg
+from wengert.primitives.ordering import SHORT, entries_of_rank, stable_order
 from wengert.testing.programs import check_batch, check_bits, check_derivatives, check_program
 
 RNG = np.random.default_rng(2)
@@ -41,6 +42,22 @@ def test_sort_follows_its_stable_permutation():
     np.testing.assert_array_equal(jacobian.sum(1), 1)
     np.testing.assert_array_equal(wg.jacobian(np.sort, mode="forward")(TIED), jacobian)
     assert not wg.jacobian(wg.jacobian(np.sort))(TIED).any()
+
+
+@pytest.mark.parametrize("kind", ["different", "ties", "nan", "one nan", "zeros"])
+def test_long_rows_are_ordered_stably_too(kind):
+    x = RNG.permutation(3 * (SHORT + 50)).reshape(3, -1) / 7 - 40
+    if kind == "ties":
+        x = np.round(x / 30)
+    elif kind == "zeros":
+        x = np.where(x < 0, -0.0, 0.0)
+    elif "nan" in kind:
+        x[:, 5 if kind == "one nan" else slice(3, 90, 7)] = np.nan
+    right = np.argsort(x, axis=-1, kind="stable")
+    np.testing.assert_array_equal(stable_order(x, axis=-1), right)
+    np.testing.assert_array_equal(stable_order(x.T.copy(), axis=0), right.T)
+    ranks = np.array([[0, 17, SHORT], [1, 2, 3], [SHORT + 49, SHORT + 48, 500]])
+    np.testing.assert_array_equal(entries_of_rank(x, ranks), np.take_along_axis(right, ranks, -1))
 
 
 @pytest.mark.parametrize("kth", [0, 2, (0, 2), -1], ids=str)
@@ -181,3 +198,11 @@ def test_out_of_positions():
     out = np.zeros(3, int)
     assert wg.grad(lambda x: (np.argmax(x, axis=0, out=out), np.sum(x))[1])(CUBE[0, :, :3]).all()
     np.testing.assert_array_equal(out, np.argmax(CUBE[0, :, :3], axis=0))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_sparse_jacobian(axis):
+    for function in (lambda x: np.sort(x, axis), lambda x: np.partition(x, 1, axis)):
+        sparse = wg.jacobian(function, sparse=True)(CUBE)
+        assert sparse.nnz == CUBE.size * CUBE.shape[axis]
+        np.testing.assert_array_equal(sparse.toarray(), wg.jacobian(function)(CUBE).reshape(24, 24))

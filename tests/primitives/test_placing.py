@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import wengert as wg
 from wengert.testing.programs import Programs
 
 case = Programs(seed=3)
@@ -49,3 +50,40 @@ case("fill_diagonal 3", written(lambda y, v: np.fill_diagonal(y, v)), r(2, 2, 2)
 @pytest.mark.parametrize("name", case)
 def test_value_derivatives_of_two_orders_and_batches(name):
     case.check(name)
+
+
+# --- a branch that is not taken contributes nothing ----------------------------------------------------------------------------
+
+BRANCHES = {
+    "where": lambda x: np.where(x > 0, np.sqrt(x), 0.0),
+    "where, otherwise": lambda x: np.where(x <= 0, 0.0, np.sqrt(x)),
+    "select": lambda x: np.select([x > 0], [np.sqrt(x)], 0.0),
+    "choose": lambda x: np.choose((np.asarray([0.0, 4.0]) > 0).astype(int), [np.zeros(2), np.sqrt(x)]),
+    "piecewise": lambda x: np.piecewise(x, [x > 0], [np.sqrt, 0.0]),
+    "mask": lambda x: np.where(np.array([False, True]), np.log(x), 0.0) * 0.5,
+}
+
+
+@pytest.mark.parametrize("name", BRANCHES)
+def test_branches_not_taken_have_no_slope_in_any_mode(name):
+    f, x = BRANCHES[name], np.array([0.0, 4.0])
+    slope = 0.125 if name == "mask" else 0.25
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(wg.grad(lambda x: np.sum(f(x)))(x), [0.0, slope])
+        np.testing.assert_array_equal(wg.jvp(f, (x,), (np.ones(2),))[1], [0.0, slope])
+        second = wg.hessian(lambda x: np.sum(f(x)))(x)
+    assert np.isfinite(second).all()
+    assert second[0, 0] == 0.0
+
+
+def test_writing_leaves_no_stale_derivative():
+    def program(x):
+        y = np.copy(x)
+        np.fill_diagonal(y, 1.0)
+        np.put(y, [1], x[0, 0] * 3)
+        np.putmask(y, np.array([[False, False], [True, False]]), x * 2)
+        return y
+
+    x = np.array([[1.0, 2.0], [3.0, 4.0]])
+    np.testing.assert_array_equal(program(x), wg.jvp(program, (x,), (x,))[0])
+    np.testing.assert_array_equal(wg.grad(lambda x: np.sum(program(x)))(x), [[3.0, 0.0], [2.0, 0.0]])

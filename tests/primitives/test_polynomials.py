@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wengert.testing.programs import Programs
+import wengert as wg
+from wengert.testing.programs import Programs, check_value
 
 case = Programs(seed=3)
 r = case.normal
@@ -53,3 +54,27 @@ case("roots lead", lambda p: np.roots(np.concatenate([[0.0], p])), np.poly([1.0,
 @pytest.mark.parametrize("name", case)
 def test_value_derivatives_of_two_orders_and_batches(name):
     case.check(name)
+
+
+# --- closed forms ----------------------------------------------------------------------------------------------------------------
+
+
+def test_roots_move_by_the_implicit_function_theorem():
+    p = np.poly([1.0, 2.5, -3.0])
+    roots = np.roots(p)
+    right = -np.vander(roots, 4) / np.polyval(np.polyder(p), roots)[:, None]  # ∂r/∂p_k = -r^(3-k) / p'(r)
+    np.testing.assert_allclose(wg.jacobian(np.roots)(p), right, rtol=1e-11)
+
+
+def test_fit_of_exact_data_returns_the_coefficients_and_is_linear_in_the_data():
+    x = np.linspace(-1, 1, 6)
+    p = r(3)
+    np.testing.assert_allclose(wg.jacobian(lambda p: np.polyfit(x, np.polyval(p, x), 2))(p), np.eye(3), atol=1e-13)
+
+
+def test_zeros_in_front_and_at_the_end_are_dropped_as_in_numpy():
+    for p in ([0.0, 1.0, -2.0], [1.0, -2.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0]):
+        p = np.array(p)
+        check_value(lambda p: np.roots(p) + 0 * p[0], p)
+        check_value(lambda p: np.polymul(p, [0.0, 1.0, 2.0]), p)
+        check_value(lambda p: np.polydiv(p, [1.0, 2.0]), p)

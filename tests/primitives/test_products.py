@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+import wengert as wg
 from wengert.testing.programs import Programs
 
 case = Programs(seed=3)
@@ -94,9 +97,9 @@ case("einsum const", lambda a: np.einsum("ij,j->i", np.ones((2, 3)), a), r(3))
 case("cross", np.cross, r(2, 3), r(3))
 case("cross ax", lambda a, b: np.cross(a, b, axis=0), r(3, 2), r(3, 2))
 case("cross axs", lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0), r(3, 2), r(2, 3))
-for n, m in ((5, 3), (3, 5), (4, 4), (4, 2), (2, 4), (1, 3), (3, 1)):
+for n, m in ((5, 3), (3, 5), (4, 4), (4, 2), (1, 3)):
     for mode in ("full", "same", "valid"):
-        for ka, kb in ("ff", "cf", "cc"):
+        for ka, kb in ("ff", "cf"):
             case(
                 f"convolve {n}{m}{mode}{ka}{kb}",
                 lambda a, b, mode=mode: np.convolve(a, b, mode),
@@ -130,3 +133,60 @@ case("lmt", L.matrix_transpose, r(2, 3, 4))
 @pytest.mark.parametrize("name", case)
 def test_value_derivatives_of_two_orders_and_batches(name):
     case.check(name)
+
+
+# --- any sentence ---------------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def sentences(draw):
+    """A sentence of one to three operands, with repeated letters, letters of one operand alone, and axes of length 1."""
+    sizes = {c: draw(st.integers(0, 3)) for c in "ijkl"}
+    ins = draw(st.lists(st.text("ijkl", max_size=3), min_size=1, max_size=3))
+    known = sorted(set("".join(ins)))
+    out = "".join(draw(st.lists(st.sampled_from(known), unique=True))) if known else ""
+    thin = [[draw(st.booleans()) and letters.count(c) == 1 for c in letters] for letters in ins]
+    shapes = [
+        tuple(1 if t else sizes[c] for c, t in zip(letters, flags, strict=True))
+        for letters, flags in zip(ins, thin, strict=True)
+    ]
+    return f"{','.join(ins)}->{out}", shapes
+
+
+@given(sentences(), st.integers(0, 2**32 - 1))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_einsum_of_any_sentence(sentence_and_shapes, seed):
+    sentence, shapes = sentence_and_shapes
+    rng = np.random.default_rng(seed)
+    xs = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
+    dxs = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
+    y, dy = wg.jvp(lambda *xs: np.einsum(sentence, *xs), xs, dxs)
+    np.testing.assert_allclose(y, np.einsum(sentence, *xs), rtol=1e-12, atol=1e-12)
+    terms = [np.einsum(sentence, *xs[:k], dxs[k], *xs[k + 1 :]) for k in range(len(xs))]  # the product rule
+    np.testing.assert_allclose(dy, sum(terms), rtol=1e-12, atol=1e-12)
+    ct = np.asarray(rng.standard_normal(np.shape(y)))
+    pulled = wg.vjp(lambda *xs: np.einsum(sentence, *xs), *xs)[1](ct)
+    work = sum(np.sum(p * d) for p, d in zip(pulled, dxs, strict=True))
+    np.testing.assert_allclose(work, np.sum(ct * dy), rtol=1e-11, atol=1e-11)
+
+
+def test_products_keep_every_nan_of_the_value_and_strong_zeros_in_derivatives():
+    a, b = np.array([[np.inf, 1.0]]), np.array([[0.0], [2.0]])
+    with np.errstate(invalid="ignore"):
+        y, dy = wg.jvp(lambda b: np.matmul(a, b), (b,), (np.array([[0.0], [1.0]]),))
+        assert np.isnan(y).all()
+        np.testing.assert_array_equal(dy, [[1.0]])
+        chosen = np.arange(2) > 0
+        g = wg.grad(lambda b: np.sum(np.where(chosen, np.matmul(np.transpose(a), b)[:, 0], 0.0)))(np.zeros((1, 1)))
+    np.testing.assert_array_equal(g, [[1.0]])
+
+
+def test_matrix_power_and_multi_dot_at_the_edges():
+    a = r(3, 3)
+    y, dy = wg.jvp(lambda a: L.matrix_power(a, 0), (a,), (a,))
+    np.testing.assert_array_equal(y, np.eye(3))
+    np.testing.assert_array_equal(dy, np.zeros((3, 3)))
+    chain = [r(10, 2), r(2, 10), r(10, 2)]
+    np.testing.assert_allclose(
+        wg.jvp(lambda x: L.multi_dot([x, *chain[1:]]), (chain[0],), (chain[0],))[1], L.multi_dot(chain), rtol=1e-12
+    )

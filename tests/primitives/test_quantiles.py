@@ -40,6 +40,12 @@ def test_median(axis, keepdims):
     check_bits(quietly(lambda x: np.nanmedian(x, axis, keepdims=keepdims)), GAPS)
 
 
+def test_complex_median():
+    z = CUBE + 1j * CUBE[::-1]
+    check_program(lambda x: np.median(x, axis=1), z)
+    check_program(lambda x: np.nanmedian(x, axis=0), z)
+
+
 @pytest.mark.parametrize("method", CONTINUOUS + JUMPING)
 def test_methods(method):
     q = np.array([0.13, 0.5, 0.77])

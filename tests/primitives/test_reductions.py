@@ -31,6 +31,16 @@ def test_complex(function):
     check_program(lambda x: function(x, axis=(0, 1), initial=2j, where=MASK), z)
 
 
+@pytest.mark.parametrize("function", [np.max, np.min], ids=lambda f: f.__name__)
+def test_complex_extremes_are_ordered_by_their_parts(function):
+    z = CUBE + 1j * RNG.standard_normal(CUBE.shape)
+    check_program(lambda x: function(x, axis=1) ** 2, z)
+    check_program(lambda x: function(x, axis=(0, 1), initial=0.1 + 1j, where=MASK), z)
+    tied = np.array([1 + 2j, 1 + 1j, 1 + 2j, 1 + 1j])
+    picked = [0.5, 0, 0.5, 0] if function is np.max else [0, 0.5, 0, 0.5]
+    np.testing.assert_array_equal(wg.grad(lambda x: function(x).real)(tied), picked)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_value_is_numpy_s(data):
@@ -212,3 +222,12 @@ def test_jacobian_of_rows(function):
     own = np.einsum("ijijk->ijk", jacobian)
     assert np.count_nonzero(jacobian) == np.count_nonzero(own)
     np.testing.assert_allclose(own, wg.grad(lambda x: np.sum(function(x, axis=-1)))(CUBE), rtol=1e-14)
+
+
+@pytest.mark.parametrize("function", [*REDUCTIONS, np.mean, np.median], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("axis", [0, 1, (0, 2), -1], ids=str)
+def test_sparse_jacobian(function, axis):
+    sparse = wg.jacobian(lambda x: function(x, axis=axis) ** 2, sparse=True)(CUBE)
+    dense = wg.jacobian(lambda x: function(x, axis=axis) ** 2)(CUBE)
+    assert sparse.nnz == CUBE.size
+    np.testing.assert_allclose(sparse.toarray(), dense.reshape(-1, CUBE.size), rtol=1e-14)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wengert.testing.programs import Programs
+import wengert as wg
+from wengert.testing.programs import Programs, check_derivatives, check_value
 
 case = Programs(seed=3)
 r = case.normal
@@ -49,3 +50,70 @@ case("split uneven", lambda a: np.split(a, [2, 9, 12]), r(4))
 @pytest.mark.parametrize("name", case)
 def test_value_derivatives_of_two_orders_and_batches(name):
     case.check(name)
+
+
+# --- views: what is written into one is seen through the others ----------------------------------------------------------------
+
+VIEWS = {
+    "reshape": lambda y: np.reshape(y, (3, 4)),
+    "reshape in Fortran order": lambda y: np.reshape(y, (6, 2), order="F"),
+    "ravel": np.ravel,
+    "transpose": np.transpose,
+    "swapaxes": lambda y: np.swapaxes(y, 0, 1),
+    "moveaxis": lambda y: np.moveaxis(y, 0, -1),
+    "rollaxis": lambda y: np.rollaxis(y, 1),
+    "flip": np.flip,
+    "fliplr": np.fliplr,
+    "rot90": np.rot90,
+    "rot90 twice": lambda y: np.rot90(y, 2),
+    "rot90 not at all": lambda y: np.rot90(y, 0),
+    "expand_dims": lambda y: np.expand_dims(y, 1),
+    "squeeze": lambda y: np.squeeze(np.reshape(y, (2, 1, 6))),
+    "split": lambda y: np.split(y, 3, axis=1)[1],
+    "array_split": lambda y: np.array_split(y, 4, axis=1)[0],
+    "unstack": lambda y: np.unstack(y)[1],
+    "atleast_3d": np.atleast_3d,
+    "matrix_transpose": np.matrix_transpose,
+    "part of a part": lambda y: np.reshape(y[:, ::2], -1)[1:],
+    "view of a view": lambda y: np.transpose(np.flip(y))[1:],
+    "permute and reshape": lambda y: np.reshape(np.transpose(y), (3, 4)),
+    "copy": np.copy,
+    "ravel of a transpose": lambda y: np.ravel(np.transpose(y)),
+    "diagonal": np.diagonal,
+    "broadcast_to": lambda y: np.broadcast_to(y, (2, 2, 6)),
+    "broadcast_arrays": lambda y: np.broadcast_arrays(y, np.zeros((2, 6)))[0],
+    "astype": lambda y: np.astype(y, y.dtype),
+    "astype without a copy": lambda y: np.astype(y, y.dtype, copy=False),
+    "sliding windows": lambda y: np.lib.stride_tricks.sliding_window_view(y, 3, axis=1),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_writing_through_views(name):
+    take = VIEWS[name]
+
+    def write_view(x):
+        y = x * 1.0
+        v = take(y)
+        try:
+            v *= 3.0
+        except ValueError as error:
+            assert "read-only" in str(error)  # noqa: PT017 - NumPy decides which views may be written into
+        return y * y, v * 1.0
+
+    def write_base(x):
+        y = x * 1.0
+        v = take(y)
+        y[0] = x[1] * x[1]
+        y[:, 1] *= 2.0
+        return v * 1.0, y * 1.0
+
+    x = r(2, 6)
+    for program in (write_view, write_base):
+        check_value(program, x)
+        check_derivatives(program, x, order=1)
+
+
+def test_reshape_that_must_copy_is_refused_as_in_numpy():
+    with pytest.raises(ValueError, match="copy"):
+        wg.grad(lambda x: np.sum(np.reshape(np.transpose(x), 6, copy=False)))(r(2, 3))

@@ -116,6 +116,10 @@ def test_mean_of_nothing():
     with pytest.warns(RuntimeWarning):
         assert np.isnan(wg.value_and_grad(lambda x: np.var(x, ddof=1))(np.ones(1))[0])
     assert wg.jacobian(lambda x: np.mean(x, axis=1))(np.zeros((0, 3))).shape == (0, 0, 3)
+    for function, words in ((np.mean, "empty slice"), (np.var, "Degrees of freedom"), (np.std, "Degrees of freedom")):
+        with pytest.warns(RuntimeWarning, match=words), np.errstate(invalid="ignore"):
+            value, gradient = wg.value_and_grad(lambda x: function(x, where=x > 5))(np.ones(3))
+        assert np.isnan(value) and gradient.shape == (3,)
 
 
 # --- averages --------------------------------------------------------------------------------------------------------------------

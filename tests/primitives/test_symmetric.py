@@ -191,3 +191,40 @@ def test_zero_singular_value_is_a_kink():
     a = along([2.0, 1, 0], 3, 3)
     with pytest.raises(DegenerateError, match="second derivative"):
         wg.hessian(lambda a: np.linalg.norm(a, "nuc"))(a)
+
+
+# --- where values differ, to third order -----------------------------------------------------------------------------------------
+
+SMOOTH = {
+    "eigenvalues": (lambda a: np.sum(np.exp(np.linalg.eigvalsh(a)) * [1, 2, 3]), True),
+    "eigenvectors": (lambda a: (lambda w, v: np.sum((v[0] * np.exp(w)) @ np.transpose(v)))(*np.linalg.eigh(a)), True),
+    "singular values": (lambda a: np.sum(np.exp(np.linalg.svdvals(a)) * [1, 2, 3]), False),
+    "singular vectors": (
+        lambda a: (lambda u, s, vh: np.sum((u[0] * s**2) @ vh))(*np.linalg.svd(a, full_matrices=False)), False,
+    ),
+    "qr": (lambda a: np.sum(np.linalg.qr(a)[1] ** 3), False),
+    "pseudoinverse": (lambda a: np.sum(np.linalg.pinv(a) ** 3), False),
+    "cholesky": (lambda a: np.sum(np.linalg.cholesky(a @ np.transpose(a) + np.eye(4)) ** 3), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_third_derivatives(name):
+    f, symmetric = SMOOTH[name]
+    local = np.random.default_rng(5)
+    a, h = (sym(local.standard_normal((3, 3))) if symmetric else local.standard_normal((4, 3)) for _ in range(2))
+    hessian = wg.hessian(f)
+
+    def central(step):
+        return (hessian(a + step * h) - hessian(a - step * h)) / (2 * step)
+
+    _, found = wg.jvp(hessian, (a,), (h,))
+    right = (4 * central(5e-4) - central(1e-3)) / 3
+    np.testing.assert_allclose(found, right, rtol=1e-6, atol=1e-7 * np.abs(right).max())
+    np.testing.assert_allclose(wg.vmap(hessian)(np.stack([a, a + h]))[1], hessian(a + h), rtol=1e-12, atol=1e-12)
+
+
+def test_graphs_show_the_plain_factorization():
+    a = np.diag([1.0, 2.0])
+    assert "eigh b {" in str(wg.trace(lambda a: np.linalg.eigh(a)[1])(a))
+    assert "svd a {" in str(wg.trace(lambda a: np.linalg.svd(a)[0])(a))

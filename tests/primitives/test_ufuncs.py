@@ -171,3 +171,24 @@ def test_errors_are_numpys(call, error):
 def test_unknown_ufunc():
     with pytest.raises(UnsupportedFunctionError):
         wg.grad(lambda x: np.sum(np.isnat(x)))(Y)
+
+
+def test_what_the_mask_leaves_out_contributes_nothing():
+    """Where NumPy does not compute, there is neither a warning nor a derivative, however singular the slope."""
+    a, b = np.array([1.0, 2.0, -3.0, 4.0]), np.array([0.0, 4.0, 0.0, -0.5])
+    safe = b != 0
+
+    def ratio(a, b):
+        out = np.zeros_like(a * b)
+        np.divide(a, b, out=out, where=b != 0)
+        return np.sum(out**2) + np.sum(np.log(b, where=b > 0, out=np.zeros_like(b))) + np.sum(np.sqrt(b, where=b > 0, out=None) * (b > 0))
+
+    inverse = np.where(safe, 1 / np.where(safe, b, 1.0), 0.0)
+    da, db = wg.grad(ratio, (0, 1))(a, b)
+    np.testing.assert_allclose(da, 2 * a * inverse**2, rtol=1e-14)
+    np.testing.assert_allclose(db, -2 * a**2 * inverse**3 + [0, 1 / 4 + 1 / 4, 0, 0], rtol=1e-14)
+    second = wg.hessian(ratio, (0, 1))(a, b)
+    np.testing.assert_allclose(np.diag(second[0][0]), 2 * inverse**2, rtol=1e-14)
+    np.testing.assert_allclose(np.diag(second[1][1]), 6 * a**2 * inverse**4 + [0, -1 / 16 - 1 / 32, 0, 0], rtol=1e-13)
+    value, tangent = wg.jvp(ratio, (a, b), (np.ones(4), np.ones(4)))
+    np.testing.assert_allclose(tangent, np.sum(da) + np.sum(db), rtol=1e-14)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.errors import LeakError, LostDerivativeError
+from wengert.errors import AssignmentError, LeakError, LostDerivativeError
 
 X = np.array([0.3, -1.2, 2.0])
 GENERATOR = np.random.default_rng(7)
@@ -108,6 +108,28 @@ def test_what_is_written_into_an_argument_is_seen_outside():
     x = X.copy()
     wg.grad(wg.checkpoint(block))(x)
     np.testing.assert_array_equal(x, X)
+
+
+def test_two_views_of_what_is_written_into_are_an_error():
+    def f(x):
+        y = x * 1.0
+        view = y[1:]
+
+        def block():
+            y[1] = 5.0
+            return view[0] * y[0]
+
+        return wg.checkpoint(block)()
+
+    with pytest.raises(AssignmentError, match="two views"):
+        wg.grad(f)(X)
+
+    def only_read(x):
+        y = x * 1.0
+        view = y[1:]
+        return wg.checkpoint(lambda: view[0] * y[0])()
+
+    np.testing.assert_allclose(wg.grad(only_read)(X), [X[1], X[0], 0])
 
 
 def test_numbers_stay_weak():

@@ -269,6 +269,16 @@ def test_html_is_escaped_and_whole():
     assert html.count("<table>") == html.count("</table>") == 2
 
 
+def test_a_page_draws_one_bar_over_a_name():
+    def f(x):
+        total = np.sin(x)
+        return total * total
+
+    page = wg.explain(f)(0.5).html
+    assert "\u0305" not in page
+    assert "= <span class='bar'>total</span>·∂total/∂x" in page
+
+
 @pytest.mark.parametrize(
     ("function", "said"),
     [

@@ -6,13 +6,14 @@ fill it: a card names the NumPy function that it is, and a composite function re
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.core.trace import Tracer, beneath, is_constant, lowest, peek
+from wengert.core.trace import Tracer, beneath, constant_like, is_constant, lowest, peek
 from wengert.errors import (
     LostDerivativeError,
     UnsupportedFunctionError,
@@ -20,6 +21,7 @@ from wengert.errors import (
 
 FRONT: dict[Any, Callable[..., Any]] = {}
 UFUNC_METHODS: dict[str, Callable[..., Any]] = {}  # "__call__" with keywords, "reduce", "at" ... of any ufunc
+CREATORS: set[Any] = set()  # functions with NumPy's `like=`: what they make is watched by whoever watches that array
 _SILENT = object()
 _USUAL: set[type] = {float, int, complex, np.ndarray, np.float64}  # operands that operators need not ask
 
@@ -124,7 +126,8 @@ class Array(Tracer):
         front = FRONT.get(function)
         if front is None:
             raise UnsupportedFunctionError.of_function(function)
-        return front(*args, **kwargs)
+        result = front(*args, **kwargs)
+        return constant_like(result, self) if type(result) is np.ndarray and function in CREATORS else result
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if copy is False:
@@ -152,10 +155,7 @@ class Array(Tracer):
 
     @property
     def size(self) -> int:
-        n = 1
-        for length in self.shape:
-            n *= length
-        return n
+        return math.prod(self.shape)
 
     @property
     def is_scalar(self) -> bool:

@@ -32,8 +32,10 @@ class Preserved:
         """The same value, which nobody else can change unnoticed."""
         if isinstance(value, Tracer):
             return type(value)(value.value, value.watcher, value.extra)
-        if type(value) is not np.ndarray or not value.flags.writeable:
+        if type(value) is not np.ndarray:
             return value
+        if not value.flags.writeable:
+            return _copy_of_view(value) if _has_writeable_base(value) else value
         if value.nbytes <= SMALL:
             return value.copy(order="K")
         if value.nbytes > LARGE and value.dtype.kind == "f" and (value.flags.c_contiguous or value.flags.f_contiguous):
@@ -58,6 +60,21 @@ class Preserved:
                         "assignment",
                     )
                 )
+
+
+def _has_writeable_base(view: Any) -> bool:
+    base = view.base
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return True
+        base = base.base
+    return False
+
+
+def _copy_of_view(view: Any) -> Any:
+    """A copy of a read-only view, such as `np.broadcast_to` gives, in which repeated entries are stored once."""
+    once = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in view.strides)
+    return np.broadcast_to(view[once].copy(), view.shape)
 
 
 def fingerprint(array: Any) -> bytes:

@@ -101,7 +101,7 @@ def kaiser(M: int, beta: Any) -> Any:
     if not isinstance(beta, Tracer):
         return np.kaiser(M, beta)
     if M < 2:
-        return np.ones_like(beta, shape=(max(M, 0),))
+        return np.ones_like(beta, np.result_type(beta.dtype, float), shape=(max(M, 0),))
     center = (M - 1) / 2.0
     where = (np.arange(M) - center) / center
     return np.i0(beta * np.sqrt(1 - where**2)) / np.i0(beta)

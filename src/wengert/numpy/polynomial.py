@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.trace import peek
+from wengert.numpy.series import Series, class_of, trimmed
 from wengert.primitives.align import as_operand, contains_tracer
-from wengert.primitives.polynomials import basis_values, coefficients, polydiv, series_value
+from wengert.primitives.polynomials import basis_values, coefficients, series_value
 from wengert.primitives.products import convolve, dot
 
 FAMILIES = {
-    "polynomial": "poly", "chebyshev": "cheb", "legendre": "leg", "hermite": "herm", "hermite_e": "herme",
+    "polynomial": "poly",
+    "chebyshev": "cheb",
+    "legendre": "leg",
+    "hermite": "herm",
+    "hermite_e": "herme",
     "laguerre": "lag",
-}  # fmt: skip
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -88,7 +92,7 @@ def _fit(family: str) -> Callable[..., Any]:
     return traced
 
 
-def _value_on(family: str, rank: int, *, grid: bool) -> Callable[..., Any]:
+def _value_on(family: str, *, grid: bool) -> Callable[..., Any]:
     """Values of series in two or three variables, at points or on a grid."""
 
     def traced(*args: Any) -> Any:
@@ -100,7 +104,7 @@ def _value_on(family: str, rank: int, *, grid: bool) -> Callable[..., Any]:
     return traced
 
 
-def _vander_of(family: str, rank: int) -> Callable[..., Any]:
+def _vander_of(family: str) -> Callable[..., Any]:
     def traced(*args: Any) -> Any:
         *points, degrees = args
         bases = [basis_values(family, x, deg) for x, deg in zip(points, degrees, strict=True)]
@@ -113,67 +117,48 @@ def _vander_of(family: str, rank: int) -> Callable[..., Any]:
     return traced
 
 
-def _module(family: str, word: str) -> _Family:
+def _functions(family: str, word: str) -> dict[str, Callable[..., Any]]:
+    """The functions of one family by the second part of their names."""
     plain = getattr(np.polynomial, family)
-    pieces: dict[str, Callable[..., Any]] = {
-        f"{word}val": lambda x, c, tensor=True: series_value(family, x, c, tensor),
-        f"{word}vander": lambda x, deg: basis_values(family, x, deg),
-        f"{word}der": _linear(getattr(plain, f"{word}der")),
-        f"{word}int": _linear(getattr(plain, f"{word}int")),
-        f"{word}fit": _fit(family),
-        f"{word}add": lambda c1, c2: _sum(c1, c2, 1),
-        f"{word}sub": lambda c1, c2: _sum(c1, c2, -1),
-        f"{word}val2d": _value_on(family, 2, grid=False), f"{word}val3d": _value_on(family, 3, grid=False),
-        f"{word}grid2d": _value_on(family, 2, grid=True), f"{word}grid3d": _value_on(family, 3, grid=True),
-        f"{word}vander2d": _vander_of(family, 2), f"{word}vander3d": _vander_of(family, 3),
-    }  # fmt: skip
+    series = Series(plain, word)
+    traced: dict[str, Callable[..., Any]] = {
+        "val": lambda x, c, tensor=True: series_value(family, x, c, tensor),
+        "vander": lambda x, deg: basis_values(family, x, deg),
+        "der": _linear(series["der"]),
+        "int": _linear(series["int"]),
+        "fit": _fit(family),
+        "add": lambda c1, c2: _sum(c1, c2, 1),
+        "sub": lambda c1, c2: _sum(c1, c2, -1),
+        "val2d": _value_on(family, grid=False),
+        "val3d": _value_on(family, grid=False),
+        "grid2d": _value_on(family, grid=True),
+        "grid3d": _value_on(family, grid=True),
+        "vander2d": _vander_of(family),
+        "vander3d": _vander_of(family),
+    }
+    for name in ("mul", "mulx", "div", "pow", "fromroots", "companion", "roots", "line", "trim"):
+        traced[name] = getattr(series, name)
     if family == "polynomial":
-        pieces |= {
-            "polymul": lambda c1, c2: _trimmed(convolve(c1, c2)), "polydiv": _divided, "polypow": _powered,
-            "polyfromroots": _from_roots, "polyvalfromroots": _value_from_roots, "polyroots": _roots,
-        }  # fmt: skip
-    return _Family(family=family, **{name: _either(getattr(plain, name), piece) for name, piece in pieces.items()})
+        traced |= {"mul": lambda c1, c2: trimmed(convolve(c1, c2)), "valfromroots": _value_from_roots}
+    return {name: _either(series[name], piece) for name, piece in traced.items()}
 
 
-def _trimmed(c: Any) -> Any:
-    """Without zeros at the end; in a batch all are kept."""
-    is_other = peek(lambda value: value != 0, c)
-    found = np.flatnonzero(is_other) if is_other.shape == tuple(c.shape) else [len(c) - 1]
-    return c[: int(found[-1]) + 1] if len(found) else c[:1]
+def _module(family: str, word: str) -> _Family:
+    functions = _functions(family, word)
+    named = {word + name: front for name, front in functions.items()}
+    plain = getattr(np.polynomial, _class_name(family))
+    return _Family(family=family, **named, **{_class_name(family): class_of(plain, functions)})
+
+
+def _class_name(family: str) -> str:
+    return "HermiteE" if family == "hermite_e" else family.capitalize()
 
 
 def _sum(c1: Any, c2: Any, sign: int) -> Any:
     c1, c2 = coefficients(c1), coefficients(c2)
     n = max(c1.shape[0], c2.shape[0])
     a, b = (c if c.shape[0] == n else np.concatenate([c, np.zeros(n - c.shape[0], c.dtype)]) for c in (c1, c2))
-    return _trimmed(a + sign * b)
-
-
-def _divided(c1: Any, c2: Any) -> tuple[Any, Any]:
-    c1, c2 = coefficients(c1), coefficients(c2)
-    if c1.shape[0] < c2.shape[0]:
-        return c1[:1] * 0, c1
-    quotient, rest = polydiv(np.flip(c1), np.flip(c2))
-    return np.flip(quotient), _trimmed(np.flip(rest)[: max(1, c2.shape[0] - 1)])
-
-
-def _powered(c: Any, pow: int, maxpower: int | None = None) -> Any:
-    if maxpower is not None and pow > maxpower:
-        msg = "Power is too large"
-        raise ValueError(msg)
-    c = coefficients(c)
-    result = np.ones(1, c.dtype)
-    for _ in range(pow):
-        result = convolve(result, c)
-    return result
-
-
-def _from_roots(roots: Any) -> Any:
-    roots = np.sort(coefficients(roots))
-    result = np.ones_like(roots, shape=(1,))
-    for k in range(roots.shape[0]):
-        result = convolve(result, np.concatenate([-roots[k : k + 1], np.ones(1)]))
-    return result
+    return trimmed(a + sign * b)
 
 
 def _value_from_roots(x: Any, r: Any, tensor: bool = True) -> Any:
@@ -183,10 +168,10 @@ def _value_from_roots(x: Any, r: Any, tensor: bool = True) -> Any:
     return np.prod(x - r, axis=0)
 
 
-def _roots(c: Any) -> Any:
-    return np.sort(np.roots(np.flip(coefficients(c))))
-
-
 polynomial, chebyshev, legendre, hermite, hermite_e, laguerre = (
     _module(family, word) for family, word in FAMILIES.items()
+)
+Polynomial, Chebyshev, Legendre, Hermite, HermiteE, Laguerre = (
+    getattr(module, _class_name(module.family))
+    for module in (polynomial, chebyshev, legendre, hermite, hermite_e, laguerre)
 )

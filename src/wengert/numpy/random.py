@@ -12,9 +12,14 @@ from typing import Any
 import numpy as np
 
 from wengert.api import stop_gradient
-from wengert.core.trace import Tracer, lowest
+from wengert.core.primitive import Primitive
+from wengert.core.trace import Tracer, bind, lowest
+from wengert.errors import UnsupportedFunctionError
 from wengert.primitives.align import as_operand, contains_tracer
+from wengert.primitives.gamma_draw import moved_draw
 from wengert.primitives.index import replace
+from wengert.primitives.ordering import by_member
+from wengert.primitives.pattern import no_pattern
 
 
 def __getattr__(name: str) -> Any:
@@ -111,6 +116,81 @@ class Generator:
     def triangular(self, left: Any, mode: Any, right: Any, size: Any = None) -> Any:
         """The inverse of the distribution function at a uniform `u`."""
         return self._draw("triangular", _triangular, self._plain.random, (left, mode, right), size)
+
+    # --- shapes without an inverse: a draw stays at its place in the distribution ----------------------------------
+
+    def standard_gamma(self, shape: Any, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
+        """`z` with `P(shape, z) = u` at fixed `u`."""
+        if not contains_tracer([shape, out]):
+            return self._plain.standard_gamma(shape, size, dtype, out)
+        shape = as_operand(shape)
+        shape = shape if size is None else np.broadcast_to(shape, size)
+        drawn_at = stop_gradient(shape)
+        result = moved_draw(shape, bind(self._gammas(dtype), [drawn_at]), drawn_at)
+        return result if out is None else replace(out, result)
+
+    def _gammas(self, dtype: Any) -> Primitive:
+        """The draws at given shapes; every member of a batch draws from the same state, as it would alone."""
+        before = self._plain.bit_generator.state
+
+        def evaluate(shape: Any) -> Any:
+            self._plain.bit_generator.state = before
+            return self._plain.standard_gamma(shape, dtype=dtype)
+
+        card = Primitive(
+            "standard_gamma", evaluate, family="discrete", push=None, pull=None,
+            batch=by_member(lambda: card, slice(0, 1)), pattern=no_pattern, register=False,
+        )  # fmt: skip
+        return card
+
+    def gamma(self, shape: Any, scale: Any = 1.0, size: Any = None) -> Any:
+        """`scale z` for a standard gamma `z`."""
+        if not contains_tracer([shape, scale]):
+            return self._plain.gamma(shape, scale, size)
+        shape, scale = as_operand(shape), as_operand(scale)
+        return scale * self.standard_gamma(shape, _size(size, shape, scale))
+
+    def chisquare(self, df: Any, size: Any = None) -> Any:
+        """`2 z` for a standard gamma `z` of shape `df / 2`."""
+        if not contains_tracer([df]):
+            return self._plain.chisquare(df, size)
+        return 2.0 * self.standard_gamma(as_operand(df) / 2.0, size)
+
+    def f(self, dfnum: Any, dfden: Any, size: Any = None) -> Any:
+        """The ratio of two chi-square draws, each over its degrees of freedom."""
+        if not contains_tracer([dfnum, dfden]):
+            return self._plain.f(dfnum, dfden, size)
+        above, below = self._pairs_of_gammas(as_operand(dfnum) / 2.0, as_operand(dfden) / 2.0, size)
+        return (2.0 * above * dfden) / (2.0 * below * dfnum)
+
+    def beta(self, a: Any, b: Any, size: Any = None) -> Any:
+        """`x / (x + y)` for standard gammas of shapes `a` and `b`, one of which exceeds 1."""
+        if not contains_tracer([a, b]):
+            return self._plain.beta(a, b, size)
+        if np.any((lowest(as_operand(a)) <= 1) & (lowest(as_operand(b)) <= 1)):
+            raise UnsupportedFunctionError.of_function(self._plain.beta)  # NumPy draws these by rejection
+        x, y = self._pairs_of_gammas(a, b, size)
+        return x / (x + y)
+
+    def _pairs_of_gammas(self, a: Any, b: Any, size: Any) -> tuple[Any, Any]:
+        """Standard gammas of two shapes, drawn in turn."""
+        a, b = as_operand(a), as_operand(b)
+        shape = _size(size, a, b)
+        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        both = np.stack([np.broadcast_to(a, shape), np.broadcast_to(b, shape)], axis=-1)
+        draws = self.standard_gamma(both)
+        return draws[..., 0], draws[..., 1]
+
+    def dirichlet(self, alpha: Any, size: Any = None) -> Any:
+        """Standard gammas of shapes `alpha`, over their sum."""
+        if not contains_tracer([alpha]):
+            return self._plain.dirichlet(alpha, size)
+        alpha = as_operand(alpha)
+        if np.max(lowest(alpha)) < 0.1:
+            raise UnsupportedFunctionError.of_function(self._plain.dirichlet)  # NumPy draws these by breaking sticks
+        outer = () if size is None else (size,) if isinstance(size, int) else tuple(size)
+        draws = self.standard_gamma(np.broadcast_to(alpha, (*outer, alpha.shape[0])))
+        return draws * (1.0 / np.sum(draws, axis=-1, keepdims=True))
 
     # --- vectors ---------------------------------------------------------------------------------------------------
 

@@ -75,6 +75,21 @@ def align_beside(operands: tuple[Any, ...], inert: Sequence[int]) -> tuple[Any, 
     )
 
 
+def align_to_inexact(operands: tuple[Any, ...]) -> tuple[Any, ...]:
+    """As `align_elementwise`, where whole numbers are orders and the like: they have a say in the shape only."""
+    operands = tuple(map(as_operand, operands))
+    if not any(isinstance(x, Tracer) for x in operands):
+        return operands
+    shape = common_shape(operands)
+    dtype = inexact_dtype(operands)
+    return tuple([conform(x, shape, dtype) if isinstance(x, Tracer) else x for x in operands])
+
+
+def inexact_dtype(operands: Sequence[Any]) -> Any:
+    """The common dtype of those operands that are no whole numbers."""
+    return common_dtype([x for x in operands if type(x) is not int and (type(x) in _WEAK or x.dtype.kind not in "iu")])
+
+
 def as_operand(value: Any) -> Any:
     """An array-like as an operand; Python numbers stay weak, as NumPy's promotion wants."""
     if isinstance(value, _OPERANDS):
@@ -154,6 +169,12 @@ def fit(value: Any, shape: tuple[int, ...], dtype: Any) -> Any:
         return conform(value, shape, dtype) if isinstance(value, Tracer) else np.broadcast_to(value, shape)
     except ValueError:
         raise ShapeError.of_assignment(np.shape(value), shape) from None
+
+
+def all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
+    """Every operand with the batch axis, those shared by all members repeated."""
+    n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
+    return [x if b else spread(x, shape=(n, *x.shape)) for x, b in zip(xs, is_batched, strict=True)]
 
 
 def equalize_ranks(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
-from wengert.primitives.align import align_elementwise, as_operand
-from wengert.primitives.elementwise import elementwise, step
+from wengert.primitives.align import align_elementwise, align_to_inexact, as_operand, inexact_dtype
+from wengert.primitives.elementwise import elementwise, scaled, step
 from wengert.primitives.slopes import cosine_of_sides
 from wengert.primitives.structure import imag, real
 
@@ -46,7 +46,7 @@ ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(y.dt
 power    = elementwise("power",    np.power,       lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
 float_power = elementwise("float_power", np.float_power, lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
 lower_power: Primitive = elementwise("lower_power", lambda a, p, k: _lower_power(a, p, k), lambda y, a, p, k: np.where(p == k, 0.0, (p - k) * lower_power(a, p, k + 1)),
-                       lambda y, a, p, k: _power_exponent(y, a), None, formula="a^(b - c)", domain=((0.2, 3.0), (-2.0, 2.0), (1, 2)))
+                       lambda y, a, p, k: _power_exponent(y, a), None, formula="a^(b - c)", domain=((0.2, 3.0), (-2.0, 2.0), (1, 2)), align=align_to_inexact)
 hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: cosine_of_sides(a, b), lambda y, a, b: cosine_of_sides(b, a), formula="√(a² + b²)")
 
 _STEPS = {
@@ -88,7 +88,7 @@ def _or_nan(wins: Any, other: Any) -> Any:
 def _power_base(a: Any, p: Any) -> Any:
     """`p a^(p-1)`, with 0 where `p = 0` whatever `a` is."""
     if isinstance(p, (int, float)):
-        if p == 0 or p == 2:
+        if p in {0, 2}:
             return p * a if p else 0.0
         return p * (np.power(a, p - 1) if p - 1 + 1 == p else lower_power(a, p, 1))
     return np.where(p == 0, 0.0, p * lower_power(a, p, 1))
@@ -96,19 +96,21 @@ def _power_base(a: Any, p: Any) -> Any:
 
 def _lower_power(a: Any, p: Any, k: Any) -> Any:
     """`a^(p-k)`; where `p - k` is rounded, by `k` divisions: the error of an exponent counts `log a` times."""
-    direct = np.power(a, p - k)
-    is_rounded = p - k + k != p
+    dtype = inexact_dtype((a, p))
+    lower = np.subtract(p, k, dtype=dtype)
+    direct = np.power(a, lower)
+    is_rounded = lower + k != p
     if not np.any(is_rounded):
         return direct
-    divided = np.power(a, p)
+    divided = np.power(a, p, dtype=dtype)
     for done in range(int(np.max(k))):
         divided = np.where(done < k, divided / a, divided)
-    return np.where(is_rounded & np.isfinite(a) & (a != 0), divided, direct)[()]
+    return np.where(is_rounded & np.isfinite(a) & (a != 0), divided, direct).astype(dtype)[()]
 
 
 def _power_exponent(y: Any, a: Any) -> Any:
-    """`y log a`, with 0 where `y = 0`: the limit as `a -> 0` for a positive exponent."""
-    return np.where(y == 0, 0.0, y * np.log(np.where(y == 0, 1.0, a)))
+    """`y log a`, a strong product: 0 where `y = 0`, which is the limit as `a -> 0` for a positive exponent."""
+    return scaled(y, np.log(a))
 
 
 def _safe_ratio(a: Any, y: Any) -> Any:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from wengert.core.array import implements
-from wengert.core.primitive import Params, Primitive
+from wengert.core.primitive import Primitive
 from wengert.core.trace import Tracer, beneath
-from wengert.primitives.align import as_operand
+from wengert.primitives.align import as_array, as_operand
+from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.index import get_item
-from wengert.primitives.joining import concatenate, stacked
+from wengert.primitives.joining import concatenate
+from wengert.primitives.ordering import by_member
 from wengert.primitives.shaping import on_axis, to_dtype
 
 # --- interpolation --------------------------------------------------------------------------------------------------
@@ -25,23 +27,10 @@ def _segment(x: Any, xp: Any, side: str) -> Any:
     return np.searchsorted(xp, x, side=side) - 1  # type: ignore[call-overload]
 
 
-def _member_by_member(card: Callable[..., Any]) -> Callable[..., Any]:
-    """A batch of knots, for which NumPy has no loop; one batch of points alone is no more than points."""
-
-    def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-        if not any(is_batched[1:]):
-            return card()(*xs, **params)
-        n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
-        results = [card()(*[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)], **params) for k in range(n)]
-        return stacked(*results, axis=-1 - len(results[0].shape))
-
-    return batch
-
-
 segment: Primitive = discrete(
     "segment",
     _segment,
-    batch=_member_by_member(lambda: segment),
+    batch=by_member(lambda: segment, slice(1, None)),
     laws=lambda make: [((make(5), np.arange(3.0)), {"side": "right"})],
 )
 
@@ -63,17 +52,17 @@ def _on_segment(dxs: Sequence[Any], k: Any, x: Any, xp: Any, fp: Any) -> Any:
     slope = np.where(inside, (high - low) / width, 0.0)
     total: Any = 0.0
     if dfp is not None:
-        total = total + (1 - weight) * get_item(dfp, here) + weight * get_item(dfp, after)
+        total = total + scaled(1 - weight, get_item(dfp, here)) + scaled(weight, get_item(dfp, after))
     if dxp is not None:
-        total = total - slope * ((1 - weight) * get_item(dxp, here) + weight * get_item(dxp, after))
-    return total if dx is None else total + slope * dx
+        total = total - scaled(slope, scaled(1 - weight, get_item(dxp, here)) + scaled(weight, get_item(dxp, after)))
+    return total if dx is None else total + scaled(slope, dx)
 
 
 interpolation: Primitive = smooth(
     "interp",
     np.interp,
     _interp_differential,
-    batch=_member_by_member(lambda: interpolation),
+    batch=by_member(lambda: interpolation, slice(1, None)),
     laws=lambda make: [((make(5), np.linspace(-1.5, 1.5, 4), make(4)), {})],
 )
 
@@ -82,7 +71,7 @@ interpolation: Primitive = smooth(
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """The broken line through the knots `(xp, fp)` at `x`; its derivative at a knot is the mean of both sides."""
     x, xp, fp = (to_dtype(v, float) if isinstance(v, Tracer) and v.dtype.kind != "c" else v
-                 for v in (_at_least_array(v) for v in (x, xp, fp)))  # fmt: skip
+                 for v in (as_array(v) for v in (x, xp, fp)))  # fmt: skip
     if period is not None:
         if period == 0:
             msg = "period must be a non-zero value"
@@ -102,18 +91,13 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     return y if right is None else np.where(np.greater(x, xp[-1]), right, y)
 
 
-def _at_least_array(v: Any) -> Any:
-    v = as_operand(v)
-    return v if hasattr(v, "shape") else np.asarray(v)
-
-
 # --- differences ----------------------------------------------------------------------------------------------------
 
 
 @implements(np.gradient)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Second-order differences inside, one-sided ones of order `edge_order` at the edges, along each axis."""
-    f = _at_least_array(f)
+    f = as_array(f)
     f = f if f.dtype.kind in "fc" else to_dtype(f, float)
     axes = tuple(range(len(f.shape))) if axis is None else normalize_axis_tuple(axis, len(f.shape))
     if len(varargs) not in {0, 1, len(axes)} or len(varargs) == 1 and len(axes) > 1 and np.ndim(varargs[0]):
@@ -187,11 +171,11 @@ def _gradient_along(f: Any, axis: int, h: Any, edge_order: int) -> Any:
 @implements(np.trapezoid)
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The area under the broken line through the samples `y`."""
-    y = _at_least_array(y)
+    y = as_array(y)
     axis = normalize_axis_index(axis, len(y.shape))
     width = as_operand(dx)
     if x is not None:
-        x = _at_least_array(x)
+        x = as_array(x)
         if len(x.shape) == 1:
             width = np.reshape(x[1:] - x[:-1], tuple(-1 if k == axis else 1 for k in range(len(y.shape))))
         else:

@@ -6,6 +6,7 @@ written into it, which a plain array could not keep.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,10 @@ def linspace(
     axis: int = 0, *, device: Any = None,
 ) -> Any:  # fmt: skip
     """`num` equal steps from `start` to `stop`."""
+    num = operator.index(num)
+    if num < 0:
+        msg = f"Number of samples, {num}, must be non-negative."
+        raise ValueError(msg)
     intervals = num - 1 if endpoint else num
     start, stop = as_operand(start) * 1.0, as_operand(stop) * 1.0
     delta = np.subtract(stop, start)

@@ -12,13 +12,13 @@ from wengert.core.array import implements
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import NOT_GIVEN, as_array
+from wengert.primitives.align import NOT_GIVEN, all_batched, as_array
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import linear, smooth
 from wengert.primitives.joining import concatenate
 from wengert.primitives.rearranging import from_end
 from wengert.primitives.shaping import flatten, flip, into, named, on_axis, to_dtype
-from wengert.primitives.structure import conjugate, move_axis, spread
+from wengert.primitives.structure import conjugate, move_axis
 
 # --- cards -------------------------------------------------------------------------------------------------------------
 
@@ -40,10 +40,19 @@ def _running_sum_adjoint(ct: Any, x: Any, axis: int) -> Any:
     return backwards(running_sum(backwards(ct, axis), axis=axis), axis)
 
 
+def _lower_triangle(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    """An entry depends on those before it on its line along the axis, and on its own."""
+    n = np.size(y)
+    lines = np.moveaxis(np.arange(n).reshape(np.shape(y)), params["axis"], -1)
+    later, earlier = np.tril_indices(lines.shape[-1])
+    return Pattern(lines[..., later], lines[..., earlier], (n, n))
+
+
 running_sum: Primitive = linear(
     "cumsum",
     lambda x, axis: np.cumsum(x, axis=axis, dtype=x.dtype),
     _running_sum_adjoint,
+    pattern=_lower_triangle,
     laws=lambda make: [((make(4),), {"axis": -1}), ((make(3, 4),), {"axis": -2}), ((make(2, 0),), {"axis": -1})],
 )
 
@@ -53,33 +62,34 @@ LONGEST = 128  # a recurrence of more steps than this goes by blocks, whose step
 def _recur(a: Any, b: Any) -> Any:
     """`s[k] = a[k] s[k-1] + b[k]` along the last axis, with `s[-1] = 0`."""
     with np.errstate(all="ignore"):
-        return _run(a, b)
+        return np.moveaxis(_run(np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)), 0, -1)
 
 
 def _run(a: Any, b: Any) -> Any:
-    n = b.shape[-1]
-    s = np.array(b)
-    if n <= LONGEST:
+    """The same along the first axis, where each step finds its numbers next to one another."""
+    n, times = len(b), _product_for(a)
+    s = np.array(b, order="C")
+    if n <= LONGEST or n * n <= s.size:
         for k in range(1, n):
-            s[..., k] += _absorbing(a[..., k], s[..., k - 1])
+            s[k] += times(a[k], s[k - 1])
         return s
     width = int(np.sqrt(n))
     whole = n - n % width
-    blocks = (*b.shape[:-1], whole // width, width)
-    factors = a[..., :whole].reshape(blocks)
-    inside = _run(factors, b[..., :whole].reshape(blocks))
-    reach = np.cumprod(factors, -1)  # how much of what comes into a block is left at each of its places
-    ends = _run(reach[..., -1], inside[..., -1])
-    inside[..., 1:, :] += _absorbing(reach[..., 1:, :], ends[..., :-1, None])
-    s[..., :whole] = inside.reshape((*b.shape[:-1], whole))
+    blocks = (whole // width, width, *b.shape[1:])
+    factors = np.ascontiguousarray(a[:whole].reshape(blocks).swapaxes(0, 1))
+    inside = _run(factors, s[:whole].reshape(blocks).swapaxes(0, 1))
+    reach = np.cumprod(factors, 0)  # how much of what comes into a block is left at each of its places
+    ends = _run(reach[-1], inside[-1])
+    inside[:, 1:] += _product_for(reach)(reach[:, 1:], ends[:-1])
+    s[:whole] = inside.swapaxes(0, 1).reshape((whole, *b.shape[1:]))
     for k in range(whole, n):
-        s[..., k] += _absorbing(a[..., k], s[..., k - 1])
+        s[k] += times(a[k], s[k - 1])
     return s
 
 
-def _absorbing(a: Any, s: Any) -> Any:
-    """`a s`, and 0 where `s` is 0: the derivative of a step that nothing came into."""
-    return np.where(s == 0, 0, a * s)
+def _product_for(a: Any) -> Callable[[Any, Any], Any]:
+    """`a s`, and 0 where `s` is 0, however infinite `a`: the derivative of a step that nothing came into."""
+    return np.multiply if np.isfinite(a).all() else lambda a, s: np.where(s == 0, 0, a * s)
 
 
 def _recur_differential(dxs: Sequence[Any], y: Any, a: Any, b: Any) -> Any:
@@ -90,16 +100,18 @@ def _recur_differential(dxs: Sequence[Any], y: Any, a: Any, b: Any) -> Any:
     return recurrence(a, change if db is None else db + change)
 
 
+def _adjoint_of(a: Any) -> Any:
+    return conjugate(a) if a.dtype.kind == "c" else a
+
+
+def _recur_back(ct: Any, a: Any) -> Any:
+    """The cotangent of `b`: the same recurrence from the end."""
+    return backwards(recurrence(behind(backwards(_adjoint_of(a)), 0), backwards(ct)))
+
+
 def _recur_pullback(ct: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    factors = backwards(conjugate(a) if a.dtype.kind == "c" else a)
-    ct_b = backwards(recurrence(behind(factors, 0), backwards(ct)))
-    before = behind(y, 0)
-    return scaled(conjugate(before) if before.dtype.kind == "c" else before, ct_b), ct_b
-
-
-def _both_batched(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-    n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
-    return recurrence(*[x if b else spread(x, shape=(n, *x.shape)) for x, b in zip(xs, is_batched, strict=True)])
+    ct_b = _recur_back(ct, a)
+    return scaled(_adjoint_of(behind(y, 0)), ct_b), ct_b
 
 
 recurrence: Primitive = smooth(
@@ -107,7 +119,7 @@ recurrence: Primitive = smooth(
     _recur,
     _recur_differential,
     pullback=_recur_pullback,
-    batch=_both_batched,
+    batch=lambda xs, is_batched, params: recurrence(*all_batched(xs, is_batched)),
     formula="s with sₖ = aₖ sₖ₋₁ + bₖ",
     laws=lambda make: [((make(4), make(4)), {}), ((make(2, 3), make(2, 3)), {})],
 )
@@ -119,20 +131,16 @@ def _running_product_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int)
     return move_axis(recurrence(x, scaled(behind(y, 1), dx)), -1, axis)
 
 
-def _lower_triangle(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
-    """Which entries come before which along the axis."""
-    places = np.indices(np.shape(y)).reshape(np.ndim(y), np.size(y))
-    axis = params["axis"] % np.ndim(y)
-    same = np.ones((np.size(y), np.size(y)), bool)
-    for k, place in enumerate(places):
-        same &= (place[:, None] >= place) if k == axis else (place[:, None] == place)
-    return Pattern.of_array(same)
+def _running_product_pullback(ct: Any, y: Any, x: Any, axis: int) -> tuple[Any]:
+    x, y, ct = (move_axis(v, axis, -1) for v in (x, y, ct))
+    return (move_axis(scaled(_adjoint_of(behind(y, 1)), _recur_back(ct, x)), -1, axis),)
 
 
 running_product: Primitive = smooth(
     "cumprod",
     lambda x, axis: np.cumprod(x, axis=axis, dtype=x.dtype),
     _running_product_differential,
+    pullback=_running_product_pullback,
     pattern=_lower_triangle,
     laws=lambda make: [
         ((make(4),), {"axis": -1}),

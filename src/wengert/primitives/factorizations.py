@@ -13,12 +13,14 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.primitive import Primitive
 from wengert.core.trace import lowest, peek
+from wengert.errors import UnsupportedFunctionError, page
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.families import discrete, smooth, transpose_expression
 from wengert.primitives.gauge import (
     column_scale,
     hermitian_part,
+    plain_hermitian_part,
     real_diagonal,
     row,
     skew_part,
@@ -51,7 +53,7 @@ def _cholesky_differential(dxs: Sequence[Any], y: Any, a: Any, upper: bool) -> A
 
 cholesky_card: Primitive = smooth(
     "cholesky",
-    lambda a, upper: np.linalg.cholesky(hermitian_part(a), upper=upper),
+    lambda a, upper: np.linalg.cholesky(plain_hermitian_part(a), upper=upper),
     _cholesky_differential,
     formula="a = l lᴴ",
     laws=lambda make: [
@@ -146,8 +148,17 @@ qr_card: Primitive = smooth(
 @implements(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """Orthonormal columns `q` and upper triangular `r` with `a = q r`; the leading columns must be independent."""
+    if mode == "raw":
+        raise UnsupportedFunctionError(
+            page(
+                'np.linalg.qr(a, mode="raw") has no derivative in wengert.',
+                "It returns the reflections by which LAPACK found the factors, and not the factors.",
+                'q, r = np.linalg.qr(a)   # or mode="complete", mode="r"',
+                "unsupported-function",
+            )
+        )
     if mode not in ("reduced", "complete", "r"):
-        msg = f"mode {mode!r} is not differentiable here: use 'reduced', 'complete' or 'r'"
+        msg = f"Unrecognized mode {mode!r}"
         raise ValueError(msg)
     (a,) = as_matrices(a)
     q, r = qr_card(a, complete=mode == "complete")

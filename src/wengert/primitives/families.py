@@ -24,6 +24,23 @@ from wengert.core.record import Record
 from wengert.core.types import type_of
 from wengert.primitives.pattern import dense_pattern, no_pattern, probe_pattern
 
+
+def all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> Sequence[Any]:
+    """The operands of a batch, those that its members share repeated: then all leading axes meet, at every level."""
+    if len(xs) == 1 or all(is_batched):
+        return xs
+    n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
+    return [x if flag or not hasattr(x, "shape") else np.broadcast_to(x, (n, *x.shape))
+            for x, flag in zip(xs, is_batched, strict=True)]  # fmt: skip
+
+
+def of_nobody(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
+    """The results of a batch without members, where they cannot be had at once: of the shape of one who might have been."""
+    member = [np.ones(tuple(x.shape[b:]), x.dtype) if hasattr(x, "shape") else x for x, b in zip(xs, is_batched, strict=True)]
+    y = np.asarray(card.eval(*member, **params))
+    return np.zeros((0, *y.shape), y.dtype)
+
+
 # --- linear: one active operand, and the adjoint written out -------------------------------------------------
 
 
@@ -51,7 +68,7 @@ def linear(
         return [adjoint(ct, *xs, **params) if slot == 0 else None for slot in slots]
 
     def batch_front(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-        return primitive(*xs, **params)
+        return primitive(*all_batched(xs, is_batched), **params)
 
     def probe(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Any:
         if slot:
@@ -143,7 +160,7 @@ def smooth(
         return transpose_expression(differential, ct, slots, y, xs, params)
 
     def batch_front(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-        return primitive(*xs, **params)
+        return primitive(*all_batched(xs, is_batched), **params)
 
     primitive = Primitive(
         name, evaluate, family="smooth", push=push, pull=pull, batch=batch or batch_front,
@@ -191,7 +208,7 @@ def discrete(
     """
 
     def batch_front(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-        return primitive(*xs, **params)
+        return primitive(*all_batched(xs, is_batched), **params)
 
     primitive = Primitive(
         name, evaluate, family="discrete", push=None, pull=None, batch=batch or batch_front,

@@ -7,6 +7,7 @@ stand for two are halved, and in that of `irfft` doubled.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,7 @@ irfft_card = _transform("irfft", np.fft.irfft, _irfft_adjoint, _laws(complex_ope
 
 
 def _apply(card: Primitive, a: Any, n: int, axis: Any, norm: str | None, out: Any) -> Any:
+    n = operator.index(n)
     if n < 1:
         msg = f"Invalid number of FFT data points ({n}) specified."
         raise ValueError(msg)
@@ -99,7 +101,7 @@ def _apply(card: Primitive, a: Any, n: int, axis: Any, norm: str | None, out: An
         raise ValueError(msg)
     if not -a.ndim <= axis < a.ndim:
         raise np.exceptions.AxisError(axis, a.ndim)
-    result = card(a, n=int(n), axis=int(axis) - a.ndim * (axis >= 0), norm=norm)
+    result = card(a, n=n, axis=int(axis) - a.ndim * (axis >= 0), norm=norm)
     return result if out is None else replace(out, result)
 
 

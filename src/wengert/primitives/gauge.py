@@ -13,6 +13,7 @@ relative to the cotangent itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from wengert.errors import DegenerateError, page
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix, strong_matmul
 from wengert.primitives.elementwise import scaled
-from wengert.primitives.families import discrete, linear, smooth
+from wengert.primitives.families import all_batched, discrete, linear, smooth
 from wengert.primitives.structure import real, spread, sum_
 
 
@@ -151,21 +152,55 @@ rotation: Primitive = discrete(
     _rotation,
     batch=lambda xs, is_batched, params: rotation(*equalize_ranks(xs, is_batched)),
     laws=lambda make: [((np.diag([1.0, 2.0]), np.ones((2, 2))), {})],
+    is_held=True,
 )
 
 
-def chosen_direction(a: Any) -> Any:
+def depth_of(x: Any) -> int:
+    """How many derivatives are being taken of `x`: levels that know a tangent of it, or its place in a record.
+
+    A batch knows a number too, its axis, but hides that axis; what draws a graph knows neither.
+    """
+    depth = 0
+    while isinstance(x, Tracer):
+        is_known = hasattr(x.extra, "shape") or isinstance(x.extra, int)
+        depth += is_known and len(x.shape) == len(x.value.shape)
+        x = x.value
+    return depth
+
+
+def chosen_direction(a: Any) -> tuple[Any, ...]:
     """The change of `a` that is to be diagonal inside the clusters: its tangent, or a matrix in general position.
 
     Along a tangent the vectors of a cluster move smoothly when the tangent mixes none of them.  A cotangent is not
-    known yet; in general position its diagonal tells enough about it.
+    known yet; in general position its diagonal tells enough about it.  Where no derivative is taken there is no need
+    of a direction: vectors stay as LAPACK gives them.
     """
+    if not depth_of(a):
+        return ()
     watched = a
     while isinstance(watched, Tracer):
         if hasattr(watched.extra, "shape"):
-            return watched.extra
+            return (watched.extra,)
         watched = watched.value
-    return np.random.default_rng(0).standard_normal(a.shape[-2:]).astype(a.dtype)
+    return (_in_general_position(*a.shape[-2:]).astype(a.dtype),)
+
+
+@lru_cache(maxsize=256)
+def _in_general_position(m: int, n: int) -> Any:
+    return np.random.default_rng(0).standard_normal((m, n))
+
+
+def may_meet(w: Any) -> bool:
+    """Whether values in order, ascending or descending, come so close that it pays to look for clusters."""
+    steps = np.abs(w[..., 1:] - w[..., :-1])
+    return bool((steps <= 1e-6 * np.abs(w).max(-1, keepdims=True, initial=0)).any())
+
+
+def plain_hermitian_part(x: Any) -> Any:
+    """`(x + xᴴ) / 2` of an array that nobody watches."""
+    turned = x.swapaxes(-1, -2)
+    return 0.5 * (x + (turned.conj() if x.dtype.kind == "c" else turned))
 
 
 def keeps_vectors(change: Any, same: Any, values: Any) -> Any:
@@ -202,11 +237,6 @@ def _without_gauge(x: Any, offence: Any, scale: Any, same: Any, values: Any, wha
         found = np.broadcast_to(values, (*bad.shape[:-2], 1, values.shape[-1]))[(*stack, 0, members)]
         raise _degenerate(what, members.tolist(), found.tolist())
     return x
-
-
-def all_batched(xs: Sequence[Any], is_batched: Sequence[bool]) -> list[Any]:
-    n = next(x.shape[0] for x, flag in zip(xs, is_batched, strict=True) if flag)
-    return [x if flag else spread(x, shape=(n, *x.shape)) for x, flag in zip(xs, is_batched, strict=True)]
 
 
 def batched_judgement(card: Primitive, xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
@@ -292,7 +322,7 @@ _PAGES = {
     "values": (
         "the output treats the values of a degenerate cluster differently: values {names} are equal ({values}).",
         "Which of them comes first, with which vector, depends on the direction in which the matrix changes.",
-        _ANY_BASIS,
+        "w, v = np.linalg.eigh(a)   # once more for each function v @ diag(f(w)) @ v.conj().T\n" + _ANY_BASIS,
     ),
     "open": (
         "values and vectors of a degenerate cluster leave the derivative open: values {names} are equal ({values}).",
@@ -301,9 +331,10 @@ _PAGES = {
         "np.linalg.inv(a)   # or matrix_power, np.trace: the function without the factorization",
     ),
     "second": (
-        "a second derivative does not exist in a degenerate cluster: values {names} are equal ({values}).",
+        "no second derivative can be had in a degenerate cluster: values {names} are equal ({values}).",
         "The first derivative exists here, but the second is asked for along a direction that splits the cluster.",
-        "np.trace(a)   # or np.linalg.norm, np.linalg.inv: the function without the factorization",
+        "np.linalg.eigvalsh(a)   # or svdvals: functions that treat equal values alike have second derivatives\n"
+        "np.linalg.inv(a)   # or np.trace, np.linalg.norm: the function without the factorization",
     ),
     "split": (
         "a linear map was asked for along a direction that splits a degenerate cluster: values {names} are equal ({values}).",

@@ -43,6 +43,8 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
     if weights.dtype.kind == "c":
         msg = "Cannot cast array data from dtype('complex128') to dtype('float64') according to the rule 'safe'"
         raise TypeError(msg)
+    if not _size(x):
+        return np.zeros(n, int)  # NumPy counts nothing in whole numbers, whatever it weighs
     return deposit(to_dtype(weights, float), x, layout=(ARRAY,), shape=(n,))
 
 

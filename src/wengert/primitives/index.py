@@ -31,6 +31,8 @@ Layout = tuple[Any, ...]
 
 def fill(layout: Layout, arrays: Sequence[Any]) -> tuple[Any, ...]:
     """The index that a layout and its arrays stand for."""
+    if not arrays:
+        return layout
     rest = iter(arrays)
     return tuple(next(rest) if isinstance(part, str) else part for part in layout)
 
@@ -86,7 +88,7 @@ def _from_members(found: Any, size: int) -> Any:
 
 
 def _evaluate_index(x: Any, *arrays: Any, layout: Layout) -> Any:
-    return x[fill(layout, arrays)] if arrays else x[layout]
+    return x[fill(layout, arrays)]
 
 
 def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
@@ -96,7 +98,7 @@ def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
 def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, ...]) -> Any:
     plain = isinstance(ct, (np.ndarray, np.generic))
     out = np.zeros(shape, ct.dtype) if plain else np.zeros_like(ct, shape=shape)
-    where = fill(layout, arrays) if arrays else layout
+    where = fill(layout, arrays)
     if not arrays:
         out[where] = ct
     elif layout == (ARRAY,) and len(shape) == 1 and ct.dtype == np.float64 and ct.size:  # of nothing it counts in integers
@@ -170,6 +172,7 @@ index = linear(
     laws=lambda make: [
         ((make(4, 3),), {"layout": (slice(None, None, -1), 1)}),
         ((make(4, 3), np.array([0, 2, 2])), {"layout": (ARRAY,)}),
+        ((make(4), np.zeros(0, int)), {"layout": (ARRAY,)}),
         ((make(2, 4, 3), np.array([0, 1]), np.array([1, 1])), {"layout": (ARRAY, slice(None), ARRAY)}),
     ],
 )
@@ -250,7 +253,7 @@ def _assign_pullback(ct: Any, y: Any, x: Any, value: Any, *arrays: Any, layout: 
     ct_value = index(ct, *arrays, layout=layout)
     if arrays:
         found = positions(*arrays, layout=layout, shape=tuple(x.shape))
-        ct_value = ct_value * last_writers(found, size=math.prod(x.shape))
+        ct_value = np.where(last_writers(found, size=math.prod(x.shape)), ct_value, zero)
     shape = np.shape(value) if not hasattr(value, "shape") else tuple(value.shape)
     if shape == () != tuple(ct_value.shape):
         ct_value = np.sum(ct_value)
@@ -270,7 +273,7 @@ def _assign_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pat
 
 
 def _last_writers(found: Any, size: int) -> Any:
-    """1 where a written value is the one that stays, 0 where a later one of the same position overwrites it."""
+    """Whether a written value is the one that stays: not where a later one of the same position overwrites it."""
     order = np.arange(found.size).reshape(found.shape)
     winner = np.zeros(size, int)
     winner[found.reshape(-1)] = order.reshape(-1)
@@ -384,23 +387,30 @@ def get_item(x: Array, key: Any) -> Any:
 @implements(operator.setitem)
 def set_item(x: Array, key: Any, value: Any) -> None:
     """`x[key] = value`: this array and all views of the same memory take the new value."""
-    if is_batch_of(key, "b"):
-        set_masked(x, key, value)
-        return
-    layout, arrays = split_index(key, x)
+    kind = type(key)
+    layout: Layout = (key,)
+    arrays: list[Any] = []
+    if kind is not int and kind is not slice:
+        if is_batch_of(key, "b"):
+            set_masked(x, key, value)
+            return
+        layout, arrays = split_index(key, x)
     target = chosen_shape(x, layout, arrays)
-    value = as_operand(value)
-    value = value if hasattr(value, "shape") else np.asarray(value)
+    value = as_array(value)
     while len(value.shape) > len(target) and value.shape[0] == 1:
         value = reshape(value, shape=tuple(value.shape[1:]))
-    value = fit(value, target, x.dtype)
+    if isinstance(value, Tracer) or value.shape not in ((), target):
+        value = fit(value, target, x.dtype)
     replace(x, assign(x, value, *arrays, layout=layout))
 
 
 def chosen_shape(x: Any, layout: Layout, arrays: Sequence[Any]) -> tuple[int, ...]:
     """The shape of `x[...]`; raises `IndexError` where a plain index is out of bounds."""
     examples = [np.zeros(a.shape, int) if isinstance(a, Tracer) else a for a in arrays]
-    return tuple(np.broadcast_to(np.empty(()), x.shape)[fill(layout, examples)].shape)
+    value = lowest(x)
+    if value.ndim != len(x.shape):  # of a batch
+        value = np.broadcast_to(np.empty(()), x.shape)
+    return tuple(value[fill(layout, examples)].shape)
 
 
 def set_masked(x: Array, mask: Any, value: Any) -> None:
@@ -447,8 +457,26 @@ def replace(x: Any, new: Any) -> Any:
         base, put = owner
         replace(base, put(base, new))
         return x
-    adopt(x, new)
+    adopt(x, laid_like(x, new))
     return x
+
+
+def laid_like(x: Any, new: Any) -> Any:
+    """`new` in the order in memory that `x` has: writing into an array does not move it, and views depend on that."""
+    old, value = lowest(x), lowest(new)
+    rank = len(x.shape)
+    if rank < 2 or old.strides[-rank:] == value.strides[-rank:]:
+        return new
+    lead = value.ndim - rank  # axes of batches
+    order = (*range(lead), *sorted(range(lead, value.ndim), key=lambda k: -abs(old.strides[k - value.ndim])))
+    back = tuple([order.index(k) for k in range(value.ndim)])
+    laid = np.ascontiguousarray(value.transpose(order)).transpose(back)
+    return new if laid.strides == value.strides else _with_value(new, laid)
+
+
+def _with_value(x: Any, plain: Any) -> Any:
+    """The same tracers around another copy of the same numbers."""
+    return type(x)(_with_value(x.value, plain), x.watcher, x.extra) if isinstance(x, Tracer) else plain
 
 
 def adopt(x: Any, new: Any) -> None:

@@ -12,7 +12,7 @@ from wengert.core.array import implements
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params
 from wengert.core.trace import Tracer
-from wengert.primitives.align import as_operand, contains_tracer
+from wengert.primitives.align import as_array, contains_tracer
 from wengert.primitives.families import smooth
 from wengert.primitives.index import get_item, index
 from wengert.primitives.shaping import duplicate, expand_dims, flatten, into, named, on_axis, reshape_to, to_dtype
@@ -68,12 +68,6 @@ stacked = _joining(
 )
 
 
-def _array(x: Any) -> Any:
-    """An operand with a shape and a dtype: here Python numbers are arrays, and not weak."""
-    x = as_operand(x)
-    return x if hasattr(x, "shape") else np.asarray(x)
-
-
 def _common(arrays: Sequence[Any], dtype: Any, casting: str) -> list[Any]:
     """The arrays with the traced ones under the common dtype, and the others too if it was asked for."""
     target = np.dtype(dtype) if dtype is not None else np.result_type(*[a.dtype for a in arrays])
@@ -90,7 +84,7 @@ def concatenate(
     arrays: Any, /, axis: int | None = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
     """Arrays one after another along an axis."""
-    parts = [_array(a) for a in arrays]
+    parts = [as_array(a) for a in arrays]
     if axis is None:
         parts, axis = [flatten(a) for a in parts], 0
     rank = len(parts[0].shape)
@@ -105,7 +99,7 @@ def concatenate(
 @implements(np.stack)
 def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind") -> Any:
     """Arrays of one shape side by side along a new axis."""
-    parts = [_array(a) for a in arrays]
+    parts = [as_array(a) for a in arrays]
     if any(tuple(a.shape) != tuple(parts[0].shape) for a in parts):
         msg = "all input arrays must have the same shape"
         raise ValueError(msg)
@@ -116,7 +110,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
 
 def _raised(rank: int, arrays: Any) -> list[Any]:
     grow = (np.atleast_1d, np.atleast_2d, np.atleast_3d)[rank - 1]
-    return [grow(_array(a)) for a in arrays]
+    return [grow(as_array(a)) for a in arrays]
 
 
 @implements(np.hstack)
@@ -141,7 +135,7 @@ def dstack(tup: Any) -> Any:
 @implements(np.column_stack)
 def column_stack(tup: Any) -> Any:
     """Along the second axis; vectors are columns."""
-    parts = [_array(a) for a in tup]
+    parts = [as_array(a) for a in tup]
     return concatenate([reshape_to(a, (-1, 1)) if len(a.shape) < 2 else a for a in parts], 1)
 
 
@@ -155,11 +149,14 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 def block(arrays: Any) -> Any:
     """A block matrix: the innermost lists go along the last axis, the next ones along the one before."""
     depth = _depth(arrays)
-    rank = max([depth] + [len(_array(a).shape) for a in _leaves(arrays)])
+    if _has_empty(arrays):
+        msg = "List depths are mismatched: a list of blocks is empty"
+        raise ValueError(msg)
+    rank = max([depth] + [len(as_array(a).shape) for a in _leaves(arrays)])
 
     def build(part: Any, level: int) -> Any:
         if level == depth:
-            a = _array(part)
+            a = as_array(part)
             return reshape_to(a, (1,) * (rank - len(a.shape)) + tuple(a.shape))
         return concatenate([build(inner, level + 1) for inner in part], level - depth)
 
@@ -169,6 +166,10 @@ def block(arrays: Any) -> Any:
 
 def _depth(nested: Any) -> int:
     return 1 + max(map(_depth, nested), default=0) if isinstance(nested, list) else 0
+
+
+def _has_empty(nested: Any) -> bool:
+    return isinstance(nested, list) and (not nested or any(map(_has_empty, nested)))
 
 
 def _leaves(nested: Any) -> list[Any]:
@@ -198,7 +199,7 @@ def _stack_nested(nested: Any) -> Any:
         if contains_tracer(nested):
             return stack([_stack_nested(part) for part in nested])
         return np.asarray(nested)
-    return _array(nested)
+    return as_array(nested)
 
 
 # --- functions of slices ------------------------------------------------------------------------------------------
@@ -211,7 +212,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
     axis = normalize_axis_index(axis, rank)
     last = permute(arr, axes=tuple(k for k in range(rank) if k != axis) + (axis,))
     outer = tuple(last.shape[:-1])
-    results = [_array(func1d(get_item(last, place), *args, **kwargs)) for place in np.ndindex(outer)]
+    results = [as_array(func1d(get_item(last, place), *args, **kwargs)) for place in np.ndindex(outer)]
     if not results:
         msg = "Cannot apply_along_axis when any iteration dimensions are 0"
         raise ValueError(msg)

@@ -5,6 +5,7 @@ Where nothing but NaN is left, the result is NaN as in NumPy, and so is the warn
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,12 @@ def without_nan(a: Any, value: float) -> tuple[Any, Any]:
 
 def _cleared(front: Callable[..., Any], neutral: int) -> Callable[..., Any]:
     """The function of an array whose NaN are replaced by what changes nothing."""
-    return lambda a, *args, **kwargs: front(without_nan(a, neutral)[0], *args, **kwargs)
+
+    @functools.wraps(front)
+    def cleared(a: Any, *args: Any, **kwargs: Any) -> Any:
+        return front(without_nan(a, neutral)[0], *args, **kwargs)
+
+    return cleared
 
 
 nansum = implements(np.nansum)(_cleared(total, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -61,7 +62,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     """`array` with a border."""
     array = as_operand(array)
     rank = len(array.shape)
-    widths = tuple((int(a), int(b)) for a, b in as_pairs(pad_width, rank))
+    widths = tuple((operator.index(a), operator.index(b)) for a, b in as_pairs(pad_width, rank))
     if callable(mode):
         return _pad_by_function(array, widths, mode, kwargs)
     allowed = _OPTIONS.get(mode)
@@ -137,7 +138,10 @@ def _statistics(statistic: Callable[..., Any]) -> Callable[..., Any]:
         def side(x: Any, axis: int, before: int, after: int) -> Any:
             n = x.shape[axis]
             low, high = (n, n) if lengths is None else (min(int(k), n) for k in lengths[axis])
-            if min(low, high) <= 0 and statistic in {np.max, np.min}:
+            if min(low, high) < 0:
+                msg = "index can't contain negative values"
+                raise ValueError(msg)
+            if min(low, high) == 0 and statistic in {np.max, np.min}:
                 msg = "stat_length of 0 yields no value for padding"
                 raise ValueError(msg)
             front = statistic(x[on_axis(axis, slice(0, low))], axis=axis, keepdims=True)

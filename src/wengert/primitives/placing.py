@@ -12,7 +12,7 @@ from wengert.core.trace import Tracer, peek
 from wengert.primitives import arithmetic
 from wengert.primitives.align import as_array, as_operand, common_dtype
 from wengert.primitives.index import replace, set_item
-from wengert.primitives.rearranging import concrete
+from wengert.primitives.rearranging import concrete, within
 from wengert.primitives.shaping import into, size_of, to_dtype
 
 
@@ -47,7 +47,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     if mode == "raise" and peek(lambda value: np.any((value < 0) | (value >= n)), a):
         msg = "invalid entry in choice array"
         raise ValueError(msg)
-    a = a % n if mode == "wrap" else np.clip(a, 0, n - 1) if mode == "clip" else a
+    a = within(a, n, mode)
     return into(out, select([np.equal(a, k) for k in range(n)], options))
 
 
@@ -64,6 +64,10 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
     choices = [as_operand(c) for c in [*choicelist, default]]
     dtype = common_dtype(choices)
     conditions = [as_operand(c) for c in condlist]
+    for k, condition in enumerate(conditions):
+        if condition.dtype.kind != "b":
+            msg = f"invalid entry {k} in condlist: should be boolean ndarray"
+            raise TypeError(msg)
     result = choices[-1]
     for condition, choice in zip(conditions[::-1], choices[-2::-1], strict=True):
         result = where(condition, choice, result)
@@ -122,7 +126,14 @@ def _cycled(values: Any, count: int) -> Any:
 @implements(np.place)
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """`arr[mask] = vals`, taken in order and over again."""
-    places = np.flatnonzero(concrete(as_operand(mask), "np.place"))
+    chosen = concrete(as_operand(mask), "np.place")
+    if chosen.size != size_of(arr):
+        msg = "place: mask and data must be the same size"
+        raise ValueError(msg)
+    places = np.flatnonzero(chosen)
+    if places.size and not np.size(vals):
+        msg = "Cannot insert from an empty array!"
+        raise ValueError(msg)
     if places.size:
         _write(arr, places, _cycled(vals, places.size))
 
@@ -135,7 +146,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     if mode == "raise" and peek(lambda value: np.any((value < -n) | (value >= n)), places):
         msg = f"index is out of bounds for array of size {n}"
         raise IndexError(msg)
-    places = np.clip(places, 0, n - 1) if mode == "clip" else places % max(n, 1)
+    places = within(places, n, mode) % max(n, 1)
     if size_of(places):
         _write(a, places, _cycled(v, size_of(places)))
 

@@ -67,6 +67,9 @@ def polyfit(
     rcond = x.shape[0] * np.finfo(x.dtype).eps if rcond is None else rcond
     left, right = np.vander(x, n_terms), y
     if w is not None:
+        if np.shape(w) != x.shape:
+            msg = "expected a 1-d array for weights, of the length of x"
+            raise TypeError(msg)
         weights = np.reshape(coefficients(w) + 0.0, (-1, 1))
         left = left * weights
         right = right * (weights if len(y.shape) == 2 else weights[:, 0])

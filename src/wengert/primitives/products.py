@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,16 @@ from numpy.lib.array_utils import normalize_axis_index
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import as_operand, common_dtype
+from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
 from wengert.primitives.contraction import einsum_of, matmul
 from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.rearranging import diagonal
 from wengert.primitives.shaping import flatten, into, named, reshape_to, to_dtype
+from wengert.primitives.solving import assert_square
 from wengert.primitives.strong import strong_contraction
+from wengert.primitives.structure import sum_to
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -51,9 +55,9 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
     a, b = operands(a, b)
     if not a.shape or not b.shape:
         return into(out, np.multiply(a, b))
-    if len(a.shape) == 2 and len(b.shape) == 2:
-        return into(out, matmul(a, b))
     i, j = len(a.shape) - 1, max(len(b.shape) - 2, 0)
+    if len(b.shape) <= 2 and a.shape[i] == b.shape[j]:
+        return into(out, matmul(a, b))
     _same_length(a, b, i, j)
     return into(out, contracted(a, b, [i], [j]))
 
@@ -85,7 +89,7 @@ def inner(a: Any, b: Any, /) -> Any:
 def outer(a: Any, b: Any, out: Any = None) -> Any:
     """Every entry of `a` times every entry of `b`."""
     a, b = operands(a, b)
-    return into(out, np.multiply(reshape_to(flatten(a), (-1, 1)), flatten(b)))
+    return into(out, einsum_of(flatten(a), flatten(b), sentence="i,j->ij"))
 
 
 @implements(np.linalg.outer)
@@ -139,6 +143,8 @@ def _broadcast_sentence(a: Any, b: Any, rank_a: int, rank_b: int, sentence: str)
 @implements(np.linalg.matrix_power)
 def matrix_power(a: Any, n: int) -> Any:
     """The matrix multiplied by itself `n` times, by squaring; a negative `n` inverts first."""
+    assert_square(a)
+    n = operator.index(n)
     if n < 0:
         return matrix_power(np.linalg.inv(a), -n)
     if n == 0:
@@ -160,6 +166,9 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     if len(parts) < 2:
         msg = "Expecting at least two arrays."
         raise ValueError(msg)
+    if len(parts) > 2 and any(len(x.shape) != 2 for x in parts[1:-1]) or any(len(x.shape) not in {1, 2} for x in parts):
+        msg = "multi_dot takes matrices, and vectors at its ends"
+        raise np.linalg.LinAlgError(msg)
     sizes = [1 if len(parts[0].shape) == 1 else parts[0].shape[0], *[x.shape[-1] for x in parts[:-1]]]
     sizes.append(1 if len(parts[-1].shape) == 1 else parts[-1].shape[1])
     n = len(parts)
@@ -239,7 +248,7 @@ def einsum(
     xs = operands(*xs)
     if dtype is not None:
         xs = [to_dtype(x, dtype) for x in xs]
-    ins, result = _complete(subscripts, [len(x.shape) for x in xs])
+    ins, result = _complete(subscripts, tuple([len(x.shape) for x in xs]))
     sizes: dict[str, int] = {}
     for letters, x in zip(ins, xs, strict=True):
         for c, n in zip(letters, x.shape, strict=True):
@@ -268,7 +277,8 @@ def _as_sentence(words: Sequence[Any]) -> tuple[str, list[Any]]:
     return sentence, [x for x, _ in pairs]
 
 
-def _complete(subscripts: str, ranks: Sequence[int]) -> tuple[list[str], str]:
+@lru_cache(maxsize=4096)
+def _complete(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     """The letters of each operand and of the result, ellipses and the implicit result written out."""
     left, arrow, right = subscripts.partition("->")
     ins = left.split(",")
@@ -365,11 +375,11 @@ def _convolve_adjoint(slot: int, ct: Any, a: Any, v: Any) -> Any:
     mine, other = (a, v) if slot == 0 else (v, a)
     n, m = mine.shape[-1], other.shape[-1]
     turned = np.flip(_conjugated(other), -1)
-    return get_item(strong_convolution(ct, turned), (Ellipsis, slice(m - 1, m - 1 + n)))
+    return sum_to(get_item(strong_convolution(ct, turned), (Ellipsis, slice(m - 1, m - 1 + n))), tuple(mine.shape))
 
 
 def _convolve_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-    return convolution(*xs)
+    return convolution(*equalize_ranks(xs, is_batched))
 
 
 convolution = multilinear(
@@ -385,7 +395,7 @@ strong_convolution: Primitive = multilinear(
     "convolve_of_derivatives",
     lambda a, v: strong_contraction(_convolve_last, (a, v)),
     _convolve_adjoint,
-    batch=lambda xs, is_batched, params: strong_convolution(*xs),
+    batch=lambda xs, is_batched, params: strong_convolution(*equalize_ranks(xs, is_batched)),
     pattern=dense_pattern,
     laws=lambda make: [((make(4), make(2)), {})],
 )

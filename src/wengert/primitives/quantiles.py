@@ -1,8 +1,9 @@
 """Medians, percentiles and quantiles: entries picked by rank, and mixtures of two neighbours in rank.
 
-The values are NumPy's own.  Their derivative needs only the place `p` of the result among the sorted entries (2.25 is
-a quarter of the way from the third to the fourth), and NumPy tells it too: it is the quantile of 0, 1, 2, ...
-How fast `p` moves with `q` follows R. J. Hyndman and Y. Fan, Sample Quantiles in Statistical Packages, 1996.
+The values are NumPy's own.  Their derivative needs only the place `p` of the result among the sorted entries: 2.25 is
+a quarter of the way from the third to the fourth.  For the continuous methods it is a formula of R. J. Hyndman and
+Y. Fan, Sample Quantiles in Statistical Packages (1996); the others jump, and NumPy itself says where they stand: it
+is the quantile of 0, 1, 2, ...
 """
 
 from __future__ import annotations
@@ -13,21 +14,34 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, peek
-from wengert.primitives.align import NOT_GIVEN, as_array
+from wengert.primitives.align import NOT_GIVEN, all_batched, as_array
 from wengert.primitives.elementwise import scaled
-from wengert.primitives.families import discrete, smooth
-from wengert.primitives.ordering import along, argsorted, by_member
+from wengert.primitives.families import discrete, of_nobody, smooth
+from wengert.primitives.ordering import along, by_member, entries_of_rank
+from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.reductions import as_rows, trailing
 from wengert.primitives.shaping import into, to_dtype
 from wengert.primitives.statistics import weights_like
-from wengert.primitives.structure import spread, sum_
+from wengert.primitives.structure import sum_
 
 OFFSETS = {  # alpha and beta of Hyndman and Fan: q is at the place alpha - 1 + (n + 1 - alpha - beta) q
     "linear": (1.0, 1.0), "interpolated_inverted_cdf": (0.0, 1.0), "hazen": (0.5, 0.5), "weibull": (0.0, 0.0),
     "median_unbiased": (1 / 3, 1 / 3), "normal_unbiased": (3 / 8, 3 / 8),
 }  # fmt: skip
+
+
+def _own_row(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    """A quantile depends on the entries of its row."""
+    if slot:
+        return dense_pattern(slot, y, xs, params)
+    rows = int(np.prod(np.shape(xs[0])[:-1], dtype=int))
+    sizes = np.size(y), np.size(xs[0])
+    outputs = np.arange(sizes[0]).reshape(rows, sizes[0] // max(rows, 1), 1)
+    inputs = np.arange(sizes[1]).reshape(rows, 1, sizes[1] // max(rows, 1))
+    return Pattern(outputs + 0 * inputs, 0 * outputs + inputs, sizes)
 
 
 def _lines(y: Any, q: Any) -> Any:
@@ -54,13 +68,17 @@ def _place(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> A
         y = np.asarray(_quantile(rows, q, *weights, method=method, ignore_nan=ignore_nan))
         below = np.expand_dims(rows, tuple(range(-1 - q.ndim, -1))) < y[..., None]
         return np.where(np.isnan(y), n - 1.0, below.sum(-1))
-    counts = _counts(rows)
+    counts = _counts(rows).reshape(lead + ones)
+    is_whole = (counts == n) | (ignore_nan & (counts > 0))
+    if method in OFFSETS:
+        alpha, beta = OFFSETS[method]
+        places = np.clip(alpha - 1 + (counts + (1 - alpha - beta)) * q, 0, counts - 1)
+        return np.where(is_whole, places, n - 1.0)
     places = np.full(lead + q.shape, n - 1.0)
-    for m in np.unique(counts):
-        if m > 0 and (m == n or ignore_nan):
-            place = _quantile(np.arange(float(m)), q, method=method, ignore_nan=False)
-            places = np.where(np.reshape(counts == m, lead + ones), place, places)
-    return places
+    for m in np.unique(counts[is_whole]):
+        place = _quantile(np.arange(float(m)), q, method=method, ignore_nan=False)
+        places = np.where(counts == m, place, places)
+    return np.where(is_whole, places, n - 1.0)
 
 
 def _rate(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
@@ -80,12 +98,12 @@ def _quantile_batch(card: Any) -> Any:
     one_by_one = by_member(card, slice(1, 2))
 
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
-        n = next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
-        flags = [*is_batched]
+        if any(b and not x.shape[0] for x, b in zip(xs, is_batched, strict=True)):
+            return of_nobody(card(), xs, is_batched, params)  # NumPy's forget an axis there
         if not is_batched[1]:  # rows and weights go together
-            xs = [x if b or k == 1 else spread(x, shape=(n, *x.shape)) for k, (x, b) in enumerate(zip(xs, flags, strict=True))]
-            flags = [k != 1 for k in range(len(xs))]
-        return one_by_one(xs, flags, params)
+            rows, *weights = all_batched([xs[0], *xs[2:]], [is_batched[0], *is_batched[2:]])
+            return card()(rows, xs[1], *weights, **params)
+        return one_by_one(xs, is_batched, params)
 
     return batch
 
@@ -118,25 +136,6 @@ place: Primitive = smooth(
 # --- the values ------------------------------------------------------------------------------------------------------------
 
 
-class _Sorted:
-    """Rows in ascending order, read at places between entries."""
-
-    def __init__(self, rows: Any, p: Any, ignore_nan: bool) -> None:
-        n = rows.shape[-1]
-        self.order = argsorted(rows, axis=-1, kind="stable")
-        self.is_one = len(p.shape) < len(rows.shape)
-        self.last: Any = n - 1
-        if ignore_nan:
-            counts = n - np.sum(np.isnan(rows), axis=-1, keepdims=not self.is_one)
-            self.last = np.where(counts > 0, counts, n) - 1
-
-    def read(self, rows: Any, places: Any) -> Any:
-        """The entries at whole places, those beyond the ends standing for the ends."""
-        k = to_dtype(np.minimum(np.maximum(places, 0), self.last), int)
-        in_order = along(rows, self.order, -1)
-        return along(in_order, k[..., None], -1)[..., 0] if self.is_one else along(in_order, k, -1)
-
-
 def _segments(p: Any, q: Any) -> list[Any]:
     """Where the neighbours of the place begin: at an entry, where `q` has a kink, to its left and to its right."""
     down, up = np.ceil(p) - 1, np.floor(p)
@@ -153,22 +152,40 @@ def _quantile_differential(
     return _follow(dxs[0], dp, y, rows, p, lows, ignore_nan)
 
 
+def _last(rows: Any, ignore_nan: bool) -> Any:
+    """The rank of the last entry that counts, with an axis for the ranks; rows of nothing but NaN end as they are."""
+    n = rows.shape[-1]
+    if not ignore_nan:
+        return n - 1
+    counts = n - np.sum(np.isnan(rows), axis=-1, keepdims=True)
+    return np.where(counts > 0, counts, n) - 1
+
+
 def _follow(d_rows: Any, dp: Any, y: Any, rows: Any, p: Any, lows: list[Any], ignore_nan: bool) -> Any:
+    """The change of the entries around the places `p`, and what moving `p` by `dp` comes to, in the mean of segments."""
     total: Any = np.zeros(tuple(y.shape), y.dtype)
     if rows.shape[-1] == 0:
         return total if d_rows is None else total + sum_(d_rows, axis=(-1,), keepdims=False)  # of nothing
-    entries = _Sorted(rows, p, ignore_nan)
-    for low in lows:
+    if len(p.shape) < len(rows.shape):
+        lows, dp = [low[..., None] for low in lows], None if dp is None else dp[..., None]
+        return _follow(d_rows, dp, y[..., None], rows, p[..., None], lows, ignore_nan)[..., 0]
+    ranks = np.concatenate([side for low in lows for side in (low, low + 1)], -1)
+    ranks = np.minimum(np.maximum(ranks, 0), _last(rows, ignore_nan))  # the ends stand for what would be beyond
+    where = entries_of_rank(rows, to_dtype(ranks, int))
+    n = p.shape[-1]
+    for k, low in enumerate(lows):
+        left, right = (slice(j * n, (j + 1) * n) for j in (2 * k, 2 * k + 1))
         if d_rows is not None:
-            share = p - low
-            total = total + (1 - share) * entries.read(d_rows, low) + share * entries.read(d_rows, low + 1)
+            share, picked = p - low, along(d_rows, where, -1)
+            total = total + (1 - share) * picked[..., left] + share * picked[..., right]
         if dp is not None:
-            total = total + scaled(entries.read(rows, low + 1) - entries.read(rows, low), dp)
+            picked = along(rows, where, -1)
+            total = total + scaled(picked[..., right] - picked[..., left], dp)
     return to_dtype(total / len(lows), y.dtype)
 
 
 quantile_of: Primitive = smooth(
-    "quantile", _quantile, _quantile_differential, batch=_quantile_batch(lambda: quantile_of), laws=_cases
+    "quantile", _quantile, _quantile_differential, batch=_quantile_batch(lambda: quantile_of), pattern=_own_row, laws=_cases
 )
 
 
@@ -181,6 +198,7 @@ median_of = smooth(
     "median",
     lambda rows, ignore_nan: (np.nanmedian if ignore_nan else np.median)(rows, axis=-1),
     _median_differential,
+    pattern=_own_row,
     formula="median(a)",
     laws=lambda make: [
         ((make(5),), {"ignore_nan": False}),

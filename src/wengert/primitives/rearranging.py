@@ -187,20 +187,30 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
     if axis is None:
         a, axis = flatten(a), 0
     axis = normalize_axis_index(axis, len(a.shape))
-    n = a.shape[axis]
-    if mode == "wrap":
-        indices = indices % n
-    elif mode == "clip":
-        indices = np.clip(indices, 0, n - 1)
+    indices = within(indices, a.shape[axis], mode)
     if np.ndim(indices) == 0 and not isinstance(indices, Tracer):
         return into(out, index(a, layout=on_axis(axis, int(indices))))
     return into(out, index(a, indices, layout=on_axis(axis, ARRAY)))
 
 
+def within(places: Any, n: int, mode: str) -> Any:
+    """Positions as a mode wants them; `"raise"` leaves them to be checked where they are used."""
+    if mode not in {"raise", "wrap", "clip"}:
+        msg = f"clipmode must be one of 'clip', 'raise', or 'wrap' (got {mode!r})"
+        raise ValueError(msg)
+    if mode == "wrap":
+        return places % n
+    return np.clip(places, 0, n - 1) if mode == "clip" else places
+
+
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Any:
     """The slices along an axis where the condition holds."""
-    return take(a, np.flatnonzero(concrete(as_operand(condition), "np.compress")), axis, out)
+    chosen = concrete(as_operand(condition), "np.compress")
+    if chosen.ndim != 1:
+        msg = "condition must be a 1-d array"
+        raise ValueError(msg)
+    return take(a, np.flatnonzero(chosen), axis, out)
 
 
 @implements(np.extract)

@@ -20,10 +20,11 @@ from wengert.core.trace import Tracer, bind, is_guarded, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.cumulative import accumulating_dtype, backwards, behind, running_product
 from wengert.primitives.elementwise import scaled
-from wengert.primitives.families import smooth
+from wengert.primitives.families import of_nobody, smooth
+from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.shaping import into, to_dtype
 from wengert.primitives.strong import has_nan
-from wengert.primitives.structure import cast, conjugate, permute, real, reshape, spread, sum_
+from wengert.primitives.structure import conjugate, permute, real, reshape, spread, sum_, sum_pattern
 
 # --- axes ----------------------------------------------------------------------------------------------------------------
 
@@ -61,6 +62,8 @@ def count_along(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
 
 def as_rows(x: Any, axis: tuple[int, ...]) -> Any:
     """`x` with these axes taken together as the last one."""
+    if axis == (-1,):
+        return x
     rank = len(x.shape)
     rest = [k for k in range(-rank, 0) if k not in axis]
     moved = x if list(axis) == [*range(-len(axis), 0)] else permute(x, axes=tuple([k + rank for k in (*rest, *axis)]))
@@ -101,13 +104,8 @@ def reduction(
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
         return primitive(*xs, **params)
 
-    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
-        sources = np.arange(np.size(y)).reshape(np.shape(y))
-        sources = np.broadcast_to(restored(sources, params["axis"], params["keepdims"]), np.shape(xs[0]))
-        return Pattern(sources, np.arange(sources.size), (np.size(y), sources.size))
-
     primitive = Primitive(
-        name, evaluate, family="smooth", push=push, pull=pull, batch=batch, pattern=pattern,
+        name, evaluate, family="smooth", push=push, pull=pull, batch=batch, pattern=sum_pattern,
         formula=formula, laws=laws,
     )  # fmt: skip
     return primitive
@@ -122,6 +120,8 @@ def cases(**params: Any) -> Callable[..., Any]:
     ]
 
 
+_INTEGER = np.dtype(int)
+
 # --- extremes ------------------------------------------------------------------------------------------------------------
 
 
@@ -130,9 +130,10 @@ def share_of_ties(y: Any, x: Any, axis: tuple[int, ...]) -> Any:
     hit = np.equal(x, y)
     if is_guarded(y) or has_nan(lowest(y)):
         hit = np.logical_or(hit, np.logical_and(np.isnan(x), np.isnan(y)))
-    share = hit / sum_(hit, axis=axis, keepdims=True, dtype=np.dtype(int))
-    wanted = np.finfo(x.dtype).dtype
-    return share if share.dtype == wanted else cast(share, dtype=wanted)
+    elif type(hit) is np.ndarray and np.count_nonzero(hit) == y.size:  # the usual case: there are no ties
+        return hit.astype(x.dtype)
+    share = hit / sum_(hit, axis=axis, keepdims=True, dtype=_INTEGER)
+    return share if share.dtype == x.dtype else to_dtype(share, np.finfo(x.dtype).dtype)
 
 
 def _extreme(ufunc: Any, function: Any) -> Callable[..., Any]:
@@ -214,12 +215,17 @@ def _from_card(name: str, ufunc: Any, neutral: int, slope: Callable[[Any], Any] 
     def batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
         given, n = params["given"], next(x.shape[0] for x, b in zip(xs, is_batched, strict=True) if b)
         if "initial" in given and is_batched[1 + given.index("initial")]:  # NumPy takes one number only
+            if n == 0:
+                return of_nobody(primitive, xs, is_batched, params)
             members = [[x[k] if b else x for x, b in zip(xs, is_batched, strict=True)] for k in range(n)]
             return np.stack([primitive(*member, **params) for member in members])
         x = xs[0] if is_batched[0] else spread(xs[0], shape=(n, *xs[0].shape))
         return primitive(x, *xs[1:], **params)
 
-    primitive = smooth(name, evaluate, differential, batch=batch, laws=laws)
+    def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+        return (dense_pattern if slot else sum_pattern)(slot, y, xs, params)
+
+    primitive = smooth(name, evaluate, differential, batch=batch, pattern=pattern, laws=laws)
     return primitive
 
 
@@ -246,7 +252,8 @@ def given_operands(x: Any, initial: Any, where: Any, dtype: Any) -> dict[str, An
     if initial is not NOT_GIVEN:
         given["initial"] = to_dtype(as_array(initial), dtype)
     if where is not NOT_GIVEN and where is not True:
-        given["where"] = spread(to_dtype(as_array(where), bool), shape=tuple(x.shape))
+        mask = to_dtype(as_array(where), bool)
+        given["where"] = mask if mask.shape == x.shape else spread(mask, shape=tuple(x.shape))
     return given
 
 

@@ -115,6 +115,9 @@ def complete_shape(shape: Any, size: int) -> tuple[int, ...]:
 def reshape_to(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
     """The same entries in the same order, under another shape."""
     shape = complete_shape(shape, size_of(a))
+    if order not in {"C", "F", "A"}:
+        msg = f"order must be one of 'C', 'F' or 'A' (got {order!r})"
+        raise ValueError(msg)
     if order in {"F", "A"} and (order == "F" or is_fortran(a)):
         turned = np.transpose(reshape_to(np.transpose(a), shape[::-1], copy=copy))
         return duplicate(turned) if copy else turned

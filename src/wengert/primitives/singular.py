@@ -17,14 +17,14 @@ from wengert.core.record import is_absent
 from wengert.core.trace import peek
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.factorizations import free_columns
-from wengert.primitives.families import discrete, smooth
+from wengert.primitives.families import all_batched, discrete, smooth
 from wengert.primitives.gauge import (
-    all_batched,
     batched_judgement,
     chosen_direction,
     cluster_mean,
     col,
     column_scale,
+    depth_of,
     diagonal,
     has_clusters,
     hermitian_part,
@@ -32,6 +32,7 @@ from wengert.primitives.gauge import (
     is_null,
     keeps_vectors,
     largest,
+    may_meet,
     near_cluster,
     on_diagonal,
     real_diagonal,
@@ -44,7 +45,7 @@ from wengert.primitives.gauge import (
     zeros_stay,
 )
 from wengert.primitives.solving import as_matrices
-from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
+from wengert.primitives.symmetric import BASES, HOLDS, Basis, values_and_marker
 
 SVDResult: Any = type(np.linalg.svd(np.eye(1)))
 
@@ -123,7 +124,7 @@ class _Basis:
 
 def _svd(a: Any, *direction: Any, full: bool) -> tuple[Any, Any, Any]:
     u, s, vh = np.linalg.svd(a, full)
-    if direction:
+    if direction and may_meet(s):
         at = _Basis((u, s, vh), a.shape)
         if has_clusters(at.apart):
             turn = rotation(hermitian_part(adjoint_matrix(at.u) @ direction[0] @ at.v), at.apart)
@@ -281,7 +282,7 @@ def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: 
     if not compute_uv:
         return svdvals(a)
     (a,) = as_matrices(a)
-    return SVDResult(*svd_card(a, chosen_direction(a), full=bool(full_matrices)))
+    return SVDResult(*svd_card(a, *chosen_direction(a), full=bool(full_matrices)))
 
 
 def _hermitian_svd(a: Any, compute_uv: bool) -> Any:

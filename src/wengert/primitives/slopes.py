@@ -83,8 +83,10 @@ arccosh_slope = elementwise("arccosh_slope", lambda x: 1 / np.sqrt(x - 1) / np.s
 
 
 def _cosine(a: Any, b: Any) -> Any:
+    """`a / √(a² + b²)`, and 0 at the kink, the origin: the mean over all directions."""
     length = np.hypot(a, b)
-    return np.where(length == 0, length, a / np.where(length == 0, 1, length))[()]
+    is_kink = length == 0
+    return np.where(is_kink, length, a / np.where(is_kink, 1, length))[()] if np.any(is_kink) else a / length
 
 
 def _over_square(part: Any, a: Any, b: Any) -> Any:

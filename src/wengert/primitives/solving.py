@@ -14,9 +14,9 @@ from wengert.primitives.align import as_operand, equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import smooth
-from wengert.primitives.index import get_item
+from wengert.primitives.index import index
 from wengert.primitives.strong import strong_product
-from wengert.primitives.structure import cast, imag, real, sum_, sum_to, swap_last
+from wengert.primitives.structure import cast, imag, real, reshape, sum_, sum_to, swap_last
 
 SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
 
@@ -30,6 +30,16 @@ def as_matrices(*xs: Any, rank: int = 2) -> list[Any]:
         raise np.linalg.LinAlgError(msg)
     dtype = np.result_type(*[x.dtype if x.dtype.kind in "fc" else np.float64 for x in operands])
     return [cast(x, dtype=dtype) if isinstance(x, Tracer) and x.dtype != dtype else x for x in operands]
+
+
+def assert_square(a: Any) -> None:
+    """Raises NumPy's error for matrices that are not square."""
+    if len(a.shape) < 2:
+        msg = f"{len(a.shape)}-dimensional array given. Array must be at least two-dimensional"
+        raise np.linalg.LinAlgError(msg)
+    if a.shape[-1] != a.shape[-2]:
+        msg = "Last 2 dimensions of the array must be square"
+        raise np.linalg.LinAlgError(msg)
 
 
 def stacked(card: Callable[[], Primitive]) -> Callable[..., Any]:
@@ -106,7 +116,7 @@ def solve(a: Any, b: Any) -> Any:
     """`x` with `a x = b`; a `b` with one axis is a vector, any other a stack of matrices."""
     a, b = as_matrices(a, b)
     if b.ndim == 1:
-        return get_item(solve_matrices(a, b[:, None]), (Ellipsis, 0))
+        return index(solve_matrices(a, reshape(b, shape=(b.shape[0], 1))), layout=(Ellipsis, 0))
     if b.ndim == 0:
         msg = "solve: Input operand 1 does not have enough dimensions"
         raise ValueError(msg)
@@ -243,7 +253,9 @@ def _third_slope(a: Any, *directions: Any) -> Any:
     """The third derivative of `adj`, by polarization; through the inverse, so `a` must be regular."""
     inverse_a = np.linalg.inv(a)
     p, q, r = (inverse_a @ d for d in directions)
-    total = _cubic(p + q + r) - _cubic(p + q) - _cubic(p + r) - _cubic(q + r) + _cubic(p) + _cubic(q) + _cubic(r)
+    with_r, without = (_cubic(p + q + r), _cubic(p + r), _cubic(q + r)), (_cubic(p + q), _cubic(p), _cubic(q))
+    both, first, other = (x - y for x, y in zip(with_r, without, strict=True))  # exactly zero where the last direction is
+    total = both - first - other + _cubic(r)
     return column(np.linalg.det(a)) * (total @ inverse_a)
 
 

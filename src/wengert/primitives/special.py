@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from wengert._optional import load
 from wengert.core.array import FRONT
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Tracer
-from wengert.primitives.align import align_elementwise, align_to_loop
+from wengert.primitives.align import align_elementwise, align_to_loop, common_dtype, inexact_dtype
 from wengert.primitives.elementwise import Slope, elementwise
 
 SPECIAL: dict[str, Primitive] = {}  # by the name that the ufunc has in scipy.special
@@ -22,7 +24,45 @@ SPECIAL: dict[str, Primitive] = {}  # by the name that the ufunc has in scipy.sp
 
 def of_scipy(name: str) -> Callable[..., Any]:
     """`scipy.special.<name>`, which is looked up at each call."""
-    return lambda *xs: getattr(load("scipy.special", "a special function", "scipy"), name)(*xs)
+    return lambda *xs, **keywords: getattr(load("scipy.special", "a special function", "scipy"), name)(*xs, **keywords)
+
+
+def promoted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The value of a card from operands that have been given their common dtype."""
+
+    def evaluate(*operands: Any) -> Any:
+        dtype = common_dtype(operands)
+        return np.asarray(function(*[np.asarray(x, dtype) for x in operands]), dtype)[()]
+
+    return evaluate
+
+
+def in_double(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The value of a real card from operands in double precision, rounded to their common dtype."""
+
+    def evaluate(*operands: Any) -> Any:
+        dtype = common_dtype(operands)
+        if dtype.kind == "c":
+            msg = "a complex operand of a function of real numbers"
+            raise TypeError(msg)
+        return np.asarray(function(*[np.asarray(x, np.float64) for x in operands]), dtype)[()]
+
+    return evaluate
+
+
+def of_order(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a card whose last operand is a whole number, or an array of them: a value for each order at once."""
+
+    def evaluate(*operands: Any) -> Any:
+        *xs, n = operands
+        dtype = np.result_type(inexact_dtype(xs), np.float16)
+        values = [np.asarray(x, np.result_type(dtype, np.float64)) for x in xs]
+        orders = np.unique(n)
+        results = [np.where(n == order, function(*values, int(order)), 0) for order in orders]
+        shape = np.broadcast_shapes(*[x.shape for x in values], np.shape(n))
+        return np.broadcast_to(sum(results), shape).astype(dtype)[()]
+
+    return evaluate
 
 
 def special(name: str, *slopes: Slope, **facts: Any) -> Primitive:

@@ -13,7 +13,8 @@ Conventions, all of them explained in `wengert.primitives.gauge`:
 * `eigh` chooses the basis inside a cluster, where any is as good: under `jvp` the one along which the vectors move
   smoothly, so that forward mode is exact for every function `v f(w) vᴴ`; else one in general position, in which the
   cotangents of values and vectors tell the derivative of `f` at the repeated value: see `inside_clusters`.  Where they
-  leave it open, and where a linear map is pushed along a direction that splits a cluster, the error says so.
+  leave it open, and where a linear map is pushed along a direction that splits a cluster, the error says so.  In
+  `v f(w) v⁻¹` through `eig` the cotangents tell less, so that there more is refused.
 * Second derivatives of functions that treat equal values alike exist, and are right, through `eigvalsh` and `svdvals`:
   see `wengert.primitives.symmetric`.  Those of functions of the vectors exist here along directions that move each
   cluster as a whole; otherwise they raise `DegenerateError`, as do third derivatives.
@@ -22,6 +23,7 @@ Conventions, all of them explained in `wengert.primitives.gauge`:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,13 +33,13 @@ from wengert.core.primitive import Primitive
 from wengert.core.record import is_absent
 from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
-from wengert.primitives.families import discrete, smooth
+from wengert.primitives.families import all_batched, discrete, smooth
 from wengert.primitives.gauge import (
-    all_batched,
     chosen_direction,
     cluster_mean,
     col,
     column_scale,
+    depth_of,
     diagonal,
     has_clusters,
     held,
@@ -45,8 +47,10 @@ from wengert.primitives.gauge import (
     inside_clusters,
     keeps_vectors,
     largest,
+    may_meet,
     near_cluster,
     on_diagonal,
+    plain_hermitian_part,
     real_diagonal,
     reciprocal_gaps,
     rotation,
@@ -55,9 +59,9 @@ from wengert.primitives.gauge import (
     skew_part,
     without_gauge,
 )
-from wengert.primitives.solving import as_matrices, resolve
+from wengert.primitives.solving import as_matrices, assert_square, resolve
 from wengert.primitives.structure import real
-from wengert.primitives.symmetric import BASES, HOLDS, Basis, depth_of, values_and_marker
+from wengert.primitives.symmetric import BASES, HOLDS, Basis, values_and_marker
 
 EigResult: Any = type(np.linalg.eig(np.eye(1)))
 EighResult: Any = type(np.linalg.eigh(np.eye(1)))
@@ -72,13 +76,20 @@ def _symmetric(make: Any, *shape: int, kind: str = "f") -> Any:
 # --- Hermitian matrices -------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)
+def _lower(n: int) -> Any:
+    return np.tri(n, dtype=bool)
+
+
 def _read_triangle(a: Any, uplo: str) -> Any:
-    part = np.tril(a) if uplo == "L" else np.triu(a)
-    strict = np.tril(a, -1) if uplo == "L" else np.triu(a, 1)
-    whole = part + np.conjugate(np.swapaxes(strict, -1, -2))
-    if a.dtype.kind == "c":
-        index = np.arange(a.shape[-1])
-        whole[..., index, index] = whole[..., index, index].real
+    turned = a.swapaxes(-1, -2)
+    below = _lower(a.shape[-1])
+    mask = below if uplo == "L" else below.T
+    if a.dtype.kind != "c":
+        return np.where(mask, a, turned)
+    whole = np.where(mask, a, turned.conj())
+    index = np.arange(a.shape[-1])
+    whole[..., index, index] = whole[..., index, index].real
     return whole
 
 
@@ -91,6 +102,7 @@ read_triangle: Primitive = smooth("read_triangle", _read_triangle, lambda dxs, y
 def hermitian_operand(a: Any, uplo: str) -> Any:
     """The Hermitian matrix that a triangle of each matrix stands for; see the conventions above."""
     (a,) = as_matrices(a)
+    assert_square(a)
     if uplo.upper() not in ("L", "U"):
         msg = "UPLO argument must be 'L' or 'U'"
         raise ValueError(msg)
@@ -103,8 +115,8 @@ def _eigenbasis(w: Any) -> tuple[Any, Any]:
 
 
 def _eigh(a: Any, *direction: Any, uplo: Any) -> tuple[Any, Any]:
-    w, v = np.linalg.eigh(hermitian_part(a), uplo)
-    if direction:
+    w, v = np.linalg.eigh(plain_hermitian_part(a), uplo)
+    if direction and may_meet(w):
         same = same_cluster(w, largest(row(w)))
         if has_clusters(same):
             v = v @ rotation(adjoint_matrix(v) @ hermitian_part(direction[0]) @ v, same)
@@ -151,7 +163,7 @@ eigh_card: Primitive = smooth(
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Eigenvalues in ascending order and orthonormal eigenvectors of Hermitian matrices."""
     a = hermitian_operand(a, UPLO)
-    return EighResult(*eigh_card(a, chosen_direction(a), uplo=UPLO.upper()))
+    return EighResult(*eigh_card(a, *chosen_direction(a), uplo=UPLO.upper()))
 
 
 def _eigvalsh_differential(dxs: Sequence[Any], y: Any, a: Any, uplo: str) -> Any:
@@ -170,7 +182,7 @@ def _eigvalsh_pullback(ct: Any, y: Any, a: Any, uplo: str) -> tuple[Any]:
 
 eigvalsh_card: Primitive = smooth(
     "eigvalsh",
-    lambda a, uplo: np.linalg.eigvalsh(hermitian_part(a), uplo),
+    lambda a, uplo: np.linalg.eigvalsh(plain_hermitian_part(a), uplo),
     _eigvalsh_differential,
     pullback=_eigvalsh_pullback,
     formula="a = v w vᴴ",
@@ -239,10 +251,24 @@ def _hold(core: Any, a: Any, v: Any, same: Any, w: Any) -> Any:
     return held(core, a, adjoint_matrix(np.linalg.inv(v)), v, same, row(w), symmetric=False)
 
 
+def _eig(a: Any) -> tuple[Any, Any]:
+    """Eigenvectors of a cluster are mixed into general position, where cotangents of values show what they depend on."""
+    w, v = np.linalg.eig(a)
+    same = same_cluster(w, largest(a))
+    if has_clusters(same):
+        change = np.random.default_rng(0).standard_normal(a.shape[-2:]).astype(v.real.dtype)
+        v = v @ rotation(change + change.T, np.maximum(same - _defect(v, same), np.eye(a.shape[-1])))
+        v = v / np.linalg.norm(v, axis=-2, keepdims=True)
+    return w, v
+
+
 def _eig_differential(dxs: Sequence[Any], y: Any, a: Any) -> tuple[Any, Any]:
     w, v = y
     v, same, gaps = _general_basis(w, v, a)
-    m = _hold(resolve(v, dxs[0] @ v), a, v, same, w)
+    m = resolve(v, dxs[0] @ v)
+    if has_clusters(same):
+        m = without_gauge(m, m - on_diagonal(diagonal(m)), largest(m), same, row(w), what="split")
+    m = _hold(m, a, v, same, w)
     turn = v @ (gaps * m)
     along = diagonal(adjoint_matrix(v) @ turn)
     return cluster_mean(diagonal(m), same), turn - v * row(along)
@@ -270,7 +296,7 @@ def _general_cotangent(core: Any, a: Any, v: Any, same: Any, w: Any) -> Any:
 
 eig_card: Primitive = smooth(
     "eig",
-    lambda a: tuple(np.linalg.eig(a)),
+    _eig,
     _eig_differential,
     pullback=_eig_pullback,
     n_outputs=2,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.trace import bind, peek
+from wengert.core.trace import bind, lowest, peek
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.families import linear, smooth
 from wengert.primitives.pattern import one_to_one
@@ -22,7 +22,7 @@ from wengert.primitives.reductions import (
     trailing,
 )
 from wengert.primitives.shaping import into, to_dtype
-from wengert.primitives.structure import conjugate, imag, real, spread
+from wengert.primitives.structure import conjugate, imag, real, spread, sum_pattern
 
 # --- means and spreads ----------------------------------------------------------------------------------------------------
 
@@ -39,7 +39,7 @@ def _mean_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype:
     return spread(to_dtype(ct, x.dtype), shape=tuple(x.shape))
 
 
-average_of = linear("mean", _mean, _mean_adjoint, laws=cases(), formula="mean(a)")
+average_of = linear("mean", _mean, _mean_adjoint, pattern=sum_pattern, laws=cases(), formula="mean(a)")
 
 
 def _deviation(x: Any, axis: tuple[int, ...]) -> Any:
@@ -99,8 +99,11 @@ def mean(
         params = reduction_params(axis, len(a.shape), keepdims)
         return into(out, average_of(a, dtype=None if dtype is None else np.dtype(dtype), **params))
     accumulated = np.dtype(np.float32) if dtype is None and a.dtype == np.float16 else mean_dtype(a, dtype)
+    count = count_let_in(a, axis, keepdims, where)
+    if np.any(lowest(count) == 0):
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     top = np.sum(a, axis, accumulated, None, keepdims, where=where)
-    return into(out, to_dtype(top / count_let_in(a, axis, keepdims, where), mean_dtype(a, dtype)))
+    return into(out, to_dtype(top / count, mean_dtype(a, dtype)))
 
 
 def count_let_in(a: Any, axis: Any, keepdims: Any, where: Any) -> Any:
@@ -143,7 +146,10 @@ def _masked_variance(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, wh
     square = np.square(real(x)) + np.square(imag(x)) if x.dtype.kind == "c" else np.square(x)
     dtype = np.empty((), dtype).real.dtype
     top = np.sum(square, axis, dtype, None, keepdims, where=where)
-    return to_dtype(top / np.maximum(count_let_in(a, axis, keepdims, where) - ddof, 0), dtype)
+    free = count_let_in(a, axis, keepdims, where) - ddof
+    if np.any(lowest(free) <= 0):
+        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=3)
+    return to_dtype(top / np.maximum(free, 0), dtype)
 
 
 def root(v: Any) -> Any:

@@ -23,7 +23,7 @@ def _sum(x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> An
 def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Any:
     if dtype is not None:
         ct = _cast_adjoint(ct, x, dtype)
-    if not keepdims:
+    if not keepdims and ct.shape:
         kept = list(x.shape)
         for k in axis:
             kept[k] = 1
@@ -46,7 +46,8 @@ def _repeat(x: Any, shape: tuple[int, ...]) -> Any:
     return repeated
 
 
-def _sum_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+def sum_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    """A result of a reduction depends on all entries that were put together in it."""
     shape = np.shape(xs[0])
     kept = [1 if k - len(shape) in params["axis"] else n for k, n in enumerate(shape)]
     outputs = np.broadcast_to(np.arange(np.size(y)).reshape(kept), shape)
@@ -89,7 +90,7 @@ sum_ = linear(
     "sum",
     _sum,
     _sum_adjoint,
-    pattern=_sum_pattern,
+    pattern=sum_pattern,
     laws=lambda make: [
         ((make(3, 4),), {"axis": (-1,), "keepdims": False}),
         ((make(2, 3, 4),), {"axis": (-3, -1), "keepdims": True}),

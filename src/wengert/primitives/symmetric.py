@@ -22,10 +22,8 @@ import numpy as np
 
 from wengert.core.primitive import Primitive
 from wengert.core.record import is_absent
-from wengert.core.trace import Tracer
-from wengert.primitives.align import equalize_ranks
 from wengert.primitives.contraction import adjoint_matrix
-from wengert.primitives.families import smooth, transpose_expression
+from wengert.primitives.families import all_batched, smooth, transpose_expression
 from wengert.primitives.gauge import (
     cluster_mean,
     col,
@@ -78,15 +76,6 @@ BASES: dict[str, Callable[[Any, Any], Basis]] = {}  # the kinds of decomposition
 HOLDS: dict[str, Callable[[Any, Any, Basis], Any]] = {}  # what a further derivative has to keep
 
 
-def depth_of(x: Any) -> int:
-    """How many derivatives are being taken of `x`; a batch, whose tracer hides an axis, is none."""
-    depth = 0
-    while isinstance(x, Tracer):
-        depth += len(x.shape) == len(x.value.shape)
-        x = x.value
-    return depth
-
-
 def _change_of_gradient(c: Any, at: Basis, change: Any) -> Any:
     """The change of `left diag(c) rightᴴ` with the vectors alone: between clusters, and into the complement."""
     p = at.inside(change)
@@ -122,6 +111,27 @@ def _alike(x: Any, c: Any, steps: Any, at: Basis) -> Any:
     return without_gauge(x, rest, largest(row(c)) + largest(row(steps)), at.same, row(at.values), what="second")
 
 
+# --- operands for the laws --------------------------------------------------------------------------------------------------
+
+
+def _hermitian(x: Any) -> Any:
+    return x + adjoint_matrix(x) + np.diag([0.0, 8.0, 16.0]).astype(x.dtype)
+
+
+def _only_values(w: Any, marker: Any) -> tuple[Any]:
+    return (w,)
+
+
+def _with_direction(x: Any, d: Any) -> tuple[Any, ...]:
+    a = _hermitian(x)
+    return a, d + adjoint_matrix(d), np.linalg.eigvalsh(a), np.zeros((3, 3), x.dtype)
+
+
+def _with_slopes(c: Any, x: Any) -> tuple[Any, ...]:
+    a = _hermitian(x)
+    return c, a, np.linalg.eigvalsh(a), np.zeros((3, 3), x.dtype)
+
+
 # --- the values, once more differentiable ---------------------------------------------------------------------------------
 
 
@@ -151,8 +161,8 @@ values_and_marker: Primitive = smooth(
     pullback=_values_pullback,
     n_outputs=2,
     laws=lambda make: [
-        ((np.diag([1.0, 2.0, 4.0]) + 0.1,), {"kind": "hermitian"}),
-        ((make(2, 3, 2),), {"kind": "general"}),
+        ((make(3, 3),), {"kind": "hermitian"}, _only_values, lambda x: (_hermitian(x),)),
+        ((make(2, 3, 2),), {"kind": "general"}, _only_values),
     ],
 )
 
@@ -208,12 +218,9 @@ directional: Primitive = smooth(
     _directional,
     _directional_differential,
     pullback=_directional_pullback,
-    batch=lambda xs, is_batched, params: directional(*_with_ranks(xs, is_batched, (2,)), **params),
-    laws=lambda make: [
-        ((np.diag([1.0, 2.0, 4.0]) + 0.1, np.ones((3, 3)), np.linalg.eigvalsh(np.diag([1.0, 2.0, 4.0]) + 0.1),
-          np.zeros((3, 3))), {"kind": "hermitian"}),
-    ],
-)  # fmt: skip
+    batch=lambda xs, is_batched, params: directional(*all_batched(xs, is_batched), **params),
+    laws=lambda make: [((make(3, 3), make(3, 3)), {"kind": "hermitian"}, None, _with_direction)],
+)
 
 
 # --- the gradient with the slopes `c` along the values ---------------------------------------------------------------------
@@ -259,16 +266,6 @@ gradient_of_values: Primitive = smooth(
     _gradient_of_values,
     _gradient_differential,
     pullback=_gradient_pullback,
-    batch=lambda xs, is_batched, params: gradient_of_values(*_with_ranks(xs, is_batched, (0, 2)), **params),
-    laws=lambda make: [
-        ((make(3), np.diag([1.0, 2.0, 4.0]) + 0.1, np.linalg.eigvalsh(np.diag([1.0, 2.0, 4.0]) + 0.1),
-          np.zeros((3, 3))), {"kind": "hermitian"}),
-    ],
-)  # fmt: skip
-
-
-def _with_ranks(xs: Sequence[Any], is_batched: Sequence[bool], vectors: Sequence[int]) -> list[Any]:
-    """Matrices and `vectors` of one stack, whose batch axes meet although their ranks differ by one."""
-    matrices = [col(x) if k in vectors else x for k, x in enumerate(xs)]
-    fitted = equalize_ranks(matrices, is_batched)
-    return [x[..., 0] if k in vectors else x for k, x in enumerate(fitted)]
+    batch=lambda xs, is_batched, params: gradient_of_values(*all_batched(xs, is_batched), **params),
+    laws=lambda make: [((make(3), make(3, 3)), {"kind": "hermitian"}, None, _with_slopes)],
+)

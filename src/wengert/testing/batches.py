@@ -75,7 +75,9 @@ def _batched_values(card: Primitive, case: Case, batched: dict[int, bool], membe
         both = [0 if i is not None else None for i in inner_axes]
         twice = [np.stack([x, x[::-1]]) if axis is not None else x for x, axis in zip(stacked, both, strict=True)]
         _nested(flat, twice, both, rest, axes)
-    return 3
+    empty = [x[:0] if axis is not None else x for x, axis in zip(stacked, axes, strict=True)]
+    _compare_batch(batch_call(flat, empty, axes, 0), [y[:0] for y in wanted], axes, "the value of a batch of nobody")
+    return 4
 
 
 def _nested(flat: Any, operands: list[Any], both: list[Any], rest: list[Any], axes: Sequence[Any]) -> None:

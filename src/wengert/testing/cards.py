@@ -45,7 +45,7 @@ def _broken(card: Primitive, law: str, case: Case, found: str) -> CheckError:
 
 
 def check_card(card: Primitive, laws: Sequence[str] = tuple(LAWS)) -> dict[str, int]:
-    """The laws that a primitive's readings obey: `J` is the limit of differences, `Jᴴ` its adjoint, and eight more.
+    """The laws that a primitive's readings obey: `J` is the limit of differences, `Jᴴ` its adjoint, and nine more.
 
     Args:
         card: a primitive, made by one of the families; its `domain=` or `laws=` says on what it is tried.

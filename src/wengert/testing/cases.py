@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -161,7 +162,8 @@ def own_chars(card: Primitive) -> str:
 def _accepts(card: Primitive, case: Case) -> bool:
     """Whether the card is made for these dtypes: NumPy takes them, and complex operands have a complex result."""
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             y = card.eval(*case.operands, **case.params)
     except (TypeError, ValueError):
         return False

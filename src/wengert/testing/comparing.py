@@ -82,7 +82,7 @@ def close(found: Any, wanted: Any, error: Any, rtol: float, what: str) -> None:
         require(np.array_equal(found, wanted), f"{what} is {found!r}, and should be {wanted!r}")
         return
     scale = np.max(np.abs(wanted), initial=0, where=np.isfinite(wanted))
-    limit = rtol * (scale + 1e-3) + 20 * np.asarray(error)
+    limit = rtol * (scale + 1e-2) + 20 * np.asarray(error)
     require(
         np.all(20 * np.asarray(error) <= max(1e-4, 10 * rtol) * (1 + scale)), f"{what}: the differences do not converge"
     )

@@ -142,6 +142,38 @@ def second(card: Primitive, case: Case) -> int:
     return n
 
 
+def third(card: Primitive, case: Case) -> int:
+    """One derivative more of the second derivatives, forward and reverse: what holds for it holds for every order."""
+    rng, xs, flat = generator(card), point(case), program(card, case)
+    if card.is_discrete or not xs:
+        return 0
+    d1, d2, d3 = (directions(rng, xs) for _ in range(3))
+    cts = directions(rng, flat(*xs))
+
+    def once(*values: Any) -> list[Any]:
+        ys, dys, _ = push_forward(flat, values, d1)
+        return filled(dys, ys)
+
+    def forward_twice(*values: Any) -> list[Any]:
+        ys, dys, _ = push_forward(once, values, d2)
+        return filled(dys, ys)
+
+    def reverse_over_forward(*values: Any) -> list[Any]:
+        return filled(Linearization(once, values).pull(cts), values)
+
+    for name, twice in (("d² y", forward_twice), ("Jᴴ ct of J dx", reverse_over_forward)):
+        slopes, errors = directional(twice, xs, d3)
+        linear = Linearization(twice, xs)
+        for a, b, error in zip(filled(push_forward(twice, xs, d3)[1], linear.values), slopes, errors, strict=True):
+            close(a, b, error, 1e-5, f"the forward derivative of {name}")
+        weights = directions(rng, linear.values)
+        left, size = inner(weights, slopes)
+        right, other = inner(filled(linear.pull(weights), xs), d3)
+        limit = 1e-5 * (size + other + 1e-2) + 20 * sum(float(np.sum(e)) for e in errors)
+        require(abs(left - right) <= limit, f"the reverse derivative of {name} gives {right!r}, and differences {left!r}")
+    return 4
+
+
 def linear(card: Primitive, case: Case) -> int:
     """`J(a u + b v) = a J u + b J v`, the same for `Jᴴ`; and nothing comes of nothing."""
     rng, xs, flat = generator(card), point(case), program(card, case)

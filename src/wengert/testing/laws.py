@@ -6,6 +6,7 @@
 | forward   | `J dx` is the limit of differences; a discrete card is constant around the point                |
 | transpose | `Re⟨ct, J dx⟩ = Re⟨Jᴴ ct, dx⟩`, and a cotangent has the shape and dtype of its operand           |
 | second    | the derivatives of `J dx` and of `Jᴴ ct`, forward and reverse, are the limits of their differences |
+| third     | and those of `d² y` and of the reverse derivative of `J dx`: a rule that holds here holds at any order   |
 | batch     | a batch of operands gives the batch of results, whichever operands are batched, nested and anywhere |
 | pattern   | an output that moves with an input is in the declared sparsity pattern; selections declare no more |
 | type      | types and text form: `result_types` is right, and the graph's text reads back as the same program |
@@ -23,7 +24,7 @@ from wengert.core.primitive import Primitive
 from wengert.testing.batches import batch
 from wengert.testing.cases import Case, cases_of, central_cases, dtype_cases
 from wengert.testing.corners import corner_cases, hard_cases, kinks, zeros
-from wengert.testing.derivatives import forward, linear, second, transpose
+from wengert.testing.derivatives import forward, linear, second, third, transpose
 from wengert.testing.values import pattern, type_, value
 
 
@@ -39,6 +40,7 @@ LAWS: dict[str, Law] = {
     "forward": Law(forward, cases_of),
     "transpose": Law(transpose, cases_of),
     "second": Law(second, central_cases),
+    "third": Law(third, lambda card: central_cases(card)[:3]),
     "batch": Law(batch, cases_of),
     "pattern": Law(pattern, cases_of),
     "type": Law(type_, cases_of),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import wengert as wg
+from wengert import api as wg
 from wengert import trees
 from wengert.core.trace import lowest
 
@@ -191,3 +191,23 @@ class Programs(dict[str, tuple[Program, tuple[Any, ...], dict[str, Any]]]):
         """Standard normal numbers, complex ones for the kind `"c"`."""
         x = self.rng.standard_normal(shape)
         return np.asarray(x + 1j * self.rng.standard_normal(shape) if kind == "c" else x)
+
+
+def check_error(program: Program, *args: Any) -> None:
+    """Bad input raises the exception that NumPy raises, or one derived from it, whether traced or not."""
+    try:
+        program(*args)
+    except Exception as error:  # whatever NumPy raises is right
+        expected = type(error)
+    else:
+        msg = "NumPy raises nothing here"
+        raise AssertionError(msg)
+    try:
+        wg.jvp(program, args, args)
+    except expected:
+        return
+    except Exception as error:
+        msg = f"NumPy raises {expected.__name__} here, and the traced program {type(error).__name__}: {error}"
+        raise AssertionError(msg) from error
+    msg = f"NumPy raises {expected.__name__} here, and the traced program nothing"
+    raise AssertionError(msg)

@@ -85,16 +85,16 @@ def pattern(card: Primitive, case: Case) -> int:
     for slot in case.active:
         said = card.pattern(slot, y, case.operands, case.params).toarray()
         x = wide.operands[slot]
-        if not any(case.operands[slot] is z for z in free):
-            continue  # made from the free variables: it cannot move alone
         require(
             said.shape == (before.size, x.size) and said.dtype == bool,
             f"the pattern of operand {slot} is {said.dtype}{list(said.shape)}",
         )
+        n += 1
         if card.is_discrete:
             require(not said.any(), f"a discrete card has a pattern of operand {slot}")
-            n += 1
             continue
+        if not any(case.operands[slot] is z for z in free):
+            continue  # made from the free variables: it cannot move alone
         moves = np.zeros(said.shape, bool)
         for k in range(x.size):
             moves[:, k] = _tangent_of_entry(card, wide, slot, k)
@@ -109,7 +109,6 @@ def pattern(card: Primitive, case: Case) -> int:
             require((moves == said).all(), f"the pattern of operand {slot} holds outputs that never move")
         if card.family == "elementwise":
             require((said.sum(1) == said.any()).all(), f"an output has several inputs in the pattern of operand {slot}")
-        n += 1
     return n
 
 
@@ -121,7 +120,7 @@ def _tangent_of_entry(card: Primitive, case: Case, slot: int, k: int) -> Any:
     """Which outputs move when one entry does, by a finite amount; never by the card's own derivative."""
     x = case.operands[slot]
     shifted = np.array(x, order="C")
-    shifted.reshape(-1)[k] += 2.0**-10
+    shifted.reshape(-1)[k] += 2.0**-10 * (1 + 1j if x.dtype.kind == "c" else 1)
     operands = [shifted if s == slot else z for s, z in enumerate(case.operands)]
     before, after = (
         np.concatenate([np.ravel(part) for part in parts_of(card.eval(*zs, **case.params))])

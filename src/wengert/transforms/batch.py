@@ -66,7 +66,7 @@ class Batch(Trace):
         return SharedArray(value, self, None) if value.dtype.kind in "fc" else value
 
     def constant(self, value: Any, like: Any) -> Any:
-        return self.shared(value)
+        return SharedArray(value, self, None)  # integers too: a member may write its own into them
 
     def is_constant(self, tracer: Tracer) -> bool:
         """Whether all members have the same value."""

@@ -16,12 +16,13 @@ from wengert.core.array import FRONT, Array
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Trace, Tracer, bind
 from wengert.core.types import type_of
-from wengert.errors import LeakError, LostDerivativeError, page
+from wengert.errors import AssignmentError, LeakError, LostDerivativeError, page
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.structure import sum_
 from wengert.transforms.batch import batch_call
 from wengert.transforms.closures import Captured, Substitution
 from wengert.transforms.linearize import as_array, finish, snapshot
+from wengert.transforms.selection import location_of
 
 Flat = Callable[..., list[Any]]
 
@@ -198,8 +199,30 @@ class FlatCall:
         rest = iter(results)
         leaves = [next(rest) if _is_array(y) else y for y in self.out_leaves]
         for k, new in zip(self.written, rest, strict=True):
+            self._require_alone(k)
             FRONT[operator.iadd](self.operands[k], new)
         return trees.unflatten(self.out_structure, leaves)
+
+
+    def _require_alone(self, k: int) -> None:
+        """An operand that is written into must not share memory with another one, which would not have seen it."""
+        root = _root(self.operands[k])
+        if sum(_root(x) is root for x in self.operands) > 1:
+            raise AssignmentError(
+                page(
+                    f"{location_of(self.function)} writes into an array of which it reaches two views.",
+                    "Inside a checkpoint every array stands for itself, and the other view would have kept its old values.",
+                    "y = y.copy()   # in the function, before it writes; and return y",
+                    "assignment",
+                )
+            )
+
+
+def _root(x: Any) -> Any:
+    """The array that owns the memory of `x`."""
+    while (base := getattr(x, "_base", None)) is not None:
+        x = base[0]
+    return x
 
 
 def _is_array(x: Any) -> bool:

@@ -15,12 +15,13 @@ from wengert import trees
 from wengert.core.primitive import Params
 from wengert.core.record import Record
 from wengert.core.trace import Tracer, lowest
-from wengert.errors import BatchError, DerivativeError, RuleError, page
+from wengert.errors import BatchError, DerivativeError, RuleError, describe, page
 from wengert.transforms.batch import Batch, BatchArray
 from wengert.transforms.calls import FlatCall, call
 from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import as_array, finish, is_inexact, snapshot
 from wengert.transforms.record_graph import positional_names
+from wengert.transforms.selection import location_of
 
 checking: ContextVar[bool] = ContextVar("checking", default=False)
 
@@ -94,7 +95,7 @@ class FlatRules:
         if checking.get():
             check_rule(self, [_first_member(x) for x in xs])
         try:
-            return self.inner.plain_flat(*xs)
+            return self.inner.plain_flat(*map(snapshot, xs))  # the body may write into what it gets
         except (DerivativeError, BatchError):
             batches = [x.watcher for x in xs if isinstance(x, BatchArray) and isinstance(x.watcher, Batch)]
             if not batches:
@@ -130,8 +131,8 @@ class FlatRules:
         if not is_pair or [tuple(dy.shape) for dy in dys] != [tuple(part.shape) for part in y]:
             raise RuleError(
                 page(
-                    f"the forward rule of {self.custom.rule_name} must return (y, dy), with dy shaped like y.",
-                    f"It returned {_outline(found)}, where y is {_outline(list(y))}.",
+                    f"the forward rule {location_of(self.custom._forward)} must return (y, dy), with dy shaped like y.",
+                    f"It returned {_outline(found)}, where y is {_outline(y[0] if len(y) == 1 else tuple(y))}.",
                     "return y, dy",
                     "rule",
                 )
@@ -155,7 +156,7 @@ class FlatRules:
         if not isinstance(found, tuple) or len(found) != 2 or not callable(found[1]):
             raise RuleError(
                 page(
-                    f"the reverse rule of {self.custom.rule_name} must return (y, pullback).",
+                    f"the reverse rule {location_of(self.custom._reverse)} must return (y, pullback).",
                     f"It returned {_outline(found)}; the pullback is a function of the cotangent of y.",
                     "return y, lambda ct: (ct * slope,)",
                     "rule",
@@ -166,7 +167,7 @@ class FlatRules:
         if not isinstance(pieces, tuple) or len(pieces) != len(args):
             raise RuleError(
                 page(
-                    f"the pullback of {self.custom.rule_name} must return a tuple of {len(args)} cotangents.",
+                    f"the pullback of {location_of(self.custom._reverse)} must return a tuple of {len(args)} cotangents.",
                     f"It returned {_outline(pieces)}; there is one for each argument, None where it has no derivative.",
                     f"return {self._cotangents(len(args))}   # a tuple, even for one argument",
                     "rule",
@@ -198,7 +199,7 @@ class FlatRules:
         if not is_fitting:
             raise RuleError(
                 page(
-                    f"the pullback of {self.custom.rule_name} returned {_outline(piece)} for an argument {_outline(arg)}.",
+                    f"the pullback of {location_of(self.custom._reverse)} returned {_outline(piece)} for an argument {_outline(arg)}.",
                     "A cotangent has the containers and shapes of its argument.",
                     "np.sum(ct * slope, axis=...) where the argument was broadcast",
                     "rule",
@@ -218,8 +219,8 @@ def _tangent_of_setting(leaf: Any) -> Any:
 
 def _outline(value: Any) -> str:
     leaves, _ = trees.flatten(value)
-    shapes = ", ".join(f"shape {tuple(x.shape)}" if hasattr(x, "shape") else type(x).__name__ for x in leaves)
-    return f"{type(value).__name__} of ({shapes})" if isinstance(value, (tuple, list, dict)) else shapes or "None"
+    types = ", ".join(map(describe, leaves))
+    return f"a {type(value).__name__} of ({types})" if isinstance(value, (tuple, list, dict)) else types or "None"
 
 
 def _shown(values: Sequence[Any]) -> str:

@@ -156,7 +156,7 @@ def _of_constant(leaf: Any, x: Any, what: str) -> None:
             page(
                 f"a tangent that is not zero was given for a primal of type {describe(as_array(x))}.",
                 "An integer cannot change by an infinitesimal amount; text and other objects cannot either.",
-                "None as its tangent, or a floating-point primal",
+                "None   # as its tangent; or a floating-point primal",
                 "not-differentiable",
             )
         )

@@ -18,7 +18,7 @@ from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Trace, Tracer, bind, lowest
 from wengert.core.types import ArrayType, type_of
-from wengert.errors import LeakError, reveal
+from wengert.errors import ArgumentError, LeakError, reveal
 
 
 class GraphArray(Array):
@@ -291,6 +291,8 @@ def trace(f: Callable[..., Any]) -> Callable[..., Graph]:
       return f
     }
     """
+    if not callable(f):
+        raise ArgumentError.of_function("trace", f)
 
     def traced(*args: Any, **kwargs: Any) -> Graph:
         return Recording(f, args, kwargs).graph

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
+from wengert._source import is_user_code
 from wengert.core.record import Record
 from wengert.core.trace import Tracer
 from wengert.errors import ArgumentError, NotDifferentiableError, TreeError, describe, page, reveal
@@ -37,8 +38,8 @@ class Selection:
     ) -> None:
         self.function, self.args, self.kwargs, self.has_aux = function, list(args), dict(kwargs), has_aux
         self.name = name
-        self.is_single = isinstance(argnums, (int, str))
-        wanted = [argnums] if isinstance(argnums, (int, str)) else list(argnums)
+        self.is_single = isinstance(argnums, (int, str)) or not isinstance(argnums, Sequence)
+        wanted: list[Any] = [argnums] if self.is_single else list(argnums)  # type: ignore[arg-type]
         self.keys = [find_argument(function, key, args, self.kwargs) for key in wanted]
         if len(set(self.keys)) < len(self.keys):
             raise _argument_error(f"argnums={argnums!r} names an argument twice.", function)
@@ -141,6 +142,8 @@ def find_argument(function: Callable[..., Any], key: int | str, args: Sequence[A
 
     An argument that the call left out, and that has a default, is added to `kwargs`.
     """
+    if not isinstance(key, (int, str)) or isinstance(key, bool):
+        raise _argument_error(f"argnums={key!r} is neither a position nor a name.", function)
     if isinstance(key, int):
         position = key + len(args) if key < 0 else key
         if 0 <= position < len(args):
@@ -204,4 +207,6 @@ def location_of(function: Callable[..., Any]) -> str:
     """`loss (model.py:12)` for a Python function."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     name = getattr(function, "__name__", type(function).__name__)
+    if hasattr(function, "__wrapped__") and not is_user_code(function.__code__.co_filename):
+        name = f"the transformed {name}"
     return name if code is None else f"{name} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"

@@ -93,7 +93,7 @@ class Explanation:
 
     def summary(self) -> list[str]:
         """`df/dx = 2x = 6`, one line for each input."""
-        f = self.outputs[0] if len(self.outputs) == 1 and not self.note else "sum"
+        f = self.graph.name if not self.note else "sum"
         lines = []
         for name, gradient in self.gradients.items():
             closed = self.closed_forms.get(name, "")

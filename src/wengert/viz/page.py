@@ -10,7 +10,7 @@ import numpy as np
 from wengert.viz.chain import describe_contribution
 from wengert.viz.explanation import Explanation, forward_rows, reverse_rows
 from wengert.viz.notation import bar, brief
-from wengert.viz.tables import STYLE, html_tables
+from wengert.viz.tables import STYLE, html_tables, marked
 
 _PAGE_STYLE = """
 html { color-scheme: light dark; } body { margin: 0; background: #ffffff; }
@@ -29,7 +29,7 @@ function light(name) {
     if (e.dataset.step === name) e.classList.add(e.tagName === "TR" ? "lit" : "wg-lit");
   for (const e of document.querySelectorAll(".wg-arrow"))
     if (e.dataset.from === name || e.dataset.to === name) e.classList.add("wg-lit");
-  if (details[name]) panel.textContent = details[name];
+  if (details[name]) panel.innerHTML = details[name];
 }
 for (const e of document.querySelectorAll("[data-step]")) {
   e.addEventListener("mouseenter", () => light(e.dataset.step));
@@ -39,7 +39,7 @@ for (const e of document.querySelectorAll("[data-step]")) {
 
 
 def html_document(explanation: Explanation, svg: str) -> str:
-    """The page: picture, details of the step under the pointer, tables."""
+    """The page: picture, details (as HTML, escaped here) of the step under the pointer, tables."""
     details = {step.name: _details(explanation, k) for k, step in enumerate(explanation.steps)} if len(explanation.steps) <= 400 else {}
     data = json.dumps(details, ensure_ascii=False).replace("<", "\\u003c")
     tables = html_tables(explanation, forward_rows(explanation), reverse_rows(explanation))
@@ -61,7 +61,7 @@ def _details(explanation: Explanation, k: int) -> str:
     lines += [f"{column.label:8} {brief(tangent)}" for column, tangent in pairs]
     if step.adjoint is not None:
         lines.append(f"{bar(step.name)}        {_full(step.adjoint)}")
-    return "\n".join([*lines, *(describe_contribution(c) for c in step.contributions)])
+    return marked("\n".join([*lines, *(describe_contribution(c) for c in step.contributions)]))
 
 
 def _full(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from wengert import _optional
 
 Rows = Sequence[Sequence[str]]
+_BAR = "\u0305"
+_BARRED = re.compile(f"(?:\\w{_BAR})+")
 FORWARD = "Forward walk: the value of each step, and how fast it changes with each input"
 REVERSE = "Reverse walk: how fast the output changes with each step, from last to first"
 REVERSE_HEAD = ("step", "adjoint by the chain rule", "with the slopes", "in numbers", "adjoint")
@@ -22,6 +25,7 @@ STYLE = """
 .wengert th { color: var(--soft); font-weight: 600; } .wengert .number { text-align: right; }
 .wengert .value { color: var(--value); } .wengert .adjoint { color: var(--adjoint); }
 .wengert .name, .wengert .result { font-weight: 600; } .wengert .result { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+.wengert .bar { text-decoration: overline; }
 .wengert .scroll { overflow-x: auto; } .wengert .faint { color: var(--soft); }
 .wengert tr.lit td { background: color-mix(in srgb, var(--value) 14%, transparent); }
 @media (prefers-color-scheme: dark) { .wengert { --ink: #e6edf3; --soft: #9aa6b2; --line: #3d444d; --paper: #10151b;
@@ -90,10 +94,15 @@ def html_page(explanation: Any, forward: Rows, reverse: Rows) -> str:
     return f"<div class='wengert'><style>{STYLE}</style>{title}{html_tables(explanation, forward, reverse)}</div>"
 
 
+def marked(text: str) -> str:
+    """A text as HTML; names with a bar over each letter get one bar, which every font draws well."""
+    return _BARRED.sub(lambda match: f"<span class='bar'>{match[0].replace(_BAR, '')}</span>", escape(text))
+
+
 def _table(head: Sequence[str], kinds: Sequence[str], rows: Rows) -> str:
     def row(cells: Sequence[str], tag: str) -> str:
         pairs = zip(cells, [f' class="{kind}"' if kind else "" for kind in kinds], strict=True)
-        return "".join(f"<{tag}{kind}>{escape(cell)}</{tag}>" for cell, kind in pairs)
+        return "".join(f"<{tag}{kind}>{marked(cell)}</{tag}>" for cell, kind in pairs)
 
     body = "".join(f'<tr data-step="{escape(cells[0])}">{row(cells, "td")}</tr>' for cells in rows)
     table = f"<thead><tr>{row(head, 'th')}</tr></thead><tbody>{body}</tbody>"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Column:
     seed: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contribution:
     """What one step adds to the adjoint of one of its operands: one term of the chain rule's sum."""
 
@@ -40,11 +41,22 @@ class Contribution:
     adjoint: Any  # of the first of them
     operand: str
     slot: int
-    slope: str  # the local partial derivative as a formula, if there is a short one
-    partial: Any  # and as a number, slopes, or a small Jacobian; None for a large one
     value: Any
     total: Any  # the operand's adjoint after this
     is_elementwise: bool
+    use: tuple[Node, Any, Sequence[Any], Sequence[str]] = field(repr=False)  # node, result, operands, names of both
+
+    @cached_property
+    def slope(self) -> str:
+        """The local partial derivative as a formula; empty if there is no short one."""
+        node, y, xs, names = self.use
+        return slope_text(node, self.slot, y, xs, names)
+
+    @cached_property
+    def partial(self) -> Any:
+        """The local partial derivative as a number, slopes, or a small Jacobian; `None` for a large one."""
+        node, y, xs, _ = self.use
+        return local_partial(node, self.slot, y, xs)
 
 
 @dataclass(slots=True)
@@ -142,10 +154,9 @@ class Walks:
             operand.adjoint = piece if operand.adjoint is None else operand.adjoint + piece
             step = self._by_var[node.outputs[0]]
             names = tuple(self.names[y] for y in node.outputs)
-            found = Contribution(
-                names, step.adjoint, operand.name, slot, slope_text(node, slot, y, xs, [names[0], *step.operands]),
-                local_partial(node, slot, y, xs), piece, operand.adjoint, node.primitive.family == "elementwise",
-            )  # fmt: skip
+            is_elementwise = node.primitive.family == "elementwise"
+            use = (node, y, xs, [names[0], *step.operands])
+            found = Contribution(names, step.adjoint, operand.name, slot, piece, operand.adjoint, is_elementwise, use)
             step.contributions.append(found)
             operand.received.append(found)
 
