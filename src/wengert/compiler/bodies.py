@@ -14,13 +14,13 @@ import numpy as np
 
 from wengert.compiler.codes import CODES
 from wengert.compiler.indices import MOVES, Affine, Index, basic_parts, constant, is_constant, spread_index
-from wengert.compiler.loops import LoopNest, Op, Place, Shape, View
+from wengert.compiler.loops import LoopNest, Op, Place, Shape, View, dtype_name
 from wengert.compiler.scalar import LLVM
 from wengert.compiler.spaces import Axes, axes_of, deposited_index, joined_index, reduced_index
 from wengert.core.graph import Atom, Const, Node
 
 WORST = 1000  # costs stop here
-LIBRARY = frozenset("exp log sin cos tan tanh sinh cosh pow log1p expm1 exp2 log2 log10 cbrt hypot asin acos atan atan2 erf erfc".split())
+LIBRARY = frozenset(["exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "pow", "log1p", "expm1", "exp2", "log2", "log10", "cbrt", "hypot", "asin", "acos", "atan", "atan2", "erf", "erfc"])
 
 
 class NotAffineError(Exception):
@@ -179,8 +179,8 @@ class Bodies:
 
     def combined(self, draft: Draft, node: Node, terms: list[int]) -> int:
         dtype = node.outputs[0].type.dtype
-        code = f"{dtype.name}:{COMBINE[node.primitive.name]}"
-        total = draft.add(Op(f"{dtype.name}:a", (terms[0],), dtype)) if len(terms) == 1 else terms[0]
+        code = f"{dtype_name(dtype)}:{COMBINE[node.primitive.name]}"
+        total = draft.add(Op(f"{dtype_name(dtype)}:a", (terms[0],), dtype)) if len(terms) == 1 else terms[0]
         for term in terms[1:]:
             total = draft.add(Op(code, (total, term), dtype))
         return total
@@ -190,7 +190,8 @@ class Bodies:
         found = deposited_index(index, source.type.shape, node.outputs[0].type.shape, node.params["layout"])
         if found is None:
             return draft.number(node.outputs[0].type.dtype.type(0))
-        assert not isinstance(found, str)
+        if isinstance(found, str):
+            raise NotAffineError
         return self.evaluate(draft, source, found)
 
     def assigned(self, draft: Draft, node: Node, index: Index) -> int:
@@ -200,13 +201,15 @@ class Bodies:
         found = deposited_index(index, chosen, shape, node.params["layout"])
         if found is None:
             return self.evaluate(draft, target, index)
-        assert not isinstance(found, str)
+        if isinstance(found, str):
+            raise NotAffineError
         place = self.evaluate(draft, source, spread_index(found, source.type.shape, chosen))
-        return draft.add(Op(f"{node.outputs[0].type.dtype.name}:a", (place,), node.outputs[0].type.dtype))
+        return draft.add(Op(f"{dtype_name(node.outputs[0].type.dtype)}:a", (place,), node.outputs[0].type.dtype))
 
     def joined(self, draft: Draft, node: Node, index: Index) -> int:
         found = joined_index(node, index)
-        assert found is not None
+        if found is None:
+            raise NotAffineError
         return self.evaluate(draft, node.operands[found[0]], found[1])
 
 
@@ -261,7 +264,7 @@ def advanced_axis(layout: Any, rank: int) -> int:
 
 def is_native(dtype: np.dtype[Any]) -> bool:
     """Whether numbers of this dtype have instructions of their own."""
-    return dtype.name in LLVM
+    return dtype_name(dtype) in LLVM
 
 
 def working_dtype(node: Node) -> str | None:

@@ -14,6 +14,7 @@ import math
 import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant
+from wengert.compiler.loops import dtype_name
 from wengert.compiler.products import is_large_product, pays
 from wengert.compiler.structure import Rewrite
 from wengert.core.graph import Atom, Node
@@ -29,7 +30,7 @@ def mean(node: Node, builder: Builder) -> Atom | None:
     dtype = out.dtype
     axes = tuple(sorted(k % rank for k in node.params["axis"])) if rank else ()
     count = math.prod(shape[k] for k in axes)
-    if dtype.name not in FLOATS or x.type.dtype.name not in FLOATS or dtype != x.type.dtype or not count:
+    if dtype_name(dtype) not in FLOATS or dtype_name(x.type.dtype) not in FLOATS or dtype != x.type.dtype or not count:
         return None
     total = builder.sum(x, axes, keepdims=node.params["keepdims"])
     return builder.elementwise("divide", total, constant(dtype.type(count)))
@@ -39,7 +40,7 @@ def matmul(node: Node, builder: Builder) -> Atom | None:
     """`a @ b  ->  sum over j of a[..., i, j] b[..., j, k]` where the matrices are small."""
     a, b = node.operands
     out = node.outputs[0].type
-    if is_large_product(node) or out.dtype.name not in FLOATS or a.type.dtype != b.type.dtype or 0 in (*a.type.shape, *b.type.shape):
+    if is_large_product(node) or dtype_name(out.dtype) not in FLOATS or a.type.dtype != b.type.dtype or 0 in (*a.type.shape, *b.type.shape):
         return None
     rank = len(out.shape)
     letters = [chr(ord("a") + k) for k in range(rank - 2)]
@@ -55,7 +56,7 @@ def contract(node: Node, builder: Builder) -> Atom | None:
     left, right = node.params["sentence"].split("->")
     words = left.split(",")
     shapes = [a.type.shape for a in node.operands]
-    if out.dtype.name not in FLOATS or any(a.type.dtype != out.dtype for a in node.operands) or any(0 in s for s in shapes):
+    if dtype_name(out.dtype) not in FLOATS or any(a.type.dtype != out.dtype for a in node.operands) or any(0 in s for s in shapes):
         return None
     if any(len(set(word)) != len(word) for word in words) or len(set(right)) != len(right):
         return None
@@ -92,7 +93,7 @@ def paired(builder: Builder, terms: list[tuple[Atom, list[str]]], right: str, st
 
 def summed(builder: Builder, terms: list[tuple[Atom, list[str]]], kept: list[str], shape: Shape, name: str) -> Atom:
     """The product of factors along all their letters, summed along those that are not kept."""
-    sizes = {c: n for c, n in zip(kept, shape, strict=True)}
+    sizes = dict(zip(kept, shape, strict=True))
     for atom, word in terms:
         for c, n in zip(word, atom.type.shape, strict=True):
             sizes[c] = max(sizes.get(c, 1), n)
@@ -146,7 +147,7 @@ def order_of(have: list[str], want: list[str]) -> Shape:
 def triangle(node: Node, builder: Builder) -> Atom | None:
     """`tril x  ->  where(mask, x, 0)`."""
     (x,) = node.operands
-    if x.type.dtype.name not in FLOATS:
+    if dtype_name(x.type.dtype) not in FLOATS:
         return None
     cut = np.tril if node.primitive.name == "tril" else np.triu
     mask = cut(np.ones(x.type.shape[-2:], bool), node.params["k"])

@@ -29,7 +29,20 @@ from wengert.compiler.bodies import (
 from wengert.compiler.builder import repeated_number
 from wengert.compiler.codes import CODES
 from wengert.compiler.indices import MOVES, Index, basic_parts, is_basic, spread_index
-from wengert.compiler.loops import Buffer, Fill, HostCall, LoopNest, Place, Program, Reduction, Shape, Step, Store, View, contiguous
+from wengert.compiler.loops import (
+    Buffer,
+    Fill,
+    HostCall,
+    LoopNest,
+    Place,
+    Program,
+    Reduction,
+    Shape,
+    Step,
+    Store,
+    View,
+    contiguous,
+)
 from wengert.compiler.products import matrix_product
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, is_aligned, reduced_index
 from wengert.core.graph import Atom, Const, Graph, Node, Var
@@ -104,7 +117,8 @@ class Fuser(Bodies):
 
     def reach(self, atom: Atom, index: Index, space: Shape) -> tuple[int, Value | None, int]:
         """The level from which on `atom[index]` can be had in nests over `space`, the value whose home this has to be
-        for that, and the cost of having it there.  What is neither at home there nor cheap is put into memory."""
+        for that, and the cost of having it there.  What is neither at home there nor cheap is put into memory.
+        """
         value = self.realised(atom)
         if value.number is not None:
             return 0, None, 0
@@ -597,7 +611,7 @@ def window(view: View, layout: Any) -> View:
             taken = range(*part.indices(n))
             shape.append(len(taken))
             strides.append(step * taken.step)
-            offset += taken.start * step if len(taken) else 0
+            offset += taken.start * step if taken else 0
         else:
             offset += int(part) % n * step
     return View(view.buffer, tuple(shape), tuple(strides), offset)

@@ -4,25 +4,37 @@
 |----------|-------------------------|--------------------------------------------------------------------------------|
 | simplify | graph to graph          | no node is dead, none is computed twice, no rule applies                        |
 | fuse     | graph to program        | index maps are strides; chains and their reductions share loops                 |
-| emit     | program to LLVM text    | one function for each step, one entry for each run of steps between host calls  |
+| split    | program to program      | no body is longer than a bound                                                  |
+| plan     | program to plan         | every buffer has a place, and none that lives at the same time shares it        |
+| emit     | program to LLVM text    | one function for each step, one entry that runs them all                        |
 | engine   | text to machine code    | addresses                                                                       |
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from wengert.compiler.blas import register
 from wengert.compiler.emit.module import write_module
 from wengert.compiler.engine import Module, vector_bits
 from wengert.compiler.fuse import fuse
-from wengert.compiler.loops import Buffer, HostCall, Program, View
+from wengert.compiler.loops import Program
+from wengert.compiler.memory import late_fills, plan_memory
+from wengert.compiler.runtime.host import Host
+from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, launcher
+from wengert.compiler.runtime.library import library
 from wengert.compiler.simplify import simplify
+from wengert.compiler.split import split
 from wengert.core.graph import Graph
+from wengert.core.types import ArrayType
+
+
+def lower(graph: Graph) -> Program:
+    """The passes between a simplified graph and the text."""
+    program = split(fuse(graph))
+    program.steps = late_fills(program.steps)
+    return program
 
 
 class Compiled:
@@ -30,47 +42,31 @@ class Compiled:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = simplify(graph)
-        self.program: Program = fuse(self.graph)
-        emitted = write_module(self.program, vector_bits())
-        self.text, self.schedule, self.buffers = emitted.text, emitted.schedule, emitted.buffers
+        self.program = lower(self.graph)
+        self.plan = plan_memory(self.program)
+        emitted = write_module(self.program, self.plan, vector_bits())
+        self.text = emitted.text
+        library()
         if emitted.uses_blas:
             register()
-        self.module = Module(self.text) if emitted.n_entries else None
-        self.entries = [self.module.function(f"entry{k}") for k in range(emitted.n_entries)] if self.module else []
+        self.module = Module(self.text)
+        self.host = Host()
+        if emitted.hosts:
+            self.module.fill("hosts", [self.host.callback(step) for step in emitted.hosts])
+        if self.plan.constants:
+            self.module.fill("constants", [buffer.value.ctypes.data for buffer in self.plan.constants])
+        self.inputs = [Input(ArrayType(tuple(v.type.shape), v.type.dtype)) for v in graph.inputs]
+        self.outputs = [output_of(atom.type) for atom in graph.outputs]
+        self.launch = launcher(Launch(
+            self.module.address("entry"), self.inputs, self.outputs, self.plan.workspace,
+            on_error=self.host.on_error, name=graph.name, keep=[self.module, self.host, self.plan],
+        ))  # fmt: skip
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
-        arrays: dict[Buffer, Any] = {}
-        for buffer, value in zip(self.program.inputs, values, strict=True):
-            arrays[buffer] = np.ascontiguousarray(value, buffer.dtype).reshape(buffer.shape)
-        pointers = (ctypes.c_void_p * max(1, len(self.buffers)))()
-        for buffer, k in self.buffers.items():
-            if buffer not in arrays:
-                arrays[buffer] = buffer.value if buffer.kind == "constant" else np.empty(buffer.shape, buffer.dtype)
-            pointers[k] = arrays[buffer].ctypes.data
-        for step in self.schedule:
-            if isinstance(step, int):
-                self.entries[step](ctypes.addressof(pointers))
-            else:
-                self._host(step, arrays, pointers)
-        return [read(view, arrays) for view in self.program.outputs]
-
-    def _host(self, step: HostCall, arrays: dict[Buffer, Any], pointers: Any) -> None:
-        operands = [read(v, arrays) for v in step.operands]
-        result = step.primitive.eval(*operands, **step.params)
-        results = [result] if step.primitive.n_outputs is None else list(result)
-        for buffer, value in zip(step.results, results, strict=True):
-            arrays[buffer] = np.array(value, buffer.dtype, order="C").reshape(buffer.shape)
-            pointers[self.buffers[buffer]] = arrays[buffer].ctypes.data
+        """The outputs at these inputs."""
+        return list(self.launch(*conform(self.inputs, values)))
 
 
-def read(view: Any, arrays: dict[Buffer, Any]) -> Any:
-    """A view as an array, or the number that an array without axes is; plain values are themselves."""
-    if not isinstance(view, View):
-        return view
-    array = arrays[view.buffer]
-    if view.is_whole:
-        shaped = array.reshape(view.shape)
-    else:
-        flat, item = array.reshape(-1), array.dtype.itemsize
-        shaped = np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, [s * item for s in view.strides])
-    return shaped if view.shape else shaped[()]
+def output_of(type_: ArrayType) -> Output:
+    """How a result is handed over."""
+    return Output(type_, "array" if type_.shape else "scalar")

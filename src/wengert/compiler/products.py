@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wengert.compiler.loops import Buffer, MatrixProduct, View
+from wengert.compiler.loops import Buffer, MatrixProduct, View, dtype_name
 from wengert.core.graph import Atom, Node
 
 LARGE = 8192  # multiplications for which BLAS pays
@@ -21,7 +21,7 @@ def pays(m: int, k: int, n: int) -> bool:
 def is_large_product(node: Node) -> bool:
     """Whether a `matmul` of two stacks of matrices is for BLAS."""
     a, b = node.operands
-    if a.type.dtype != b.type.dtype or a.type.dtype.name not in ("float64", "float32"):
+    if a.type.dtype != b.type.dtype or dtype_name(a.type.dtype) not in ("float64", "float32"):
         return False
     return pays(*a.type.shape[-2:], b.type.shape[-1])
 

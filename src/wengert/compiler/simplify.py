@@ -108,9 +108,9 @@ class Simplifier:
             found: dict[str, Atom] = {}
             if not self.fits_node(node, rule.left, found):
                 continue
-            if isinstance(rule.right, ast.Call):
-                if any(atom.type.dtype != node.outputs[0].type.dtype for name, atom in found.items() if name != "c"):
-                    continue
+            dtype = node.outputs[0].type.dtype
+            if isinstance(rule.right, ast.Call) and any(a.type.dtype != dtype for name, a in found.items() if name != "c"):
+                continue
             result = self.built(rule.right, found, node.outputs[0].type)
             if result is not None:
                 self.count(rule.name)

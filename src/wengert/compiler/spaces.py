@@ -12,7 +12,17 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from wengert.compiler.indices import MOVES, Index, basic_parts, constant, is_basic, is_constant, letter, plus, spread_index
+from wengert.compiler.indices import (
+    MOVES,
+    Index,
+    basic_parts,
+    constant,
+    is_basic,
+    is_constant,
+    letter,
+    plus,
+    spread_index,
+)
 from wengert.compiler.loops import Shape
 from wengert.core.graph import Atom, Graph, Node, Var
 
@@ -77,7 +87,7 @@ def axes_of(node: Node) -> Axes:
     return tuple(sorted(k % rank for k in node.params["axis"]))
 
 
-def deposited_index(index: Index, source: Shape, shape: Shape, layout: Any) -> Index | None | str:
+def deposited_index(index: Index, source: Shape, shape: Shape, layout: Any) -> Index | str | None:
     """The index in a deposited array; `None` where there is a zero, and "unknown" where letters decide about that."""
     result: list[Any] = []
     places = iter(zip(index, shape, strict=True))

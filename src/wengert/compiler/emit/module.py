@@ -1,63 +1,43 @@
-"""A program as one module of LLVM text.
+"""A program as one module of LLVM text: a function for each step, and `i32 @entry(ptr %inputs, ptr %outputs, ptr %workspace)`.
 
-Steps between two calls of the host are one entry, `void @entry<k>(ptr %p)`, where `%p` points at a table of the buffers' addresses.
+What the entry may rely on, and the tables `@hosts` and `@constants`, are described in `wengert.compiler.runtime`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import product_declarations, write_product
 from wengert.compiler.loops import Buffer, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
+from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
 
 
 @dataclass
 class ModuleText:
-    """The text, what runs in turn (numbers of entries, and host calls), and each buffer's place in the table."""
+    """The text, and the host calls in the order of their table."""
 
     text: str
-    schedule: list[int | HostCall]
-    buffers: dict[Buffer, int]
-    n_entries: int = 0
+    hosts: list[HostCall]
     uses_blas: bool = False
-    math: VectorMath | None = field(default=None, repr=False)
 
 
-def number_buffers(program: Program) -> dict[Buffer, int]:
-    """A place in the table for every buffer that a step or the caller touches."""
-    found: dict[Buffer, int] = {}
-    outputs = [view.buffer for view in program.outputs]
-    for buffer in [*program.inputs, *outputs, *(b for step in program.steps for b in step.buffers())]:
-        found.setdefault(buffer, len(found))
-    return found
-
-
-def write_module(program: Program, vector_bits: int) -> ModuleText:
+def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     """The text of a program for vectors of so many bits."""
     math = VectorMath(vector_bits)
-    buffers = number_buffers(program)
     functions: list[str] = []
-    schedule: list[int | HostCall] = []
-    run: list[tuple[int, Step]] = []
-    n_entries = 0
-    for k, step in enumerate([*program.steps, None]):
-        if step is not None and not isinstance(step, HostCall):
-            functions += write_step(step, f"step{k}", math)
-            run.append((k, step))
-            continue
-        if run:
-            functions.append(write_entry(n_entries, run, buffers))
-            schedule.append(n_entries)
-            n_entries, run = n_entries + 1, []
-        if step is not None:
-            schedule.append(step)
+    hosts = [step for step in program.steps if isinstance(step, HostCall)]
+    for k, step in enumerate(program.steps):
+        functions += write_step(step, f"step{k}", math)
+    functions.append(write_entry(program, plan))
     uses_blas = any(isinstance(step, MatrixProduct) for step in program.steps)
     declared = declarations() + (product_declarations() if uses_blas else [])
-    text = "\n".join([*declared, *functions, *math.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, schedule, buffers, n_entries, uses_blas, math)
+    tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
+    tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
+    text = "\n".join([*tables, *declared, *functions, *math.declarations(), *attributes(vector_bits)])
+    return ModuleText(text, hosts, uses_blas)
 
 
 def write_step(step: Step, name: str, math: VectorMath) -> list[str]:
@@ -69,24 +49,75 @@ def write_step(step: Step, name: str, math: VectorMath) -> list[str]:
     return []
 
 
-def write_entry(k: int, run: list[tuple[int, Step]], buffers: dict[Buffer, int]) -> str:
-    """The steps of a run, one after the other."""
-    lines = [f"define void @entry{k}(ptr %p) #0 {{", "entry:"]
-    for buffer in dict.fromkeys(buffer for _, step in run for buffer in step.buffers()):
-        n = buffers[buffer]
-        lines += [f"  %q{n} = getelementptr ptr, ptr %p, i64 {n}", f"  %b{n} = load ptr, ptr %q{n}"]
-    for j, step in run:
-        lines.append(f"  {call_of(j, step, buffers)}")
-    return "\n".join([*lines, "  ret void", "}"])
+class EntryWriter:
+    """The function that runs all steps in turn."""
+
+    def __init__(self, program: Program, plan: Plan) -> None:
+        self.program, self.plan = program, plan
+        self.names = {buffer: f"%b{k}" for k, buffer in enumerate(plan.lives)}
+        self.lines = ["define i32 @entry(ptr %inputs, ptr %outputs, ptr %workspace) #0 {", "entry:"]
+        self.n_hosts = 0
+
+    def text(self) -> str:
+        """The function."""
+        hosts = [step for step in self.program.steps if isinstance(step, HostCall)]
+        most = max([len(step.buffers()) for step in hosts], default=0)
+        if hosts:
+            self.lines.append(f"  %pointers = alloca [{max(1, most)} x ptr]")
+        for buffer, name in self.names.items():
+            self.locate(buffer, name)
+        for j, step in enumerate(self.program.steps):
+            self.run(j, step)
+        self.lines.append("  ret i32 0")
+        if hosts:
+            self.lines += ["stop:", f"  %status = phi i32 {self.stops()}", "  ret i32 %status"]
+        return "\n".join([*self.lines, "}"])
+
+    def stops(self) -> str:
+        """What each host call hands on when it stops the program."""
+        return ", ".join(f"[%status{k}, %host{k}]" for k in range(self.n_hosts))
+
+    def locate(self, buffer: Buffer, name: str) -> None:
+        """The address of a buffer."""
+        where, number = self.plan.places[buffer]
+        if where == "workspace":
+            self.lines.append(f"  {name} = getelementptr inbounds i8, ptr %workspace, i64 {number}")
+            return
+        table = "@constants" if where == "constants" else f"%{where}"
+        self.lines.append(f"  {name}.at = getelementptr inbounds ptr, ptr {table}, i64 {number}")
+        self.lines.append(f"  {name} = load ptr, ptr {name}.at, !invariant.load !9")
+
+    def run(self, j: int, step: Step) -> None:
+        """One step."""
+        if isinstance(step, HostCall):
+            self.call_host(step)
+        elif isinstance(step, Fill):
+            pointer = self.names[step.buffer]
+            self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
+        else:
+            touched = [step.left.buffer, step.right.buffer, step.result] if isinstance(step, MatrixProduct) else step.buffers()
+            self.lines.append(f"  call void @step{j}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
+
+    def call_host(self, step: HostCall) -> None:
+        """Python is called back; the program stops if that raised."""
+        k, self.n_hosts = self.n_hosts, self.n_hosts + 1
+        self.lines += [f"  br label %host{k}", f"host{k}:"]
+        for number, buffer in enumerate(step.buffers()):
+            self.lines.append(f"  %h{k}.{number} = getelementptr inbounds ptr, ptr %pointers, i64 {number}")
+            self.lines.append(f"  store ptr {self.names[buffer]}, ptr %h{k}.{number}")
+        self.lines += [
+            f"  %h{k}.at = getelementptr inbounds ptr, ptr @hosts, i64 {k}",
+            f"  %h{k}.call = load ptr, ptr %h{k}.at",
+            f"  %status{k} = call i32 %h{k}.call(ptr %pointers)",
+            f"  %fine{k} = icmp eq i32 %status{k}, 0",
+            f"  br i1 %fine{k}, label %on{k}, label %stop",
+            f"on{k}:",
+        ]
 
 
-def call_of(j: int, step: Step, buffers: dict[Buffer, int]) -> str:
-    """How a step is run."""
-    if isinstance(step, Fill):
-        pointer, size = f"%b{buffers[step.buffer]}", step.buffer.n_bytes
-        return f"call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {size}, i1 false)"
-    touched = [step.left.buffer, step.right.buffer, step.result] if isinstance(step, MatrixProduct) else step.buffers()
-    return f"call void @step{j}({', '.join(f'ptr %b{buffers[b]}' for b in touched)})"
+def write_entry(program: Program, plan: Plan) -> str:
+    """The steps of a program, one after the other."""
+    return EntryWriter(program, plan).text()
 
 
 def declarations() -> list[str]:
@@ -103,7 +134,9 @@ def attributes(vector_bits: int) -> list[str]:
     width = max(vector_bits, 128)
     return [
         f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}',
+        f'attributes #2 = {{ nounwind noinline "prefer-vector-width"="{width}" }}',
         "attributes #1 = { nounwind willreturn memory(none) }",
         "!0 = distinct !{!0, !1}",
         '!1 = !{!"llvm.loop.mustprogress"}',
+        "!9 = !{}",
     ]

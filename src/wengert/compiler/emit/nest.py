@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from wengert.compiler.emit.order import order_loops
 from wengert.compiler.emit.totals import BLOCK, Total
-from wengert.compiler.loops import LoopNest, Op, Place, Shape
+from wengert.compiler.loops import LoopNest, Op, Place, Shape, dtype_name
 from wengert.compiler.scalar import MEMORY, Scalars, Value, literal
 from wengert.compiler.vector_math import VectorMath
+
+INLINED = 100  # ops of a nest that may become part of its caller
 
 
 class NestWriter:
@@ -30,7 +32,8 @@ class NestWriter:
     def function(self) -> str:
         """The text."""
         header = ", ".join(f"ptr noalias nocapture align 8 {p}" for p in self.pointers.values())
-        self.lines += [f"define internal void @{self.name}({header}) #0 {{", "entry:"]
+        group = "#0" if len(self.nest.ops) < INLINED else "#2"
+        self.lines += [f"define internal void @{self.name}({header}) {group} {{", "entry:"]
         for total in self.totals:
             total.declare()
         for total in self.totals:
@@ -121,7 +124,7 @@ class NestWriter:
         for letter, stride in terms:
             product = letter if stride == 1 else self.scalars.new(f"mul nsw i64 {letter}, {stride}")
             index = product if index == "0" else self.scalars.new(f"add nsw i64 {product}, {index}")
-        kind = MEMORY[place.buffer.dtype.name]
+        kind = MEMORY[dtype_name(place.buffer.dtype)]
         return self.scalars.new(f"getelementptr inbounds {kind}, ptr {self.pointers[place.buffer]}, i64 {index}")
 
     def read(self, dtype: str, address: str) -> str:
@@ -141,9 +144,9 @@ class NestWriter:
         """Ops in their order, then stores and totals that live in memory."""
         values: list[Value] = []
         for op in self.nest.ops:
-            values.append((self.op(op, values), op.dtype.name))
+            values.append((self.op(op, values), dtype_name(op.dtype)))
         for store in self.nest.stores:
-            dtype = store.place.buffer.dtype.name
+            dtype = dtype_name(store.place.buffer.dtype)
             value = self.scalars.convert(values[store.op], dtype)
             address = self.address(store.place, [values[g] for g in store.gathers])
             if store.adds:
@@ -154,7 +157,7 @@ class NestWriter:
 
     def op(self, op: Op, values: list[Value]) -> str:
         """The name of an op's result."""
-        name = op.dtype.name
+        name = dtype_name(op.dtype)
         if op.code == "load":
             assert op.place is not None
             return self.read(name, self.address(op.place, [values[p] for p in op.operands]))

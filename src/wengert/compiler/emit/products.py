@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from wengert.compiler.loops import MatrixProduct, Shape, View
+from wengert.compiler.loops import MatrixProduct, Shape, View, dtype_name
 from wengert.compiler.scalar import LLVM, literal
 
 GEMM = {"float64": "wengert_dgemm", "float32": "wengert_sgemm"}
@@ -103,7 +103,7 @@ done:
 
 def write_product(step: MatrixProduct, name: str) -> str:
     """The text of one function `void @name(ptr %left, ptr %right, ptr %result)` and what it needs."""
-    dtype = step.result.dtype.name
+    dtype = dtype_name(step.result.dtype)
     *batch, m, k = step.left.shape
     n = step.right.shape[-1]
     ta, lda = layout_of(step.left)

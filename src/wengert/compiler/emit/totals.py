@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.loops import Reduction
+from wengert.compiler.loops import Reduction, dtype_name
 from wengert.compiler.scalar import FLOATS, LLVM, MEMORY, literal
 
 BLOCK = 1024
@@ -21,7 +21,7 @@ class Total:
 
     def __init__(self, writer: Any, number: int, reduction: Reduction, loops: tuple[int, ...], n: int) -> None:
         self.writer, self.number, self.reduction = writer, number, reduction
-        self.dtype = reduction.place.buffer.dtype.name
+        self.dtype = dtype_name(reduction.place.buffer.dtype)
         self.kind = LLVM[self.dtype]
         trailing = 0
         while trailing < n and n - 1 - trailing in loops:
