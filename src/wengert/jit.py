@@ -7,6 +7,7 @@ reaches besides; everything else belongs to the signature.  Each signature has a
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
 import types
 from collections.abc import Callable, Sequence
@@ -26,7 +27,6 @@ from wengert.transforms.record_graph import leaf_names, name_of
 from wengert.transforms.record_path import PathNumber, is_array
 
 _NUMERIC = "biufc"
-_VALUES = (bool, int, str, bytes, type(None), np.dtype, type, range)
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
 
 
@@ -59,10 +59,12 @@ class Signature:
 
     def __init__(self, function: Any, captured: Reach, call: SplitCall) -> None:
         self.function, self.captured, self.call = function, captured, call
+        self.n_operands = len(call.operands)
+        call.operands = []  # they belong to one call
         self.program = Program(self._flat, name_of(function), self._hints)
 
     def _hints(self) -> list[str]:
-        marks = self.call.arguments([0.0] * len(self.call.operands))
+        marks = self.call.arguments([0.0] * self.n_operands)
         names = leaf_names(self.function, marks)
         found = [name for name, flag in zip(names, self.call.is_operand, strict=True) if flag]
         return [""] * len(self.captured.arrays) + found + [""] * len(self.call.reach.arrays)
@@ -92,38 +94,89 @@ class Signature:
         return arrays, Outline(kinds, structure, written)
 
 
+class Static:
+    """An argument that belongs to the signature as a whole, by its type, its hash and its equality."""
+
+    __slots__ = ("key", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.key = (type(value), value)
+        try:
+            hash(value)
+        except TypeError:
+            raise ArgumentError(
+                page(
+                    f"a static argument of jit must be hashable, and {type(value).__name__} is not.",
+                    "It is a part of the signature by which compiled versions are found again.",
+                    "a tuple instead of a list   # or leave the argument out of static_argnums",
+                    "argument",
+                )
+            ) from None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class Statics:
+    """Which arguments are static, however a call passes them."""
+
+    def __init__(self, function: Any, argnums: int | Sequence[int], argnames: str | Sequence[str]) -> None:
+        self.given = (argnums, argnames)
+        self.positions = {argnums} if isinstance(argnums, int) else set(argnums)
+        self.names = {argnames} if isinstance(argnames, str) else set(argnames)
+        if self.positions or self.names:
+            known = dict(enumerate(parameter_names(function)))
+            by_position = {known[k] for k in self.positions if k in known}
+            self.positions |= {k for k, name in known.items() if name in self.names}
+            self.names |= by_position
+
+    def __call__(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The same call with its static arguments marked."""
+        if not self.positions and not self.names:
+            return args, kwargs
+        marked = {k % len(args) for k in self.positions if -len(args) <= k < len(args)}
+        args = tuple([Static(x) if k in marked else x for k, x in enumerate(args)])
+        return args, {name: Static(x) if name in self.names else x for name, x in kwargs.items()}
+
+
+def parameter_names(function: Any) -> list[str]:
+    """The names of the positional parameters, as far as Python knows them."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+_VALUES = (bool, int, str, bytes, type(None), np.dtype, type, range, Static)
+
+
 class SplitCall:
     """The arguments of one call: the operands among them, and the key of the rest."""
 
     def __init__(self, args: Any, kwargs: Any, names: set[str]) -> None:
-        self.leaves, self.structure = trees.flatten((args, kwargs))
-        self.is_operand = [is_operand(x) for x in self.leaves]
-        self.operands = [x for x, flag in zip(self.leaves, self.is_operand, strict=True) if flag]
-        others = [x for x, flag in zip(self.leaves, self.is_operand, strict=True) if not flag]
-        self.settings = [x if isinstance(x, _VALUES) else None for x in others]
-        self.reach = Reach([x for x in others if not isinstance(x, _VALUES)], names)
+        leaves, self.structure = trees.flatten((args, kwargs))
+        self.is_operand = [is_operand(x) for x in leaves]
+        self.operands = [x for x, flag in zip(leaves, self.is_operand, strict=True) if flag]
+        self.others = [x for x, flag in zip(leaves, self.is_operand, strict=True) if not flag]
+        self.reach = Reach([x for x in self.others if not isinstance(x, _VALUES)], names)
         self.operands += self.reach.arrays
-        settings = tuple([(type(x), x) for x in self.settings])
+        settings = tuple([(type(x), x) for x in self.others if isinstance(x, _VALUES)])
         self.key = (self.structure, tuple(self.is_operand), settings, self.reach.key)
 
     def arguments(self, operands: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """`(args, kwargs)` with these operands."""
-        rest = iter(operands)
-        found: list[Any] = [next(rest) if flag else None for flag in self.is_operand]
-        objects = iter(Twin(self.reach, list(rest)).roots)
-        settings = iter(self.settings)
-        for k, flag in enumerate(self.is_operand):
-            if not flag:
-                setting = next(settings)
-                found[k] = self.leaves[k] if isinstance(self.leaves[k], _VALUES) else next(objects)
-                assert setting is None or found[k] is setting
-        args, kwargs = trees.unflatten(self.structure, found)
+        rest, others = iter(operands), iter(self.others)
+        leaves = [next(rest) if flag else next(others) for flag in self.is_operand]
+        twins = iter(Twin(self.reach, list(rest)).roots)
+        leaves = [x if flag else x.value if type(x) is Static else x if isinstance(x, _VALUES) else next(twins)
+                  for x, flag in zip(leaves, self.is_operand, strict=True)]  # fmt: skip
+        args, kwargs = trees.unflatten(self.structure, leaves)
         return tuple(args), kwargs
-
-    def forget(self) -> None:
-        """Let go of the values, which belong to one call."""
-        self.operands = [None] * len(self.operands)
-        self.leaves = [None if flag else x for x, flag in zip(self.leaves, self.is_operand, strict=True)]
 
 
 def is_operand(x: Any) -> bool:
@@ -141,10 +194,7 @@ class Jitted:
     ) -> None:
         functools.update_wrapper(self, function)
         self._function = function
-        self._static = (
-            (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums),
-            (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames),
-        )
+        self._static = Statics(function, static_argnums, static_argnames)
         self._names: set[str] = set()
         self._captured = Reach((function,), self._names)
         self._signatures: dict[Any, Signature] = {}
@@ -159,10 +209,10 @@ class Jitted:
         return (self._function,)
 
     def __rebuild__(self, parts: Sequence[Any]) -> Jitted:
-        return Jitted(parts[0], *self._static)
+        return Jitted(parts[0], *self._static.given)
 
     def _call(self, args: Any, kwargs: Any) -> Any:
-        call = SplitCall(args, kwargs, self._names)
+        call = SplitCall(*self._static(args, kwargs), self._names)
         captured = self._reached()
         operands = [*captured.arrays, *call.operands]
         if any(map(is_recorded, operands)):
@@ -190,7 +240,7 @@ class Jitted:
 
     def _path_of(self, args: Any, kwargs: Any) -> tuple[CompiledPath, int]:
         """The compiled path that a call takes, and how many there are for its types; arguments are not written into."""
-        call = SplitCall(args, kwargs, self._names)
+        call = SplitCall(*self._static(args, kwargs), self._names)
         captured = self._reached()
         values = [beneath(x) for x in (*captured.arrays, *call.operands)]
         program = self._signature(captured, call).program

@@ -1,0 +1,293 @@
+"""What a jitted function reaches besides its arguments is seen as it is at each call."""
+
+import dataclasses
+import sys
+import types
+
+import numpy as np
+import pytest
+from agreeing import agree
+
+import wengert as wg
+
+X = np.array([0.3, -0.7, 1.9])
+W = np.arange(9.0).reshape(3, 3) / 10
+SCALE = 0.5
+
+
+def follow(function, changes, *args):
+    """The jitted function agrees with the function itself, before and after each change."""
+    jitted = wg.jit(function)
+    agree(jitted(*args), function(*args))
+    for change in changes:
+        change()
+        agree(jitted(*args), function(*args))
+        agree(jitted(*args), function(*args))
+    return jitted
+
+
+@pytest.fixture(autouse=True)
+def _restored():
+    before = {name: globals()[name] for name in ("W", "SCALE")}
+    yield
+    globals().update(before)
+
+
+def test_globals():
+    def rebind():
+        globals()["W"] = W + 1
+
+    def write():
+        W[0, 0] = 7
+
+    def rescale():
+        globals()["SCALE"] = 2.0
+
+    follow(lambda x: np.sin(W @ x) * SCALE, [rebind, write, rescale], X)
+
+
+def helper(x):
+    return W @ x
+
+
+def test_globals_of_functions_that_are_called():
+    def rebind():
+        globals()["W"] = W * 2
+
+    follow(lambda x: helper(x) + 1, [rebind], X)
+
+
+def test_a_function_that_is_bound_anew():
+    steps = {"f": np.sin}
+
+    def f(x):
+        return steps["f"](x)
+
+    follow(f, [lambda: steps.update(f=np.cos)], X)
+
+
+def test_cells():
+    a, n = np.ones(3), 2
+
+    def f(x):
+        return a * x**n
+
+    def rebind():
+        nonlocal a
+        a = a + 1
+
+    def write():
+        a[1] = 9
+
+    def count():
+        nonlocal n
+        n = 3
+
+    follow(f, [rebind, write, count], X)
+
+
+def test_containers():
+    params = {"w": np.ones(3), "layers": [np.ones(3), 2.0]}
+
+    def write():
+        params["w"][0] = 4
+
+    def replace():
+        params["layers"][0] = np.full(3, 2.0)
+
+    def number():
+        params["layers"][1] = 3.0
+
+    def extend():
+        params["layers"].append(np.ones(3))
+
+    follow(lambda x: x * params["w"] + sum(part * x for part in params["layers"]), [write, replace, number, extend], X)
+
+
+def test_defaults_and_partial():
+    import functools
+
+    w = np.ones(3)
+
+    def f(x, w=w):
+        return x * w
+
+    def write():
+        w[0] = 3
+
+    follow(f, [write], X)
+    follow(functools.partial(lambda w, x: x * w, w), [write], X)
+
+
+class Model:
+    rate = np.array([0.5, 1.0, 2.0])
+
+    def __init__(self):
+        self.w = np.ones(3)
+        self.power = 2
+        self.history = []
+
+    def inner(self, x):
+        return self.w * x + W[0]
+
+    @property
+    def squared(self):
+        return self.w**2
+
+    def loss(self, x):
+        return np.sum(self.inner(x) ** self.power * self.rate) + np.sum(self.squared)
+
+    def __call__(self, x):
+        return self.loss(x) + 1
+
+    @wg.jit
+    def decorated(self, x):
+        return self.loss(x)
+
+
+@pytest.mark.parametrize("reach", ["method", "callable", "closure", "argument", "decorated"])
+def test_objects(reach):
+    model = Model()
+    jitted = {
+        "method": wg.jit(model.loss), "callable": wg.jit(lambda x: model(x) - 1), "closure": wg.jit(lambda x: model.loss(x)),
+        "argument": lambda x, f=wg.jit(lambda m, x: m.loss(x)): f(model, x), "decorated": model.decorated,
+    }[reach]  # fmt: skip
+
+    def check():
+        np.testing.assert_allclose(jitted(X), model.loss(X), rtol=1e-13)
+
+    check()
+    model.w = model.w * 2
+    check()
+    model.w[0] = 7
+    check()
+    model.power = 3
+    check()
+    model.history.append(1)
+    check()
+    model.rate = np.ones(3)
+    check()
+    globals()["W"] = W + 1
+    check()
+    wg.jit(Model())(X)
+
+
+def test_a_callable_object():
+    follow(Model(), [], X)
+
+
+@dataclasses.dataclass
+class Layer:
+    w: np.ndarray
+    kind: str = "tanh"
+
+    def __call__(self, x):
+        return getattr(np, self.kind)(self.w * x)
+
+
+def test_dataclasses():
+    layer = Layer(np.ones(3))
+
+    def write():
+        layer.w = np.full(3, 2.0)
+
+    def choose():
+        layer.kind = "sin"
+
+    follow(lambda x: layer(x), [write, choose], X)
+    follow(layer, [write], X)
+    agree(wg.jit(lambda layer, x: layer(x))(layer, X), layer(X))
+
+
+def test_modules_of_the_user(tmp_path, monkeypatch):
+    path = tmp_path / "settings_of_user.py"
+    path.write_text("import numpy as np\ntable = np.ones(3)\n\ndef scaled(x):\n    return x * table\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import settings_of_user as settings
+
+    space = {"settings": settings, "np": np}
+    code = compile("def f(x):\n    return settings.scaled(x) + settings.table\n", __file__, "exec")
+    exec(code, space)
+
+    def write():
+        settings.table = np.full(3, 5.0)
+
+    follow(space["f"], [write], X)
+    sys.modules.pop("settings_of_user")
+
+
+def test_buffers_that_are_written_into():
+    buffer, count = np.zeros(3), np.zeros(1)
+
+    def f(x):
+        buffer[:] = x * 2
+        count[0] += 1
+        return buffer.sum()
+
+    jitted = wg.jit(f)
+    for n in range(1, 4):
+        agree(jitted(X * n), np.sum(X * n * 2))
+        agree(buffer, X * n * 2)
+        assert count[0] == n
+
+
+def test_binding_anew_inside_is_an_error():
+    model, total = Model(), np.zeros(3)
+
+    def attribute(x):
+        model.w = model.w + x
+        return model.w
+
+    def variable(x):
+        nonlocal total
+        total = total + x
+        return total
+
+    def everywhere(x):
+        globals()["W"]  # noqa: B018
+        global W
+        W = W * x
+        return W
+
+    for f, words in ((attribute, "attribute `w`"), (variable, "nonlocal"), (everywhere, "global variable `W`")):
+        with pytest.raises(wg.errors.ArgumentError, match=words):
+            wg.jit(f)(X)
+
+
+def test_recursion():
+    def f(x, n):
+        return x * W[0] if n == 0 else f(x, n - 1) + 1
+
+    follow(f, [], X, 3)
+
+
+def test_captured_in_a_transformation():
+    w = np.ones(3)
+    jitted = wg.jit(wg.grad(lambda x: np.sum((w * x) ** 2)))
+    agree(jitted(X), 2 * w**2 * X)
+    w[:] = 3
+    agree(jitted(X), 2 * w**2 * X)
+
+
+def test_traced_values_in_closures():
+    def outer(a):
+        return wg.jit(lambda x: np.sum(a * x))(X)
+
+    agree(wg.grad(outer)(2.0), np.sum(X))
+
+    def second(a):
+        return wg.jit(wg.grad(lambda x: np.sum((a * x) ** 2)))(X)[0]
+
+    agree(wg.grad(second)(2.0), 2 * 2.0 * 2 * X[0])
+
+
+def test_functions_without_arrays_are_left_alone():
+    counter = types.SimpleNamespace(n=0)
+
+    def f(x):
+        counter.n += 1
+        return x * 2
+
+    jitted = wg.jit(f)
+    jitted(X), jitted(X)
+    assert counter.n >= 1
