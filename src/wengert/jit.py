@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
+from wengert.compiler.runtime.launcher import Output
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
 from wengert.errors import ArgumentError, page, reveal
@@ -27,6 +28,8 @@ from wengert.transforms.record_graph import leaf_names, name_of
 from wengert.transforms.record_path import PathNumber, is_array
 
 _NUMERIC = "biufc"
+Launch = Callable[..., Any]
+MOST_LAUNCHES = 4  # are tried in turn before a call takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
 
 
@@ -49,9 +52,17 @@ class Outline:
                 operands[k][...] = new
         return trees.unflatten(self.structure, leaves)
 
+    def is_plain(self) -> tuple[bool, bool]:
+        """Whether the output is a tuple of arrays and numbers; and whether it is one alone, which needs no tuple."""
+        if not all(kind is ARRAY or kind is NUMBER for kind in self.leaves):
+            return False, False
+        n = len(self.leaves)
+        is_single = n == 1 and self.structure == trees.flatten(0.0)[1]
+        return is_single or self.structure == trees.flatten((0.0,) * n)[1], is_single
+
     @staticmethod
     def _leaf(y: Any, kind: Any) -> Any:
-        return y.item() if kind is NUMBER and not isinstance(y, Tracer) else y
+        return y.item() if kind is NUMBER and isinstance(y, np.generic) else y
 
 
 class Signature:
@@ -155,18 +166,28 @@ def parameter_names(function: Any) -> list[str]:
 _VALUES = (bool, int, str, bytes, type(None), np.dtype, type, range, Static)
 
 
+NOTHING = Reach((), set())
+
+
 class SplitCall:
     """The arguments of one call: the operands among them, and the key of the rest."""
 
     def __init__(self, args: Any, kwargs: Any, names: set[str]) -> None:
         leaves, self.structure = trees.flatten((args, kwargs))
+        self.has_no_containers = not kwargs and len(leaves) == len(args) and all(map(operator.is_, leaves, args))
         self.is_operand = [is_operand(x) for x in leaves]
         self.operands = [x for x, flag in zip(leaves, self.is_operand, strict=True) if flag]
         self.others = [x for x, flag in zip(leaves, self.is_operand, strict=True) if not flag]
-        self.reach = Reach([x for x in self.others if not isinstance(x, _VALUES)], names)
+        objects = [x for x in self.others if not isinstance(x, _VALUES)]
+        self.reach = Reach(objects, names) if objects else NOTHING
         self.operands += self.reach.arrays
         settings = tuple([(type(x), x) for x in self.others if isinstance(x, _VALUES)])
         self.key = (self.structure, tuple(self.is_operand), settings, self.reach.key)
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether every argument is an operand, or one object that says all by being itself."""
+        return self.has_no_containers and self.reach.is_fixed
 
     def arguments(self, operands: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """`(args, kwargs)` with these operands."""
@@ -198,8 +219,14 @@ class Jitted:
         self._names: set[str] = set()
         self._captured = Reach((function,), self._names)
         self._signatures: dict[Any, Signature] = {}
+        self._launches: list[tuple[Any, Launch]] = []
+        self._launch: Launch = not_yet
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            result = self._launch(*args)
+            if result is not None and type(result) is not int:
+                return result
         return self._call(args, kwargs)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -217,9 +244,23 @@ class Jitted:
         operands = [*captured.arrays, *call.operands]
         if any(map(is_recorded, operands)):
             return self._function(*args, **kwargs)
-        signature = self._signature(captured, call)
-        results, outline = signature.program(*operands)
+        program = self._signature(captured, call).program
+        if any(isinstance(x, Tracer) for x in operands):
+            results, outline = program(*operands)
+        else:
+            results, path = program.run(operands)
+            outline = path.path.outline
+            if call.is_flat and not outline.written and not captured.is_volatile:
+                self._learn(path, captured, call, args)
         return outline.finish(results, operands)
+
+    def _learn(self, path: CompiledPath, captured: Reach, call: SplitCall, args: Sequence[Any]) -> None:
+        """From now on calls like this one go straight to the launcher."""
+        if any(known is path for known, _ in self._launches):
+            return
+        new = (path, direct_launch(path, captured, call, args))
+        self._launches = [new, *self._launches[: MOST_LAUNCHES - 1]]
+        self._launch = first_of([launch for _, launch in self._launches])
 
     def stages(self, *args: Any, **kwargs: Any) -> Stages:
         """Every stage of the compilation for these arguments: graphs, loop nests, LLVM text, assembly."""
@@ -260,6 +301,96 @@ class Jitted:
         if found is None:
             found = self._signatures.setdefault(key, Signature(self._function, captured, call))
         return found
+
+
+# --- the short way ---------------------------------------------------------------------------------------------------
+
+
+def not_yet(*args: Any) -> None:
+    """No call has been compiled: every call takes the long way."""
+
+
+def direct_launch(path: CompiledPath, captured: Reach, call: SplitCall, args: Sequence[Any]) -> Launch:
+    """A function of the arguments that runs a compiled path; `None` or a number where it does not fit."""
+    outline = path.path.outline
+    kinds = [kind for kind in outline.leaves if kind is ARRAY or kind is NUMBER]
+    results = [Output(y.type, "number") if kind is NUMBER else y for y, kind in zip(path.outputs, kinds, strict=False)]
+    is_plain, is_single = outline.is_plain()
+    launch = path.compiled.launcher(path.inputs, [*results, *path.outputs[len(kinds) :]], is_single=is_single)
+    if path.keys and path.has_host_calls:
+        launch = doubting(launch)
+    if not is_plain:
+        launch = finishing(launch, outline)
+    if not captured.is_fixed:
+        launch = following(launch, captured)
+    return launch if all(call.is_operand) else recognising(launch, args, call.is_operand)
+
+
+def doubting(launch: Launch) -> Launch:
+    """A launch whose errors may come from another path than the right one: the long way finds out."""
+
+    def run(*args: Any) -> Any:
+        try:
+            return launch(*args)
+        except Exception:
+            return None
+
+    return run
+
+
+def recognising(launch: Launch, args: Sequence[Any], is_operand: Sequence[bool]) -> Launch:
+    """A launch that takes settings, too, which must be the very same objects."""
+    settings = [(k, x) for k, (x, flag) in enumerate(zip(args, is_operand, strict=True)) if not flag]
+    operands = [k for k, flag in enumerate(is_operand) if flag]
+    n = len(args)
+
+    def run(*args: Any) -> Any:
+        if len(args) != n:
+            return None
+        for k, setting in settings:
+            if args[k] is not setting:
+                return None
+        return launch(*[args[k] for k in operands])
+
+    return run
+
+
+def finishing(launch: Launch, outline: Outline) -> Launch:
+    """A launch whose results are put into containers."""
+
+    def run(*args: Any) -> Any:
+        results = launch(*args)
+        return results if results is None or type(results) is int else outline.finish(results, ())
+
+    return run
+
+
+def following(launch: Launch, captured: Reach) -> Launch:
+    """A launch that takes what the function reaches now, as long as it is the same objects."""
+    arrays = captured.arrays
+
+    def run(*args: Any) -> Any:
+        return launch(*arrays, *args) if captured.is_current() else None
+
+    return run
+
+
+def first_of(launches: Sequence[Launch]) -> Launch:
+    """The launches in turn, until one fits."""
+    if len(launches) == 1:
+        return launches[0]
+
+    def run(*args: Any) -> Any:
+        for launch in launches:
+            result = launch(*args)
+            if result is not None and type(result) is not int:
+                return result
+        return None
+
+    return run
+
+
+# --- what cannot be compiled -------------------------------------------------------------------------------------------
 
 
 def drawn_inside(name: str) -> ArgumentError:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from wengert.compiler.loops import HostCall
 from wengert.compiler.pipeline import Compiled
-from wengert.core.graph import Const
+from wengert.compiler.runtime.launcher import Input, Output, conform
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind
-from wengert.core.types import type_of
+from wengert.core.types import ArrayType, type_of
 from wengert.errors import ArgumentError, page
 from wengert.transforms.batch import batch_call
 from wengert.transforms.forward import push_forward
@@ -32,39 +33,42 @@ MOST_PATHS = 32
 
 
 class CompiledPath:
-    """A recorded path as native code."""
+    """A recorded path as native code, for operands of the types that it was recorded with."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, values: Sequence[Any]) -> None:
         self.path = path
         self.compiled = Compiled(path.graph)
-        self.n_results = len(path.graph.outputs) - len(path.seen)
         self.keys = [_key_of(seen) for seen in path.seen]
+        self.inputs = [input_of(x) for x in values]
+        self.outputs = outputs_of(path)
+        self.launch = self.compiled.launcher(self.inputs, self.outputs)
+        self.has_host_calls = any(isinstance(step, HostCall) for step in self.compiled.program.steps)
 
     def run(self, values: Sequence[Any]) -> tuple[list[Any], int | None]:
-        """The results, and the first guard that does not hold."""
-        outputs = self.compiled(values)
-        guards = outputs[self.n_results :]
-        failed = next((k for k, holds in enumerate(guards) if not holds), None)
-        results = _own_memory(outputs[: self.n_results], self.path.graph.outputs, values)
-        return self.path.finish(results), failed
+        """The results, or the first guard that does not hold."""
+        found = self.launch(*conform(self.inputs, values))
+        return ([], found) if isinstance(found, int) else (self.path.finish(found), None)
+
+
+def input_of(x: Any) -> Input:
+    """What the launcher is to expect in the place of an operand like this one."""
+    if isinstance(x, np.ndarray):
+        return Input(ArrayType(x.shape, x.dtype))
+    return Input(None, "number", type(x))
+
+
+def outputs_of(path: Path) -> list[Output]:
+    """What the launcher is to make of the outputs of a path's graph."""
+    types = [atom.type for atom in path.graph.outputs]
+    n = len(types) - len(path.seen)
+    numbers = [flag for flag, present in zip(path.is_number, path.present, strict=True) if present]
+    results = [Output(t, "scalar" if flag else "array") for t, flag in zip(types[:n], numbers, strict=True)]
+    return results + [Output(t, "guard") for t in types[n:]]
 
 
 def _key_of(seen: Any) -> Any:
     seen = np.asarray(seen)
     return (seen.shape, str(seen.dtype), seen.tobytes())
-
-
-def _own_memory(results: list[Any], atoms: Sequence[Any], values: Sequence[Any]) -> list[Any]:
-    """Results that share memory neither with an input or a constant nor with one another."""
-    taken = {id(x) for x in values}
-    fresh = []
-    for y, atom in zip(results, atoms, strict=False):
-        is_shared = isinstance(atom, Const) or id(y) in taken
-        if isinstance(y, np.ndarray) and (is_shared or y.base is not None or not y.flags.writeable):
-            y = y.copy()
-        taken.add(id(y))
-        fresh.append(y)
-    return fresh
 
 
 class Version:
@@ -101,7 +105,7 @@ class Version:
             if new is None:
                 if len(self.paths) >= MOST_PATHS:
                     raise too_many_paths(self.program.name)
-                new = CompiledPath(path)
+                new = CompiledPath(path, values)
                 self.paths.insert(0, new)
         found, failed = new.run(values)
         return (results if failed is not None else found), new  # rounding may decide otherwise than it did for NumPy

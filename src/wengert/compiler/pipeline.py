@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.compiler.blas import register
@@ -57,9 +57,14 @@ class Compiled:
             self.module.fill("constants", [buffer.value.ctypes.data for buffer in self.plan.constants])
         self.inputs = [Input(ArrayType(tuple(v.type.shape), v.type.dtype)) for v in graph.inputs]
         self.outputs = [output_of(atom.type) for atom in graph.outputs]
-        self.launch = launcher(Launch(
-            self.module.address("entry"), self.inputs, self.outputs, self.plan.workspace,
-            on_error=self.host.on_error, name=graph.name, keep=[self.module, self.host, self.plan],
+        self.name = graph.name
+        self.launch = self.launcher(self.inputs, self.outputs)
+
+    def launcher(self, inputs: Sequence[Input], outputs: Sequence[Output], *, is_single: bool = False) -> Callable[..., Any]:
+        """A way in for arguments of other kinds, and results of other kinds, than `launch` takes and returns."""
+        return launcher(Launch(
+            self.module.address("entry"), inputs, outputs, self.plan.workspace, is_single=is_single,
+            on_error=self.host.on_error, name=self.name, keep=[self.module, self.host, self.plan],
         ))  # fmt: skip
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:

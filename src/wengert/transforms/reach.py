@@ -77,20 +77,25 @@ class Reach:
         """Equal for two walks that a compiled program need not tell apart, but for the values in the arrays."""
         return tuple(self.tokens)
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether nothing that was found can ever change: no array, and no place that could hold something else."""
+        return not (self.arrays or self.cells or self.items or self.lengths or self.is_volatile)
+
     def is_current(self) -> bool:
         """Whether another walk would find the same."""
         if self.is_volatile:
             return False
-        for cell, value in self.cells:
-            if contents(cell) is not value:
-                return False
-        for owner, key, value in self.items:
-            try:
+        try:
+            for owner, key, value in self.items:
                 if owner[key] is not value:
                     return False
-            except (KeyError, IndexError):
-                return False
-        return all(len(owner) == n for owner, n in self.lengths)
+            for cell, value in self.cells:
+                if cell.cell_contents is not value:
+                    return False
+        except (KeyError, IndexError, ValueError):  # not there any more
+            return False
+        return not self.lengths or all(len(owner) == n for owner, n in self.lengths)
 
     # --- the walk -----------------------------------------------------------------------------------------------------
 
