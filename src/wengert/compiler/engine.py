@@ -1,13 +1,26 @@
-"""LLVM text to machine code, through llvmlite."""
+"""LLVM text to machine code, through llvmlite.
+
+| step     | from, to                  |                                                                          |
+|----------|---------------------------|--------------------------------------------------------------------------|
+| plan     | text to `Effort`          | how much optimisation a text of this size is worth                       |
+| compile  | text to an object file    | its content depends on text, effort, versions and processor only: cached |
+| load     | object file to addresses  | in an engine of its own, which goes when the module goes                 |
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Any
 
 from wengert import _optional
+from wengert.compiler.cache import Cache, default_cache, fingerprint
+
+_COMPILING = threading.RLock()  # also taken round forks, so that no child inherits llvmlite's own lock from another thread
 
 
 @cache
@@ -21,7 +34,53 @@ def binding() -> Any:
             llvm.load_library_permanently(library)
         except RuntimeError:
             continue
+    if hasattr(os, "register_at_fork"):
+        release = _COMPILING.release
+        os.register_at_fork(before=_COMPILING.acquire, after_in_parent=release, after_in_child=release)
     return llvm
+
+
+# --- this machine --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What code is made for."""
+
+    triple: str
+    name: str
+    features: str
+
+
+@cache
+def processor() -> Processor:
+    """The processor that this process runs on."""
+    llvm = binding()
+    return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+
+
+@cache
+def vector_abi() -> tuple[str, int]:
+    """The letter and the width in bits of the vector functions that this machine can call (`_ZGVdN4v_exp`: d, 256); 0 if none."""
+    llvm = binding()
+    if llvm.address_of_symbol("_ZGVnN2v_exp") is not None:
+        return "n", 128
+    if llvm.address_of_symbol("_ZGVbN2v_exp") is None:
+        return "", 0
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f"):
+        return "e", 512
+    return ("d", 256) if features.get("avx2") else ("b", 128)
+
+
+def vector_bits() -> int:
+    """How wide the vector functions are that this machine can call; 0 where there are none."""
+    return vector_abi()[1]
+
+
+def has_symbol(name: str) -> bool:
+    """Whether compiled programs can call a function of this name."""
+    return binding().address_of_symbol(name) is not None
 
 
 def define_symbol(name: str, address: int) -> None:
@@ -29,54 +88,121 @@ def define_symbol(name: str, address: int) -> None:
     binding().add_symbol(name, address)
 
 
-@cache
-def vector_bits() -> int:
-    """How wide the vector functions are that this machine can call; 0 where there are none."""
-    llvm = binding()
-    if llvm.address_of_symbol("_ZGVbN2v_exp") is None:
-        return 0
-    features = llvm.get_host_cpu_features()
-    return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+# --- plan ----------------------------------------------------------------------------------------------------------
 
 
-def target_machine() -> Any:
+@dataclass(frozen=True)
+class Effort:
+    """How hard to try: in the passes, in making instructions, and whether to look for vectors in straight-line code."""
+
+    passes: int = 2
+    instructions: int = 2
+    packs: bool = False
+
+
+def plan(text: str) -> Effort:
+    """Measured: level 3 takes up to twice as long as level 2 and makes the same code; packing straight-line code into vectors is
+    quadratic in its length; from some 20,000 instructions on, even linear passes cost more than they save."""
+    lines = text.count("\n")
+    if lines > 200_000:
+        return Effort(0, 0)
+    if lines > 20_000:
+        return Effort(1, 0)
+    return Effort(packs=lines < 400)
+
+
+# --- compile -------------------------------------------------------------------------------------------------------
+
+
+def target_machine(effort: Effort) -> Any:
     """Code for this very processor; each engine owns its own."""
+    host = processor()
+    target = binding().Target.from_triple(host.triple)
+    return target.create_target_machine(cpu=host.name, features=host.features, opt=effort.instructions)
+
+
+def optimise(text: str, machine: Any, effort: Effort) -> Any:
+    """The module of a text, verified, after LLVM's passes."""
     llvm = binding()
-    target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3)
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = machine.triple, str(machine.target_data)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=effort.passes)
+    options.loop_vectorization = effort.passes > 0
+    options.slp_vectorization = effort.packs
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def compile_object(text: str, effort: Effort) -> bytes:
+    """The object file of a text."""
+    machine = target_machine(effort)
+    return bytes(machine.emit_object(optimise(text, machine, effort)))
+
+
+def key_of(text: str, effort: Effort) -> str:
+    """What an object file is cached under."""
+    llvm = binding()
+    versions = (str(_optional.load("llvmlite", "wg.jit", "jit").__version__), llvm.llvm_version_info)
+    return fingerprint(repr((versions, astuple(processor()), astuple(effort))), text)
+
+
+# --- load ----------------------------------------------------------------------------------------------------------
 
 
 class Module:
-    """A compiled module: its optimised text, and the addresses of its functions."""
+    """A compiled module: the addresses of its functions, as long as it lives."""
 
-    def __init__(self, text: str, level: int = 3) -> None:
-        llvm = binding()
+    def __init__(self, text: str, effort: Effort | None = None, *, cache: Cache | None | bool = True) -> None:
         self.text = text
-        module = llvm.parse_assembly(text)
-        machine = target_machine()
-        module.triple, module.data_layout = machine.triple, str(machine.target_data)
-        module.verify()
-        options = llvm.create_pipeline_tuning_options(speed_level=level)
-        options.loop_vectorization = options.slp_vectorization = True
-        builder = llvm.create_pass_builder(machine, options)
-        builder.getModulePassManager().run(module, builder)
-        self.optimised = str(module)
-        self.engine = llvm.create_mcjit_compiler(module, machine)
-        self.engine.finalize_object()
+        self.effort = effort or plan(text)
+        store = default_cache() if cache is True else cache or None
+        with _COMPILING:
+            self.code, self.is_from_cache = self._code(store)
+            llvm = binding()
+            self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(self.effort))
+            self.engine.add_object_file(llvm.ObjectFileRef.from_data(self.code))
+            self.engine.finalize_object()
+
+    def _code(self, store: Cache | None) -> tuple[bytes, bool]:
+        if store is None:
+            return compile_object(self.text, self.effort), False
+        key = key_of(self.text, self.effort)
+        found = store.get(key)
+        if found is not None:
+            return found, True
+        code = compile_object(self.text, self.effort)
+        store.put(key, code)
+        return code, False
+
+    @property
+    def optimised(self) -> str:
+        """The text after LLVM's passes."""
+        with _COMPILING:
+            return str(optimise(self.text, target_machine(self.effort), self.effort))
+
+    @property
+    def assembly(self) -> str:
+        """The instructions, as text."""
+        with _COMPILING:
+            machine = target_machine(self.effort)
+            return str(machine.emit_assembly(optimise(self.text, machine, self.effort)))
 
     def keep_forever(self) -> None:
         """Never unload it, not even when the interpreter ends."""
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.engine))
 
     def address(self, name: str) -> int:
-        """Where a function begins."""
-        return int(self.engine.get_function_address(name))
+        """Where a function or a global begins."""
+        with _COMPILING:
+            return int(self.engine.get_global_value_address(name))
 
     def fill(self, name: str, addresses: Sequence[int]) -> None:
         """Write addresses into a global table of pointers."""
-        table = (ctypes.c_void_p * len(addresses)).from_address(int(self.engine.get_global_value_address(name)))
+        table = (ctypes.c_void_p * len(addresses)).from_address(self.address(name))
         table[:] = list(addresses)
 
-    def function(self, name: str) -> Any:
+    def function(self, name: str) -> Callable[..., Any]:
         """A function `void f(ptr)` for Python."""
         return ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.address(name))

@@ -74,5 +74,5 @@ def _copy(view: View, address: int | None) -> Any:
 
 def memory(buffer: Buffer, address: int | None) -> Any:
     """A buffer as an array without a copy; valid while the program runs."""
-    raw = (ctypes.c_char * buffer.n_bytes).from_address(address or 0)
-    return np.frombuffer(raw, buffer.dtype).reshape(buffer.shape)
+    raw: Any = (ctypes.c_char * buffer.n_bytes).from_address(address or 0)
+    return np.ndarray(buffer.shape, buffer.dtype, raw)

@@ -65,7 +65,7 @@ class Library:
     def __init__(self) -> None:
         for name, address in python.symbols().items():
             define_symbol(name, address)
-        self.module = Module("\n".join(map(source, ("pool.ll", "threads.ll", "launcher.ll"))), level=2)
+        self.module = Module("\n".join(map(source, ("pool.ll", "threads.ll", "launcher.ll"))))
         self.module.keep_forever()
         for name in EXPORTED:
             define_symbol(name, self.module.address(name))
