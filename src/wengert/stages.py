@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wengert.compiler.engine import binding, target_machine
 from wengert.compiler.listing import Account, Names, account_of, list_program, list_step
-from wengert.compiler.loops import Buffer, HostCall, Program
+from wengert.compiler.loops import HostCall, Program
 from wengert.programs import CompiledPath
 
 STAGES = ("recorded", "simplified", "fused", "llvm", "optimised", "asm")
@@ -22,12 +21,6 @@ SAYS = {
 }
 
 
-def assembly(text: str) -> str:
-    """LLVM text as assembly for this processor."""
-    module = binding().parse_assembly(text)
-    return str(target_machine().emit_assembly(module))
-
-
 class Stages(Mapping[str, Any]):
     """The stages of one compiled path: `stages["fused"]`, `print(stages)`; the first two are graphs, for `wg.draw`."""
 
@@ -37,15 +30,13 @@ class Stages(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         """The graph, or the text, after a stage."""
         compiled = self._path.compiled
-        optimised = compiled.module.optimised if compiled.module is not None else ""
-        if name == "asm":
-            return assembly(optimised)
-        found = {
+        found: dict[str, Callable[[], Any]] = {
             "recorded": lambda: self._path.path.graph,
             "simplified": lambda: compiled.graph,
             "fused": lambda: list_program(compiled.program, [var.hint for var in compiled.graph.inputs]),
             "llvm": lambda: compiled.text,
-            "optimised": lambda: optimised,
+            "optimised": lambda: compiled.module.optimised,
+            "asm": lambda: compiled.module.assembly,
         }
         return found[name]()
 
@@ -144,7 +135,7 @@ def report_of(path: CompiledPath, name: str, n_paths: int) -> Report:
     outputs = [view.buffer for view in program.outputs if hasattr(view, "buffer")]
     return Report(
         name, len(path.path.graph.nodes), len(compiled.graph.nodes), len(path.keys), n_paths, tuple(kernels), tuple(calls),
-        temporary=_temporary(program, outputs), outputs=sum(b.n_bytes for b in dict.fromkeys(outputs) if b.kind != "input"),
+        temporary=compiled.plan.workspace, outputs=sum(b.n_bytes for b in dict.fromkeys(outputs) if b.kind != "input"),
         flops=sum(a.flops for a in accounts), read=sum(a.read for a in accounts), written=sum(a.written for a in accounts),
     )  # fmt: skip
 
@@ -155,8 +146,3 @@ def _kernel(step: Any, names: Names) -> Kernel:
     n_instructions = sum(op.code not in ("load", "number", "letter") for op in getattr(step, "ops", ()))
     return Kernel(first, n_instructions, account_of(step))
 
-
-def _temporary(program: Program, outputs: Sequence[Buffer]) -> int:
-    """The bytes of all arrays that are neither inputs, constants nor results."""
-    buffers = dict.fromkeys(buffer for step in program.steps for buffer in step.buffers())
-    return sum(b.n_bytes for b in buffers if b.kind not in ("input", "constant") and b not in set(outputs))

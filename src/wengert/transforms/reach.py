@@ -14,6 +14,7 @@ import enum
 import functools
 import sys
 import types
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -247,9 +248,17 @@ def named_globals(function: types.FunctionType, names: list[str]) -> Iterator[tu
             yield name, value
 
 
-@functools.lru_cache(maxsize=1024)
 def is_walkable(kind: type) -> bool:
     """Whether the attributes of such objects are looked at: those of the user's own classes, and custom rules."""
+    if kind not in _WALKABLE:
+        _WALKABLE[kind] = _is_users(kind)
+    return _WALKABLE[kind]
+
+
+_WALKABLE: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+def _is_users(kind: type) -> bool:
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
     is_users = is_user_code(file) if file is not None else kind.__module__ == "__main__"
