@@ -33,8 +33,10 @@ class Host:
 
         def perform(pointers: Any) -> int:
             try:
-                evaluate(step, dict(zip(buffers, pointers[: len(buffers)], strict=True)))
+                with np.errstate(all="ignore"):  # native steps do not warn either
+                    evaluate(step, dict(zip(buffers, pointers[: len(buffers)], strict=True)))
             except BaseException as error:  # an interrupt, too, has to pass through native code
+                error.add_note(f"in `{step.primitive.name}` of a compiled program, written at {step.location or 'an unknown place'}")
                 self._errors.latest = error
                 return STOPPED
             return 0
