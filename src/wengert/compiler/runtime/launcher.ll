@@ -539,4 +539,4 @@ guard:
 }
 
 attributes #0 = { nounwind alwaysinline }
-attributes #1 = { nounwind }
+attributes #1 = { nounwind noinline }

@@ -14,7 +14,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from wengert.compiler.engine import Module, define_symbol
+from wengert.compiler.engine import Effort, Module, define_symbol
 from wengert.compiler.runtime import python
 
 NEAR = 8192  # bytes of workspace that a call has on its stack
@@ -22,6 +22,8 @@ SLOTS = 32  # idle blocks
 IDLE = 2**28  # bytes in idle blocks, at most
 SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseconds
 EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
+PARTS = ("pool.ll", "threads.ll", "launcher.ll")
+EFFORT = Effort(passes=0, instructions=1)  # the text leaves little for the passes, which would take longer than all the rest
 _LOCK = threading.Lock()
 
 
@@ -65,7 +67,7 @@ class Library:
     def __init__(self) -> None:
         for name, address in python.symbols().items():
             define_symbol(name, address)
-        self.module = Module("\n".join(map(source, ("pool.ll", "threads.ll", "launcher.ll"))))
+        self.module = Module("\n".join(map(source, PARTS)), EFFORT)
         self.module.keep_forever()
         for name in EXPORTED:
             define_symbol(name, self.module.address(name))
