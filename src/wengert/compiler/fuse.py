@@ -211,6 +211,8 @@ class Fuser(Bodies):
 
     def copy(self, view: View, buffer: Buffer, ready: int) -> int:
         """A view is laid out in a buffer; the level from which on that can be read."""
+        if not buffer.size:
+            return ready
         if not is_native(buffer.dtype):
             self.steps.append(HostCall(Copy(), [view], {}, [buffer], ready))
             return ready + 1
@@ -475,10 +477,12 @@ class Fuser(Bodies):
             ready = self.store(first[1], View.whole(buffer)) + 1
         else:
             self.steps.append(Fill(buffer, 0))
-        adds = first[0] is None or len(first[0].operands) > 1
+        adds, was_single = first[0] is None or len(first[0].operands) > 1, False
         for node, source in terms[first[0] is None :]:
-            ready = self.deposit(node, source, View.whole(buffer), ready, adds)
-            adds = True
+            is_single = not source.type.shape
+            at_least = ready - 1 if is_single and was_single else ready  # single numbers follow one another in one body
+            ready = max(ready, self.deposit(node, source, View.whole(buffer), at_least, adds))
+            adds, was_single = True, is_single
         value.view, value.ready = View.whole(buffer), ready
 
     def deposit(self, node: Node | None, source: Atom, target: View, ready: int, adds: bool) -> int:
@@ -502,7 +506,7 @@ class Fuser(Bodies):
         else:
             place = place_of(window(target, node.params["layout"]), identity, len(shape))
         draft.stores.append(Store(op, place, gathers, adds))
-        return level + (1 if shape else 0) if adds or shape else level
+        return level + 1
 
     def as_assigned(self, node: Node) -> bool:
         """`x` with a window replaced: both parts are stored, or chosen where unrolled."""
