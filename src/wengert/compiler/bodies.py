@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.codes import CODES
 from wengert.compiler.indices import MOVES, Affine, Index, basic_parts, constant, is_constant, spread_index
 from wengert.compiler.loops import LoopNest, Op, Place, Shape, View, dtype_name
+from wengert.compiler.native import scalar_code
 from wengert.compiler.scalar import LLVM
 from wengert.compiler.spaces import Axes, axes_of, deposited_index, joined_index, reduced_index
-from wengert.core.graph import Atom, Const, Node
+from wengert.core.graph import Atom, Node
+from wengert.primitives.arithmetic import maximum, minimum
 
 WORST = 1000  # costs stop here
-LIBRARY = frozenset(["exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "pow", "log1p", "expm1", "exp2", "log2", "log10", "cbrt", "hypot", "asin", "acos", "atan", "atan2", "erf", "erfc"])
 
 
 class NotAffineError(Exception):
@@ -116,7 +116,9 @@ class Bodies:
         """One scalar instruction on the operands at their own indices."""
         shape = node.outputs[0].type.shape
         places = tuple([self.evaluate(draft, atom, spread_index(index, atom.type.shape, shape)) for atom in node.operands])
-        code, working = CODES.get(node.primitive.name, "a"), working_dtype(node)
+        found = scalar_code(node)
+        assert found is not None
+        working, code = found
         return draft.add(Op(f"{working}:{code}", places, node.outputs[0].type.dtype))
 
     def moved(self, draft: Draft, node: Node, index: Index) -> int:
@@ -213,7 +215,7 @@ class Bodies:
         return self.evaluate(draft, node.operands[found[0]], found[1])
 
 
-COMBINE = {"sum": "a + b", "max": CODES["maximum"], "min": CODES["minimum"]}
+COMBINE = {"sum": "a + b", "max": maximum.code, "min": minimum.code}
 
 
 def _index(bodies: Bodies, draft: Draft, node: Node, index: Index) -> int:
@@ -265,29 +267,6 @@ def advanced_axis(layout: Any, rank: int) -> int:
 def is_native(dtype: np.dtype[Any]) -> bool:
     """Whether numbers of this dtype have instructions of their own."""
     return dtype_name(dtype) in LLVM
-
-
-def working_dtype(node: Node) -> str | None:
-    """The dtype in which the scalar code of a node is evaluated."""
-    out = node.outputs[0].type.dtype
-    if out.name in ("float64", "float32"):
-        return out.name
-    if "(" in CODES.get(node.primitive.name, "").replace("(a > b or a != a)", "").replace("(a < b or a != a)", ""):
-        return None  # functions are of floats
-    kinds = [type(a.value) if isinstance(a, Const) and type(a.value) in (int, float) else a.type.dtype for a in node.operands]
-    common = np.result_type(*kinds)
-    if out.kind == "b":
-        return common.name if common.name in LLVM else None
-    return out.name if node.primitive.name in ("add", "subtract", "multiply", "negative", "where", "cast") else None
-
-
-def own_cost(node: Node) -> int:
-    """About how many simple instructions a node takes for one entry."""
-    code = CODES.get(node.primitive.name, "")
-    cost = 1
-    for word in ("sqrt", "/"):
-        cost += 3 * (word in code)
-    return cost + 20 * any(word in code for word in LIBRARY)
 
 
 __all__ = ["is_constant"]

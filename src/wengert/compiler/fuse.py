@@ -21,13 +21,10 @@ from wengert.compiler.bodies import (
     Value,
     is_native,
     move_index,
-    own_cost,
     place_of,
     window_shape,
-    working_dtype,
 )
 from wengert.compiler.builder import repeated_number
-from wengert.compiler.codes import CODES
 from wengert.compiler.indices import MOVES, Index, basic_parts, is_basic, spread_index
 from wengert.compiler.loops import (
     Buffer,
@@ -43,6 +40,7 @@ from wengert.compiler.loops import (
     View,
     contiguous,
 )
+from wengert.compiler.native import cost_of, scalar_code
 from wengert.compiler.products import matrix_product
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, is_aligned, reduced_index
 from wengert.core.graph import Atom, Const, Graph, Node, Var
@@ -283,7 +281,7 @@ class Fuser(Bodies):
             return
         out = node.outputs[0]
         shape = out.type.shape
-        self.at_home(node, lambda index, atom: spread_index(index, atom.type.shape, shape), own_cost(node))
+        self.at_home(node, lambda index, atom: spread_index(index, atom.type.shape, shape), cost_of(node.primitive))
 
     def at_home(self, node: Node, operand_index: Any, cost: int) -> None:
         """A node is computed in the nest of its space, from operands at `operand_index(index, atom)`."""
@@ -573,14 +571,7 @@ PLACES: dict[str, Any] = {
 
 def is_map(node: Node) -> bool:
     """Whether a node is elementwise, with native code for its dtypes."""
-    name = node.primitive.name
-    if name in ("cast", "conjugate", "real"):
-        pass
-    elif node.primitive.family not in ("elementwise", "discrete") or name not in CODES:
-        return False
-    if len(node.outputs) != 1 or not all(is_native(a.type.dtype) for a in [*node.operands, node.outputs[0]]):
-        return False
-    return working_dtype(node) is not None
+    return len(node.outputs) == 1 and scalar_code(node) is not None
 
 
 def is_move(node: Node | None) -> bool:

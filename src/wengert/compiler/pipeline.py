@@ -17,7 +17,7 @@ from typing import Any
 
 from wengert.compiler.blas import register
 from wengert.compiler.emit.module import write_module
-from wengert.compiler.engine import Module, vector_bits
+from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
 from wengert.compiler.loops import Program
 from wengert.compiler.memory import late_fills, plan_memory
@@ -26,6 +26,7 @@ from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, la
 from wengert.compiler.runtime.library import library
 from wengert.compiler.simplify import simplify
 from wengert.compiler.split import split
+from wengert.compiler.vector_math import provide
 from wengert.core.graph import Graph
 from wengert.core.types import ArrayType
 
@@ -49,6 +50,7 @@ class Compiled:
         library()
         if emitted.uses_blas:
             register()
+        provide(binding(), emitted.specials)
         self.module = Module(self.text)
         self.host = Host()
         if emitted.hosts:

@@ -30,6 +30,7 @@ class Primitive:
         "accumulate",
         "align",
         "batch",
+        "code",
         "domain",
         "eval",
         "family",
@@ -60,6 +61,7 @@ class Primitive:
         align: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None,
         n_outputs: int | None = None,
         formula: str = "",
+        code: str = "",
         domain: Any = None,
         laws: Any = None,
         numpy: tuple[Any, ...] = (),
@@ -80,6 +82,7 @@ class Primitive:
         self.align = align
         self.n_outputs = n_outputs  # None: one array; a number: a tuple of so many
         self.formula = formula  # the operands are a, b, c, d in order, and {name} stands for a param
+        self.code = code  # the value for single numbers, as the compiler reads it; empty: it is left to `eval`
         self.domain = domain
         self.laws = laws
         self.numpy = numpy

@@ -15,58 +15,55 @@ from wengert.primitives.structure import imag, real
 
 # fmt: off - a table of cards: name, value, slope for each operand
 
-add      = elementwise("add",      np.add,         1, 1,                                   formula="a + b")
-subtract = elementwise("subtract", np.subtract,    1, -1,                                  formula="a - b")
-negative = elementwise("negative", np.negative,    -1,                                     formula="-a")
-positive = elementwise("positive", np.positive,    1,                                      formula="+a")
-multiply = elementwise("multiply", np.multiply,    lambda y, a, b: b, lambda y, a, b: a,   formula="a b")
+add      = elementwise("add",      np.add,         1, 1,                                   formula="a + b", code="a + b")
+subtract = elementwise("subtract", np.subtract,    1, -1,                                  formula="a - b", code="a - b")
+negative = elementwise("negative", np.negative,    -1,                                     formula="-a", code="-a")
+positive = elementwise("positive", np.positive,    1,                                      formula="+a", code="a")
+multiply = elementwise("multiply", np.multiply,    lambda y, a, b: b, lambda y, a, b: a,   formula="a b", code="a * b")
 divide   = elementwise("divide",   np.true_divide, lambda y, a, b: 1 / b, lambda y, a, b: -y / b, formula="a / b",
-                       domain=((-2.0, 2.0), (0.5, 3.0)))
-reciprocal = elementwise("reciprocal", np.reciprocal, lambda y, a: -y * y, formula="1 / a", domain=(0.5, 3.0))
-square   = elementwise("square",   np.square,      lambda y, a: 2 * a,                     formula="a²")
-sqrt     = elementwise("sqrt",     np.sqrt,        lambda y, a: 0.5 / y,                   formula="√a", domain=(0.1, 4.0))
-cbrt     = elementwise("cbrt",     np.cbrt,        lambda y, a: 1 / (3 * np.square(y)),    formula="∛a", domain=(0.1, 4.0))
-fabs     = elementwise("fabs",     np.fabs,        lambda y, a: np.sign(a),                formula="|a|")
-absolute_real = elementwise("absolute", np.absolute, lambda y, a: np.sign(a),              formula="|a|", numpy=())
+                       domain=((-2.0, 2.0), (0.5, 3.0)), code="a / b")
+reciprocal = elementwise("reciprocal", np.reciprocal, lambda y, a: -y * y, formula="1 / a", domain=(0.5, 3.0), code="1 / a")
+square   = elementwise("square",   np.square,      lambda y, a: 2 * a,                     formula="a²", code="a * a")
+sqrt     = elementwise("sqrt",     np.sqrt,        lambda y, a: 0.5 / y,                   formula="√a", domain=(0.1, 4.0), code="sqrt(a)")
+cbrt     = elementwise("cbrt",     np.cbrt,        lambda y, a: 1 / (3 * np.square(y)),    formula="∛a", domain=(0.1, 4.0), code="cbrt(a)")
+fabs     = elementwise("fabs",     np.fabs,        lambda y, a: np.sign(a),                formula="|a|", code="abs(a)")
+absolute_real = elementwise("absolute", np.absolute, lambda y, a: np.sign(a),              formula="|a|", numpy=(), code="abs(a)")
 where    = elementwise("where",    np.where,       None, lambda y, c, a, b: c, lambda y, c, a, b: np.logical_not(c),
-                       formula="b if a else c", numpy=(np.where,), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)), align=lambda operands: _align_choice(*operands))
+                       formula="b if a else c", numpy=(np.where,), domain=((0, 2), (-2.0, 2.0), (-2.0, 2.0)), align=lambda operands: _align_choice(*operands), code="b if a else c")
 
 # A tie shares equally: the mean of the one-sided derivatives.
-maximum  = elementwise("maximum",  np.maximum,     lambda y, a, b: _first(a > b, a == b), lambda y, a, b: _first(b > a, a == b), formula="max(a, b)")
-minimum  = elementwise("minimum",  np.minimum,     lambda y, a, b: _first(a < b, a == b), lambda y, a, b: _first(b < a, a == b), formula="min(a, b)")
-fmax     = elementwise("fmax",     np.fmax,        lambda y, a, b: _first(_or_nan(a > b, b), a == b), lambda y, a, b: _first(_or_nan(b > a, a), a == b), formula="max(a, b)")
-fmin     = elementwise("fmin",     np.fmin,        lambda y, a, b: _first(_or_nan(a < b, b), a == b), lambda y, a, b: _first(_or_nan(b < a, a), a == b), formula="min(a, b)")
+maximum  = elementwise("maximum",  np.maximum,     lambda y, a, b: _first(a > b, a == b), lambda y, a, b: _first(b > a, a == b), formula="max(a, b)", code="a if a != a else a if a > b else b")
+minimum  = elementwise("minimum",  np.minimum,     lambda y, a, b: _first(a < b, a == b), lambda y, a, b: _first(b < a, a == b), formula="min(a, b)", code="a if a != a else a if a < b else b")
+fmax     = elementwise("fmax",     np.fmax,        lambda y, a, b: _first(_or_nan(a > b, b), a == b), lambda y, a, b: _first(_or_nan(b > a, a), a == b), formula="max(a, b)", code="b if a != a else b if b > a else a")
+fmin     = elementwise("fmin",     np.fmin,        lambda y, a, b: _first(_or_nan(a < b, b), a == b), lambda y, a, b: _first(_or_nan(b < a, a), a == b), formula="min(a, b)", code="b if a != a else b if b < a else a")
 
-remainder = elementwise("remainder", np.remainder, 1, lambda y, a, b: -np.floor_divide(a, b), formula="a mod b", domain=((-2.0, 2.0), (2.5, 3.0)))
-fmod     = elementwise("fmod",     np.fmod,        1, lambda y, a, b: np.rint((y - a) / b),   formula="fmod(a, b)", domain=((-2.0, 2.0), (2.5, 3.0)))
-nextafter = elementwise("nextafter", np.nextafter, 1, 0,                                   formula="nextafter(a, b)")
-copysign = elementwise("copysign", np.copysign,    lambda y, a, b: np.sign(a) * np.sign(y), 0, formula="|a| sign b", domain=(0.5, 2.0))
-ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(y.dtype.type(1), n), None, formula="a 2ᵇ", domain=((-2.0, 2.0), (-3, 3)))
+remainder = elementwise("remainder", np.remainder, 1, lambda y, a, b: -np.floor_divide(a, b), formula="a mod b", domain=((-2.0, 2.0), (2.5, 3.0)), code="a % b")
+fmod     = elementwise("fmod",     np.fmod,        1, lambda y, a, b: np.rint((y - a) / b),   formula="fmod(a, b)", domain=((-2.0, 2.0), (2.5, 3.0)), code="fmod(a, b)")
+nextafter = elementwise("nextafter", np.nextafter, 1, 0,                                   formula="nextafter(a, b)", code="nextafter(a, b)")
+copysign = elementwise("copysign", np.copysign,    lambda y, a, b: np.sign(a) * np.sign(y), 0, formula="|a| sign b", domain=(0.5, 2.0), code="copysign(a, b)")
+ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(y.dtype.type(1), n), None, formula="a 2ᵇ", domain=((-2.0, 2.0), (-3, 3)), code="ldexp(a, b)")
 
-power    = elementwise("power",    np.power,       lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
-float_power = elementwise("float_power", np.float_power, lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)))
+power    = elementwise("power",    np.power,       lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)), code="pow(a, b)")
+float_power = elementwise("float_power", np.float_power, lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)), code="pow(a, b)")
 lower_power: Primitive = elementwise("lower_power", lambda a, p, k: _lower_power(a, p, k), lambda y, a, p, k: np.where(p == k, 0.0, (p - k) * lower_power(a, p, k + 1)),
-                       lambda y, a, p, k: _power_exponent(y, a), None, formula="a^(b - c)", domain=((0.2, 3.0), (-2.0, 2.0), (1, 2)), align=align_to_inexact)
-hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: cosine_of_sides(a, b), lambda y, a, b: cosine_of_sides(b, a), formula="√(a² + b²)")
+                       lambda y, a, p, k: _power_exponent(y, a), None, formula="a^(b - c)", domain=((0.2, 3.0), (-2.0, 2.0), (1, 2)), align=align_to_inexact, code="e = b - c; pow(a, e) if e + c == b or a == 0 or a - a != 0 else pow(a, b) / a / pow(a, c - 1)")
+hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: cosine_of_sides(a, b), lambda y, a, b: cosine_of_sides(b, a), formula="√(a² + b²)", code="hypot(a, b)")
 
-_STEPS = {
-    np.floor: "⌊a⌋", np.ceil: "⌈a⌉", np.floor_divide: "a // b",
-    np.equal: "a == b", np.not_equal: "a != b",
-    np.less: "a < b", np.less_equal: "a <= b", np.greater: "a > b", np.greater_equal: "a >= b",
-    np.logical_and: "a and b", np.logical_or: "a or b", np.logical_not: "not a",
-    np.bitwise_and: "a & b", np.bitwise_or: "a | b", np.bitwise_xor: "a ^ b", np.invert: "~a",
+_STEPS: dict[np.ufunc, tuple[str, str]] = {  # formula, scalar code
+    np.floor: ("⌊a⌋", "floor(a)"), np.ceil: ("⌈a⌉", "ceil(a)"), np.trunc: ("", "trunc(a)"), np.rint: ("", "rint(a)"),
+    np.floor_divide: ("a // b", "a // b"), np.spacing: ("", "x = a + 0; nextafter(x, copysign(inf, x)) - x"), np.signbit: ("", "copysign(1, a) < 0"),
+    np.equal: ("a == b", "a == b"), np.not_equal: ("a != b", "a != b"),
+    np.less: ("a < b", "a < b"), np.less_equal: ("a <= b", "a <= b"), np.greater: ("a > b", "a > b"), np.greater_equal: ("a >= b", "a >= b"),
+    np.logical_and: ("a and b", "a and b"), np.logical_or: ("a or b", "a or b"), np.logical_not: ("not a", "not a"), np.logical_xor: ("", "(not a) != (not b)"),
+    np.isnan: ("", "a != a"), np.isinf: ("", "a == a and a - a != 0"), np.isfinite: ("", "a - a == 0"),
+    np.bitwise_and: ("a & b", "a & b"), np.bitwise_or: ("a | b", "a | b"), np.bitwise_xor: ("a ^ b", "a ^ b"), np.invert: ("~a", "~a"),
+    np.left_shift: ("", "a << b"), np.right_shift: ("", "a >> b"), np.gcd: ("", ""), np.lcm: ("", ""), np.bitwise_count: ("", "count_bits(abs(a))"),
 }
-for _ufunc in (
-    np.floor, np.ceil, np.trunc, np.rint, np.floor_divide, np.spacing, np.signbit,
-    np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
-    np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.isnan, np.isinf, np.isfinite,
-    np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
-    np.gcd, np.lcm, np.bitwise_count,
-):
-    step(_ufunc.__name__, _ufunc, formula=_STEPS.get(_ufunc, ""))
-sign_real = step("sign", np.sign, numpy=(), domain=None, laws=lambda make: [((make(2, 3),), {}), ((make(),), {})])
-heaviside = elementwise("heaviside", np.heaviside, None, lambda y, a, h: a == 0, formula="H(a)", domain=((0.5, 2.0), (0.0, 1.0)))
-exponent_of = step("exponent_of", lambda a: np.frexp(a)[1], numpy=())
+for _ufunc, (_formula, _code) in _STEPS.items():
+    step(_ufunc.__name__, _ufunc, formula=_formula, code=_code)
+sign_real = step("sign", np.sign, numpy=(), domain=None, laws=lambda make: [((make(2, 3),), {}), ((make(),), {})], code="a if a != a else (a > 0) - (a < 0)")
+heaviside = elementwise("heaviside", np.heaviside, None, lambda y, a, h: a == 0, formula="H(a)", domain=((0.5, 2.0), (0.0, 1.0)), code="b if a == 0 else a if a != a else 1 if a > 0 else 0")
+exponent_of = step("exponent_of", lambda a: np.frexp(a)[1], numpy=(), code="exponent(a)")
 # fmt: on
 
 

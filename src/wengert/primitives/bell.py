@@ -90,24 +90,35 @@ def _in_plane(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda x: function(x) if x.dtype.kind == "c" else on_line(x)
 
 
+def _bell_code(scale: str, then: str) -> str:
+    """Scalar code of `e = exp(scale a²)`, and what follows."""
+    square = f"x = 50 if a > 50 else -50 if a < -50 else a; t = single(x); e = exp({scale} * t * t) * exp({scale} * (x - t) * (x + t))"
+    return f"in double: {square}; {then}"
+
+
+def _tail_code(distance: str, tail: str, factor: str) -> str:
+    """Scalar code of `factor exp(distance²)`."""
+    return f"in double: d = {distance}; t = {tail}; {factor} * (inf if abs(d) == inf else erfcx(abs(d)) / t)"
+
+
 # fmt: off - tables of cards: name, value, slope, or: name, slope
-gaussian       = elementwise("gaussian",       _in_plane(lambda x: _exp_of_square(x, 1.0)), lambda y, x: -2 * x * y, formula="exp(-a²)")
-normal_density = elementwise("normal_density", _in_plane(_density),                        lambda y, x: -x * y,     formula="φ(a)")
-hazard: Primitive = elementwise("hazard", _in_plane(_hazard), lambda y, x: -y * (x + y if x.dtype.kind == "c" else hazard_excess(-x, 1)), formula="φ(a) / Φ(a)")
+gaussian       = elementwise("gaussian",       _in_plane(lambda x: _exp_of_square(x, 1.0)), lambda y, x: -2 * x * y, formula="exp(-a²)", code=_bell_code("-1", "e"))
+normal_density = elementwise("normal_density", _in_plane(_density),                        lambda y, x: -x * y,     formula="φ(a)", code=_bell_code("-0.5", "e / sqrt(2 * pi)"))
+hazard: Primitive = elementwise("hazard", _in_plane(_hazard), lambda y, x: -y * (x + y if x.dtype.kind == "c" else hazard_excess(-x, 1)), formula="φ(a) / Φ(a)", code=_bell_code("-0.5", "e / sqrt(2 * pi) / ndtr(a) if a > 1 else sqrt(2 / pi) / erfcx((1 if a > 1 else a) * -sqrt(0.5))"))
 hazard_excess: Primitive = elementwise("hazard_excess", of_order(_hazard_excess), lambda y, t, k: y * (y - hazard_excess(t, k + 1)), None,
                          formula="b / (a + (b + 1) / (a + ...))", domain=((-2.0, 4.0), (1, 2)), align=align_to_inexact)
 erfinv_slope: Primitive = elementwise("erfinv_slope", in_double(lambda x: _ROOT_PI / 2 * _over_tail(_erfinv(x), 1 - np.abs(x))), lambda y, x: 2 * erfinv(x) * y * y,
-                         formula="½√π exp((erf⁻¹ a)²)", domain=(-0.9, 0.9))
+                         formula="½√π exp((erf⁻¹ a)²)", domain=(-0.9, 0.9), code=_tail_code("erfinv(a)", "1 - abs(a)", "sqrt(pi) / 2"))
 erfcinv_slope: Primitive = elementwise("erfcinv_slope", in_double(lambda x: -_ROOT_PI / 2 * _over_tail(_erfcinv(x), np.minimum(x, 2 - x))), lambda y, x: 2 * erfcinv(x) * y * y,
-                         formula="-½√π exp((erfc⁻¹ a)²)", domain=(0.1, 1.9))
-ndtri_slope: Primitive = elementwise("ndtri_slope", in_double(_quantile_slope), lambda y, x: ndtri(x) * y * y, formula="1 / φ(Φ⁻¹(a))", domain=(0.1, 0.9))
+                         formula="-½√π exp((erfc⁻¹ a)²)", domain=(0.1, 1.9), code=_tail_code("erfcinv(a)", "a if a < 2 - a else 2 - a", "-sqrt(pi) / 2"))
+ndtri_slope: Primitive = elementwise("ndtri_slope", in_double(_quantile_slope), lambda y, x: ndtri(x) * y * y, formula="1 / φ(Φ⁻¹(a))", domain=(0.1, 0.9), code=_tail_code("ndtri(a) * sqrt(0.5)", "a if a < 1 - a else 1 - a", "sqrt(pi / 2)"))
 
-erf      = special("erf",      lambda y, x: 2 / _ROOT_PI * gaussian(x),    formula="erf a")
-erfc     = special("erfc",     lambda y, x: -2 / _ROOT_PI * gaussian(x),   formula="erfc a")
-erfcx    = special("erfcx",    _erfcx_slope,                      formula="exp(a²) erfc a")
-erfinv: Primitive = special("erfinv",   lambda y, x: erfinv_slope(x),               formula="erf⁻¹ a",  domain=(-0.9, 0.9))
-erfcinv: Primitive = special("erfcinv",  lambda y, x: erfcinv_slope(x),              formula="erfc⁻¹ a", domain=(0.1, 1.9))
-ndtr     = special("ndtr",     lambda y, x: normal_density(x),             formula="Φ(a)")
-log_ndtr = special("log_ndtr", lambda y, x: hazard(x),                     formula="log Φ(a)")
-ndtri: Primitive = special("ndtri",    lambda y, x: ndtri_slope(x),                formula="Φ⁻¹(a)",  domain=(0.1, 0.9))
+erf      = special("erf",      lambda y, x: 2 / _ROOT_PI * gaussian(x),    formula="erf a", code="erf(a)")
+erfc     = special("erfc",     lambda y, x: -2 / _ROOT_PI * gaussian(x),   formula="erfc a", code="erfc(a)")
+erfcx    = special("erfcx",    _erfcx_slope,                      formula="exp(a²) erfc a", code="erfcx(a)")
+erfinv: Primitive = special("erfinv",   lambda y, x: erfinv_slope(x),               formula="erf⁻¹ a",  domain=(-0.9, 0.9), code="erfinv(a)")
+erfcinv: Primitive = special("erfcinv",  lambda y, x: erfcinv_slope(x),              formula="erfc⁻¹ a", domain=(0.1, 1.9), code="erfcinv(a)")
+ndtr     = special("ndtr",     lambda y, x: normal_density(x),             formula="Φ(a)", code="ndtr(a)")
+log_ndtr = special("log_ndtr", lambda y, x: hazard(x),                     formula="log Φ(a)", code="log_ndtr(a)")
+ndtri: Primitive = special("ndtri",    lambda y, x: ndtri_slope(x),                formula="Φ⁻¹(a)",  domain=(0.1, 0.9), code="ndtri(a)")
 # fmt: on

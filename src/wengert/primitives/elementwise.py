@@ -25,6 +25,7 @@ def elementwise(
     *slopes: Slope,
     domain: Any = (-2.0, 2.0),
     formula: str = "",
+    code: str = "",
     numpy: tuple[Any, ...] | None = None,
     align: Callable[..., Any] | None = None,
     laws: Any = None,
@@ -34,6 +35,7 @@ def elementwise(
     `None` marks an operand without a derivative (a condition, an integer exponent).  Slopes are written with
     plain NumPy functions, so they run at NumPy's speed on arrays and differentiate again on traced ones.
     `domain` bounds the operands on which the laws are swept: one interval, or one for each operand.
+    `code` is the value for single numbers `a`, `b`, `c`, ... as the compiler reads it (`wengert.compiler.scalar`).
     """
 
     def push(dxs: Sequence[Any], y: Any, xs: Sequence[Any], params: Params) -> Any:
@@ -65,7 +67,7 @@ def elementwise(
     primitive = Primitive(
         name, evaluate, family="elementwise", push=push, pull=pull, batch=batch, pattern=pattern,
         align=align or _align_for(evaluate, slopes),
-        domain=domain, formula=formula, numpy=numpy, slopes=slopes, laws=laws,
+        domain=domain, formula=formula, code=code, numpy=numpy, slopes=slopes, laws=laws,
     )  # fmt: skip
     if not any(map(callable, slopes)):
         primitive.kept = lambda xs, params, y: ((None,) * len(slopes), params, None)
@@ -79,6 +81,7 @@ def step(
     n_outputs: int | None = None,
     domain: Any = (-2.5, 2.5),
     formula: str = "",
+    code: str = "",
     numpy: tuple[Any, ...] | None = None,
     laws: Any = None,
 ) -> Primitive:
@@ -86,7 +89,7 @@ def step(
     if numpy is None:
         numpy = (evaluate,) if isinstance(evaluate, np.ufunc) else ()
     primitive = discrete(
-        name, evaluate, n_outputs=n_outputs, numpy=numpy, formula=formula, laws=laws,
+        name, evaluate, n_outputs=n_outputs, numpy=numpy, formula=formula, code=code, laws=laws,
         batch=lambda xs, is_batched, params: primitive(*equalize_ranks(xs, is_batched), **params),
     )  # fmt: skip
     primitive.domain = domain
@@ -152,5 +155,5 @@ scale = elementwise(
     strong_product,
     lambda y, slope, tangent: tangent,
     lambda y, slope, tangent: slope,
-    formula="a b",
+    formula="a b", code="p = a * b; 0 if p != p and (a == 0 or b == 0) else p",
 )

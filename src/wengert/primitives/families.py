@@ -200,6 +200,7 @@ def discrete(
     align: Callable[..., Any] | None = None,
     laws: Any = None,
     formula: str = "",
+    code: str = "",
     is_held: bool = False,
 ) -> Primitive:
     """A piecewise constant function: no derivative flows through it.
@@ -213,6 +214,6 @@ def discrete(
     primitive = Primitive(
         name, evaluate, family="discrete", push=None, pull=None, batch=batch or batch_front,
         pattern=no_pattern,
-        n_outputs=n_outputs, numpy=numpy, align=align, laws=laws, formula=formula, is_held=is_held,
+        n_outputs=n_outputs, numpy=numpy, align=align, laws=laws, formula=formula, code=code, is_held=is_held,
     )  # fmt: skip
     return primitive

@@ -100,10 +100,10 @@ def _cotangent_derivative(z: Any, n: int) -> Any:
 
 
 # fmt: off - a table of cards: name, slope for each operand, or: name, value, slope for each operand
-gammaln = special("gammaln", lambda y, x: psi(x),     formula="log |Γ(a)|", domain=(0.3, 4.0))
-gamma   = special("gamma",   lambda y, x: y * psi(x), formula="Γ(a)",       domain=(0.3, 4.0))
-psi: Primitive = special("psi",     lambda y, x: polygamma(1, x), formula="ψ(a)",  domain=(0.3, 4.0))
-betaln  = special("betaln",  lambda y, a, b: -polygamma_rise(a, b, 0), lambda y, a, b: -polygamma_rise(b, a, 0), formula="log B(a, b)", domain=(0.3, 4.0))
+gammaln = special("gammaln", lambda y, x: psi(x),     formula="log |Γ(a)|", domain=(0.3, 4.0), code="gammaln(a)")
+gamma   = special("gamma",   lambda y, x: y * psi(x), formula="Γ(a)",       domain=(0.3, 4.0), code="gamma(a)")
+psi: Primitive = special("psi",     lambda y, x: polygamma(1, x), formula="ψ(a)",  domain=(0.3, 4.0), code="psi(a)")
+betaln  = special("betaln",  lambda y, a, b: -polygamma_rise(a, b, 0), lambda y, a, b: -polygamma_rise(b, a, 0), formula="log B(a, b)", domain=(0.3, 4.0), code="betaln(a, b)")
 polygamma: Primitive = elementwise("polygamma", _polygamma, None, lambda y, n, x: polygamma(n + 1, x), formula="ψ⁽ᵃ⁾(b)", domain=((1, 3), (0.3, 4.0)), align=align_to_inexact)
 polygamma_rise: Primitive = elementwise("polygamma_rise", _polygamma_rise,
     lambda y, a, b, n: polygamma_rise(a, b, n + 1), lambda y, a, b, n: polygamma(n + 1, a + b), None,

@@ -93,7 +93,7 @@ spherical_quotient: Primitive = elementwise(
 )
 sinc = elementwise(
     "sinc", np.sinc, lambda y, x: -(np.pi**2) * x * spherical_quotient(x, 1),
-    domain=(-3.0, 3.0), formula="sin(π a) / (π a)", numpy=(np.sinc,),
+    domain=(-3.0, 3.0), formula="sin(π a) / (π a)", numpy=(np.sinc,), code="y = pi * (1e-20 if a == 0 else a); sin(y) / y",
 )  # fmt: skip
 
 
@@ -125,5 +125,5 @@ bessel_quotient: Primitive = elementwise(
     formula="I_b(a) / aᵇ",
 )
 i0 = elementwise(
-    "i0", np.i0, lambda y, x: x * bessel_quotient(x, 1), domain=(-5.0, 5.0), formula="I₀(a)", numpy=(np.i0,)
+    "i0", np.i0, lambda y, x: x * bessel_quotient(x, 1), domain=(-5.0, 5.0), formula="I₀(a)", numpy=(np.i0,), code="i0(a)"
 )

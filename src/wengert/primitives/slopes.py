@@ -70,12 +70,12 @@ def _over_roots(x: Any) -> Any:
 
 
 # fmt: off - a table of cards: name, value, slope
-sech          = elementwise("sech",          _sech,                  lambda y, x: -y * np.tanh(x),   formula="sech a")
-arctan_slope  = elementwise("arctan_slope",  _over_one_plus_square,  lambda y, x: -2 * (x * y) * y,  formula="1 / (1 + a²)")
-arcsinh_slope = elementwise("arcsinh_slope", _over_hypotenuse,       lambda y, x: -(x * y) * y * y,  formula="1 / √(1 + a²)")
-arctanh_slope = elementwise("arctanh_slope", lambda x: 1 / (1 - x) / (1 + x), lambda y, x: 2 * (x * y) * y, formula="1 / (1 - a²)", domain=(-0.9, 0.9))
-arcsin_slope  = elementwise("arcsin_slope",  _over_roots,            lambda y, x: (x * y) * y * y,   formula="1 / √(1 - a²)", domain=(-0.9, 0.9))
-arccosh_slope = elementwise("arccosh_slope", lambda x: 1 / np.sqrt(x - 1) / np.sqrt(x - -1), lambda y, x: -(x * y) * y * y, formula="1 / √(a² - 1)", domain=(1.2, 4.0))
+sech          = elementwise("sech",          _sech,                  lambda y, x: -y * np.tanh(x),   formula="sech a", code="u = exp(-abs(a)); 2 * u / (1 + u * u)")
+arctan_slope  = elementwise("arctan_slope",  _over_one_plus_square,  lambda y, x: -2 * (x * y) * y,  formula="1 / (1 + a²)", code="1 / (1 + a * a)")
+arcsinh_slope = elementwise("arcsinh_slope", _over_hypotenuse,       lambda y, x: -(x * y) * y * y,  formula="1 / √(1 + a²)", code="1 / hypot(a, 1)")
+arctanh_slope = elementwise("arctanh_slope", lambda x: 1 / (1 - x) / (1 + x), lambda y, x: 2 * (x * y) * y, formula="1 / (1 - a²)", domain=(-0.9, 0.9), code="1 / (1 - a) / (1 + a)")
+arcsin_slope  = elementwise("arcsin_slope",  _over_roots,            lambda y, x: (x * y) * y * y,   formula="1 / √(1 - a²)", domain=(-0.9, 0.9), code="1 / sqrt(1 + a) / sqrt(1 - a)")
+arccosh_slope = elementwise("arccosh_slope", lambda x: 1 / np.sqrt(x - 1) / np.sqrt(x - -1), lambda y, x: -(x * y) * y * y, formula="1 / √(a² - 1)", domain=(1.2, 4.0), code="1 / sqrt(a - 1) / sqrt(a + 1)")
 # fmt: on
 
 
@@ -105,10 +105,10 @@ def _bend(part: Any, a: Any, b: Any) -> Any:
 # fmt: off - a table of cards: name, value, slope for each operand
 cosine_of_sides: Primitive = elementwise("cosine_of_sides", _cosine,
     lambda y, a, b: cosine_of_sides(b, a) * _bend(cosine_of_sides(b, a), a, b),
-    lambda y, a, b: -cosine_of_sides(b, a) * _bend(y, a, b), formula="a / √(a² + b²)")
+    lambda y, a, b: -cosine_of_sides(b, a) * _bend(y, a, b), formula="a / √(a² + b²)", code="h = hypot(a, b); h if h == 0 else a / h")
 arctan2_slope: Primitive = elementwise("arctan2_slope", lambda a, b: _over_square(b, a, b),
     lambda y, a, b: -2 * y * arctan2_slope(b, a),
-    lambda y, a, b: _over_square(a - b, a, b) * _over_square(a + b, a, b), formula="b / (a² + b²)")
+    lambda y, a, b: _over_square(a - b, a, b) * _over_square(a + b, a, b), formula="b / (a² + b²)", code="h = hypot(a, b); 0 if h == 0 else b / h / h")
 # fmt: on
 
 
@@ -138,9 +138,14 @@ def _share_of(exponential: Callable[[Any], Any], scale: float) -> Callable[[Any,
     return evaluate
 
 
+_SHARE_CODE = (
+    "h = 0 if a == b else a - b; v = h - a; r = (a - (h - v)) - (b + v); low = r if r - r == 0 else 0; u = {0}(-abs(h)); "
+    "(1 if h >= 0 else u) / (1 + u) * (1 + {1} * low * (u if h >= 0 else 1) / (1 + u))"
+)
+
 # fmt: off - a table of cards: name, value, slope for each operand
 exp_share: Primitive = elementwise("exp_share", _share_of(np.exp, 1.0),
-    lambda y, a, b: y * exp_share(b, a), lambda y, a, b: -y * exp_share(b, a), formula="eᵃ / (eᵃ + eᵇ)")
+    lambda y, a, b: y * exp_share(b, a), lambda y, a, b: -y * exp_share(b, a), formula="eᵃ / (eᵃ + eᵇ)", code=_SHARE_CODE.format("exp", "1"))
 exp2_share: Primitive = elementwise("exp2_share", _share_of(np.exp2, math.log(2)),
-    lambda y, a, b: math.log(2) * y * exp2_share(b, a), lambda y, a, b: -math.log(2) * y * exp2_share(b, a), formula="2ᵃ / (2ᵃ + 2ᵇ)")
+    lambda y, a, b: math.log(2) * y * exp2_share(b, a), lambda y, a, b: -math.log(2) * y * exp2_share(b, a), formula="2ᵃ / (2ᵃ + 2ᵇ)", code=_SHARE_CODE.format("exp2", "log(2)"))
 # fmt: on

@@ -5,6 +5,7 @@ What the entry may rely on, and the tables `@hosts` and `@constants`, are descri
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wengert.compiler.emit.nest import write_nest
@@ -22,6 +23,7 @@ class ModuleText:
     text: str
     hosts: list[HostCall]
     uses_blas: bool = False
+    specials: Sequence[str] = ()  # functions of SciPy
 
 
 def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
@@ -37,7 +39,7 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *math.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, hosts, uses_blas)
+    return ModuleText(text, hosts, uses_blas, math.specials())
 
 
 def write_step(step: Step, name: str, math: VectorMath) -> list[str]:
