@@ -127,7 +127,7 @@ def target_machine(effort: Effort) -> Any:
 def optimise(text: str, machine: Any, effort: Effort) -> Any:
     """The module of a text, verified, after LLVM's passes."""
     llvm = binding()
-    module = llvm.parse_assembly(text)
+    module = llvm.parse_assembly(text, llvm.create_context())  # what LLVM keeps for a text goes with its context
     module.triple, module.data_layout = machine.triple, str(machine.target_data)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=effort.passes)
