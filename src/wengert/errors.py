@@ -19,7 +19,8 @@
     ├── TreeError (TypeError, ValueError)        containers whose structures should agree and do not
     ├── RuleError (ValueError)                   a custom rule that is inconsistent
     ├── CheckError (AssertionError)              `wengert.testing` found a derivative that is wrong
-    └── GraphError (ValueError)                  a graph, or the text of one, that is not well formed
+    ├── GraphError (ValueError)                  a graph, or the text of one, that is not well formed
+    └── CompileError (RuntimeError)              a function that one compiled program cannot stand for
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
 
 Every message has four parts: what happened; where in the user's code; why; what to write instead.
@@ -657,6 +658,75 @@ class GraphError(WengertError, ValueError):
         )
 
 
+class CompileError(WengertError, RuntimeError):
+    """A function that one compiled program cannot stand for.
+
+    `wg.jit` records what a call computes, and the compiled program computes the same for other values.  So it draws no
+    random numbers, binds no names outside, and has a path of its own for each outcome of `if`, `int()` or an index that
+    depends on values, up to 32.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.jit(lambda x: x + np.random.normal(size=2))(np.zeros(2))
+    Traceback (most recent call last):
+    wengert.errors.CompileError: jit(f) draws random numbers. ...
+
+    Write a function of the numbers that it needs, and draw them outside:
+
+    >>> step = wg.jit(lambda x, noise: x + noise)
+    >>> step(np.zeros(2), np.array([0.5, 1.0]))
+    array([0.5, 1. ])
+    """
+
+    @classmethod
+    def of_random(cls, name: str) -> CompileError:
+        """The error for random numbers drawn inside."""
+        return cls(
+            page(
+                f"jit({name}) draws random numbers.",
+                "A compiled program would use the numbers of the call that was recorded again and again.",
+                "noise = rng.normal(size=n)   # outside, and then pass it as an argument",
+                "compile",
+            )
+        )
+
+    @classmethod
+    def of_binding(cls, name: str, what: str) -> CompileError:
+        """The error for a name that the function binds anew where others would look it up."""
+        return cls(
+            page(
+                f"jit({name}) assigns to {what}.",
+                "A compiled program returns what it computes, and nobody else would see the assignment.",
+                "return value, new_state   # and assign outside\nstate[...] = new_state   # writes into the array, which is seen",
+                "compile",
+            )
+        )
+
+    @classmethod
+    def of_paths(cls, name: str, n: int) -> CompileError:
+        """The error for more different outcomes than can be meant."""
+        return cls(
+            page(
+                f"jit({name}) has compiled {n} paths, and this call takes another.",
+                "Each outcome of `if`, `int()` or an index that depends on values is a path of its own.",
+                "np.where(condition, a, b)   # both branches in one program, where the outcomes are many\n"
+                f"{name}(...)   # without jit, where the control flow is the work",
+                "compile",
+            )
+        )
+
+    @classmethod
+    def of_static(cls, value: Any) -> CompileError:
+        """The error for a static argument that cannot be looked up."""
+        return cls(
+            page(
+                f"a static argument of jit must be hashable, and a {type(value).__name__} is not.",
+                "It is a part of the signature by which compiled versions are found again.",
+                "tuple(value)   # instead of a list\nwg.jit(f)   # without static_argnums, for arrays and containers of arrays",
+                "compile",
+            )
+        )
+
+
 ANCHORS: dict[str, type[Exception]] = {
     "lost-derivative": LostDerivativeError,
     "assignment": AssignmentError,
@@ -674,6 +744,7 @@ ANCHORS: dict[str, type[Exception]] = {
     "rule": RuleError,
     "check": CheckError,
     "graph": GraphError,
+    "compile": CompileError,
 }
 
 

@@ -19,7 +19,7 @@ from wengert import trees
 from wengert.compiler.runtime.launcher import Output
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
-from wengert.errors import ArgumentError, page, reveal
+from wengert.errors import CompileError, reveal
 from wengert.programs import CompiledPath, Program, is_recorded
 from wengert.stages import Report, Stages, report_of
 from wengert.transforms.checkpoint import RandomState
@@ -70,13 +70,12 @@ class Signature:
 
     def __init__(self, function: Any, captured: Reach, call: SplitCall) -> None:
         self.function, self.captured, self.call = function, captured, call
-        self.n_operands = len(call.operands)
         call.operands = []  # they belong to one call
         self.program = Program(self._flat, name_of(function), self._hints)
 
     def _hints(self) -> list[str]:
-        marks = self.call.arguments([0.0] * self.n_operands)
-        names = leaf_names(self.function, marks)
+        args, kwargs = trees.unflatten(self.call.structure, [0.0] * len(self.call.is_operand))
+        names = leaf_names(self.function, (tuple(args), kwargs))
         found = [name for name, flag in zip(names, self.call.is_operand, strict=True) if flag]
         return [""] * len(self.captured.arrays) + found + [""] * len(self.call.reach.arrays)
 
@@ -93,10 +92,10 @@ class Signature:
             reveal(error)
             raise
         if chance.has_moved():
-            raise drawn_inside(name_of(self.function))
+            raise CompileError.of_random(name_of(self.function))
         bound = twin.rebound()
         if bound is not None:
-            raise rebound_inside(name_of(self.function), bound)
+            raise CompileError.of_binding(name_of(self.function), bound)
         leaves, structure = trees.flatten(out)
         written = [k for k, (x, b) in enumerate(zip(operands, before, strict=True))
                    if b is not None and not (x.value is b[0] and x.extra is b[1])]  # fmt: skip
@@ -116,14 +115,7 @@ class Static:
         try:
             hash(value)
         except TypeError:
-            raise ArgumentError(
-                page(
-                    f"a static argument of jit must be hashable, and {type(value).__name__} is not.",
-                    "It is a part of the signature by which compiled versions are found again.",
-                    "a tuple instead of a list   # or leave the argument out of static_argnums",
-                    "argument",
-                )
-            ) from None
+            raise CompileError.of_static(value) from None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Static) and self.key == other.key
@@ -388,30 +380,3 @@ def first_of(launches: Sequence[Launch]) -> Launch:
         return None
 
     return run
-
-
-# --- what cannot be compiled -------------------------------------------------------------------------------------------
-
-
-def drawn_inside(name: str) -> ArgumentError:
-    """A compiled program would return the same numbers again."""
-    return ArgumentError(
-        page(
-            f"jit({name}) draws random numbers.",
-            "A compiled program would use the numbers of the call that was recorded again and again.",
-            "noise = rng.normal(size=n)   # outside, and then pass it as an argument",
-            "argument",
-        )
-    )
-
-
-def rebound_inside(name: str, what: str) -> ArgumentError:
-    """A compiled program computes; it does not bind names."""
-    return ArgumentError(
-        page(
-            f"jit({name}) assigns to {what}.",
-            "A compiled program returns what it computes, and nobody else would see the assignment.",
-            "return value, new_state   # and assign outside",
-            "argument",
-        )
-    )

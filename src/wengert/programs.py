@@ -19,7 +19,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind
 from wengert.core.types import ArrayType, type_of
-from wengert.errors import ArgumentError, page
+from wengert.errors import CompileError
 from wengert.transforms.batch import batch_call
 from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import Linearization, finish, snapshot
@@ -104,7 +104,7 @@ class Version:
             new = next((known for known in self.paths if known.keys == keys), None)
             if new is None:
                 if len(self.paths) >= MOST_PATHS:
-                    raise too_many_paths(self.program.name)
+                    raise CompileError.of_paths(self.program.name, MOST_PATHS)
                 new = CompiledPath(path, values)
                 self.paths.insert(0, new)
         found, failed = new.run(values)
@@ -114,19 +114,6 @@ class Version:
 def _differs_at(keys: list[Any], tried: list[Any], k: int) -> bool:
     """Whether a path asks the same questions as another up to `k`, and there saw something else."""
     return len(keys) > k and keys[:k] == tried[:k] and keys[k] != tried[k]
-
-
-def too_many_paths(name: str) -> ArgumentError:
-    """More different answers than can be meant."""
-    return ArgumentError(
-        page(
-            f"jit has compiled {MOST_PATHS} paths through {name}, and this call takes another.",
-            "Each outcome of `if`, `int()` or an index that depends on values is a path of its own.",
-            "np.where(condition, a, b)   # both branches in one program, where the outcomes are many\n"
-            f"{name}(...)   # without jit, where the control flow is the work",
-            "argument",
-        )
-    )
 
 
 class Program:

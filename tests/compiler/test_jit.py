@@ -7,6 +7,7 @@ import pytest
 from agreeing import agree
 
 import wengert as wg
+from wengert.errors import CompileError
 
 X = np.array([0.3, -0.7, 1.9])
 
@@ -92,7 +93,7 @@ def test_static_arguments():
     agree(jitted(X, "scaled", scale=3.0), X * 3.0)
     agree(jitted(X, "scaled", 3.0), X * 3.0)
     assert set(seen) == {float}
-    with pytest.raises(wg.errors.ArgumentError, match="hashable"):
+    with pytest.raises(CompileError, match="hashable"):
         jitted(X, ["scaled"])
 
 
@@ -169,9 +170,9 @@ def test_what_cannot_be_called():
 def test_random_numbers_are_refused():
     rng = np.random.default_rng(0)
     for draw in (np.random.normal, rng.normal):
-        with pytest.raises(wg.errors.ArgumentError, match="draws random numbers"):
+        with pytest.raises(CompileError, match="draws random numbers"):
             wg.jit(lambda x: x * draw())(X)
-    with pytest.raises(wg.errors.ArgumentError, match="draws random numbers"):
+    with pytest.raises(CompileError, match="draws random numbers"):
         wg.jit(lambda x, generator: x * generator.normal())(X, rng)
     noise = wg.jit(lambda x: x * np.random.default_rng(3).normal())  # a seed of its own: the same numbers each time
     agree(noise(X), noise(X))

@@ -9,6 +9,7 @@ import pytest
 from agreeing import agree
 
 import wengert as wg
+from wengert.errors import CompileError
 
 X = np.array([0.3, -0.7, 1.9])
 W = np.arange(9.0).reshape(3, 3) / 10
@@ -250,7 +251,7 @@ def test_binding_anew_inside_is_an_error():
         return W
 
     for f, words in ((attribute, "attribute `w`"), (variable, "nonlocal"), (everywhere, "global variable `W`")):
-        with pytest.raises(wg.errors.ArgumentError, match=words):
+        with pytest.raises(CompileError, match=words):
             wg.jit(f)(X)
 
 

@@ -260,9 +260,10 @@ _WALKABLE: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 def _is_users(kind: type) -> bool:
     module = sys.modules.get(kind.__module__)
+    if module is None or kind.__module__ == "__main__" or kind.__name__ == "CustomRule":
+        return True
     file = getattr(module, "__file__", None)
-    is_users = is_user_code(file) if file is not None else kind.__module__ == "__main__"
-    return is_users or kind.__name__ == "CustomRule"
+    return file is not None and is_user_code(file)
 
 
 def named_attributes(value: Any, names: set[str]) -> Iterator[tuple[str, Any]]:
