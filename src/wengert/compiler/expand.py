@@ -119,6 +119,8 @@ def laid_out(builder: Builder, atom: Atom, word: list[str], order: list[str], wh
 def as_matrices(builder: Builder, terms: list[tuple[Atom, list[str]]], right: str, strong: bool) -> Atom | None:
     """Two factors as stacks of matrices, multiplied; `None` where that is not what they are, or does not pay."""
     (a, first), (b, second) = terms
+    if right and right[-1] in first and right[-1] not in second:  # the last letter of the result counts columns
+        (a, first), (b, second) = (b, second), (a, first)
     sizes = dict(zip([*first, *second], [*a.type.shape, *b.type.shape], strict=True))
     batch = [c for c in first if c in second and c in right]
     inner = [c for c in first if c in second and c not in right]

@@ -71,6 +71,10 @@ class Fuser(Bodies):
         self.spaces = Spaces(graph, is_map)
         self.nests: dict[tuple[Shape, int], Draft] = {}
         self.steps: list[Step] = []
+        self.users: dict[Atom, list[Node]] = {}
+        for node in graph.nodes:
+            for atom in node.operands:
+                self.users.setdefault(atom, []).append(node)
         self.uses: dict[Atom, int] = {}
         for atom in [*(a for node in graph.nodes for a in node.operands), *graph.outputs]:
             self.uses[atom] = self.uses.get(atom, 0) + 1
@@ -532,12 +536,28 @@ class Fuser(Bodies):
 
     def as_product(self, node: Node) -> bool:
         """A large matrix product, by BLAS."""
-        found = matrix_product(node, self.in_memory, self.copied)
+        out = node.outputs[0]
+        found = matrix_product(node, self.in_memory, self.copied, self.wanted_order(out))
         if found is None:
             return False
         self.steps.append(found)
-        self.in_buffer(node.outputs[0], found.result, found.level + 1)
+        value = self.in_buffer(out, found.result, found.level + 1)
+        value.view = found.into
         return True
+
+    def wanted_order(self, var: Var) -> Shape | None:
+        """The order of axes in which the only reader of a product wants it, if the last axis stays the last."""
+        users = self.users.get(var, [])
+        if len(users) != 1:
+            return None
+        node = users[0]
+        if node.primitive.name == "reshape" and 1 not in var.type.shape:
+            split = node.outputs[0]
+            return None if tuple(split.type.shape) != tuple(var.type.shape) else self.wanted_order(split)
+        if node.primitive.name != "permute":
+            return None
+        order = tuple(node.params["axes"])
+        return order if order[-1] == len(order) - 1 else None
 
     def as_host_call(self, node: Node) -> None:
         """Python is called back, on arrays in memory."""

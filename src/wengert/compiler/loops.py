@@ -170,13 +170,14 @@ class Fill:
 class MatrixProduct:
     """`c[b] = a[b] @ b[b]` for every member of a batch, by BLAS.
 
-    Matrices are views `[batch..., rows, columns]`, one of whose last two strides is 1.  With `is_strong`, entries that come out as NaN
-    are taken again with `0 * inf = 0 * nan = 0`.
+    Matrices are views `[batch..., rows, columns]`, one of whose last two strides is 1; of `into`, which lies in `result`, it is the last.
+    With `is_strong`, entries that come out as NaN are taken again with `0 * inf = 0 * nan = 0`.
     """
 
     left: View
     right: View
     result: Buffer
+    into: View
     is_strong: bool
     level: int
 
@@ -217,7 +218,47 @@ class HostCall:
         return list(dict.fromkeys([*self.reads(), *self.results]))
 
 
-Step = LoopNest | Fill | MatrixProduct | HostCall
+@dataclass(eq=False)
+class Band:
+    """Steps that run one after the other on a few rows, and then on the next: what they hand on stays in the cache.
+
+    `rows[k]` says what the rows are in step `k`: the letter of a nest, or "m" or "k" of a product.  The buffers `inner` hold the rows
+    in hand only.  A total over all rows is written to a slot, once for each tile; `slots` says in which array of tiles that lies.
+    """
+
+    steps: list[LoopNest | MatrixProduct]
+    rows: list[int | str]
+    n_rows: int
+    tile: int  # rows in hand
+    inner: list[Buffer]
+    slots: dict[Buffer, Buffer]
+    level: int
+
+    @property
+    def n_tiles(self) -> int:
+        """How often the steps run."""
+        return -(-self.n_rows // self.tile)
+
+    def outer(self, buffers: list[Buffer]) -> list[Buffer]:
+        """Those that are seen from outside, each once."""
+        inner = set(self.inner)
+        return list(dict.fromkeys(self.slots.get(b, b) for b in buffers if b not in inner))
+
+    def writes(self) -> list[Buffer]:
+        return self.outer([b for step in self.steps for b in step.writes()])
+
+    def reads(self) -> list[Buffer]:
+        written = set(self.writes())
+        return [b for b in self.outer([b for step in self.steps for b in step.reads()]) if b not in written]
+
+    def updates(self) -> list[Buffer]:
+        return []
+
+    def buffers(self) -> list[Buffer]:
+        return list(dict.fromkeys([*self.reads(), *self.writes()]))
+
+
+Step = LoopNest | Fill | MatrixProduct | HostCall | Band
 
 
 @dataclass(eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from wengert.compiler.loops import Buffer, MatrixProduct, View, dtype_name
+from wengert.compiler.loops import Buffer, MatrixProduct, Shape, View, contiguous, dtype_name
 from wengert.core.graph import Atom, Node
 
 LARGE = 8192  # multiplications for which BLAS pays
@@ -26,8 +26,13 @@ def is_large_product(node: Node) -> bool:
     return pays(*a.type.shape[-2:], b.type.shape[-1])
 
 
-def matrix_product(node: Node, in_memory: InMemory, copied: Callable[[View, int], tuple[View, int]]) -> MatrixProduct | None:
-    """The step of a large `matmul`; `copied` lays out a view of which neither rows nor columns are contiguous."""
+def matrix_product(
+    node: Node, in_memory: InMemory, copied: Callable[[View, int], tuple[View, int]], order: Shape | None
+) -> MatrixProduct | None:
+    """The step of a large `matmul`; `copied` lays out a view of which neither rows nor columns are contiguous.
+
+    `order` is the permutation in which the result is wanted, if it is.
+    """
     if not is_large_product(node):
         return None
     out = node.outputs[0].type
@@ -38,9 +43,13 @@ def matrix_product(node: Node, in_memory: InMemory, copied: Callable[[View, int]
             view, ready = copied(view, ready)
         views.append(batched(view, tuple(out.shape[:-2])))
         level = max(level, ready)
-    result = Buffer(tuple(out.shape), out.dtype, "temporary")
+    shape = tuple(out.shape)
+    order = order or tuple(range(len(shape)))
+    result = Buffer(tuple([shape[k] for k in order]), out.dtype, "temporary")
+    strides = contiguous(result.shape)
+    into = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
     is_strong = node.primitive.name == "matmul_of_derivatives"
-    return MatrixProduct(views[0], views[1], result, is_strong, level)
+    return MatrixProduct(views[0], views[1], result, into, is_strong, level)
 
 
 def is_matrix(view: View) -> bool:
