@@ -35,6 +35,11 @@ def is_user_code(filename: str) -> bool:
     return not filename.partition(installed)[2].startswith(tuple(name + os.sep for name in _LIBRARIES))
 
 
+def is_installed(filename: str) -> bool:
+    """Whether a file belongs to an installed package, whoever wrote it."""
+    return any(part in filename for part in _INSTALLED)
+
+
 _known: dict[str, bool] = {}  # file -> whether it is the user's
 
 

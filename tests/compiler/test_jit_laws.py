@@ -12,6 +12,7 @@ from wengert.core.primitive import REGISTRY
 from wengert.testing.cases import cases_of, central_cases
 from wengert.testing.comparing import direction, directions, point, program
 
+pytestmark = pytest.mark.filterwarnings("ignore::numpy.exceptions.ComplexWarning")
 CARDS = dict(REGISTRY)
 LOOSE = {"e": 2e-2, "f": 2e-4, "F": 2e-4}
 

@@ -12,16 +12,16 @@ from __future__ import annotations
 import copy
 import enum
 import functools
+import inspect
 import sys
 import types
-import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from wengert import trees
-from wengert._source import is_user_code
+from wengert._source import is_installed, is_user_code
 from wengert.core.trace import Tracer
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic, np.dtype, range, slice)
@@ -57,6 +57,7 @@ class Reach:
     def __init__(self, roots: Any, names: set[str]) -> None:
         self.names = names
         self.roots = tuple(roots)
+        self.territory = Territory(self.roots)
         while True:
             known = len(names)
             self.arrays: list[Any] = []
@@ -114,7 +115,7 @@ class Reach:
         if (kind is np.ndarray and value.dtype.kind in _NUMERIC) or isinstance(value, Tracer):
             self.tokens.append("array")
             self.arrays.append(value)
-        elif isinstance(value, types.ModuleType) and is_user_code(getattr(value, "__file__", None) or "<frozen"):
+        elif isinstance(value, types.ModuleType) and self.territory.has_module(value):
             self._visit_named(value)
         elif isinstance(value, _OPAQUE):
             self._opaque(value)
@@ -142,7 +143,7 @@ class Reach:
 
     def _visit_function(self, function: types.FunctionType) -> None:
         code = function.__code__
-        is_user = is_user_code(code.co_filename)
+        is_user = self.territory.has_function(function)
         is_ours = str(function.__globals__.get("__name__")).partition(".")[0] == "wengert"
         self.tokens.append(Same(code))
         if not (is_user or is_ours):
@@ -156,7 +157,7 @@ class Reach:
         if is_user:
             mentioned = list(names_in(code))
             self.names.update(mentioned)
-            for name, part in named_globals(function, mentioned):
+            for name, part in self.territory.named_globals(function, mentioned):
                 self.items.append((function.__globals__, name, part))
                 self._visit(part, here)
 
@@ -186,7 +187,7 @@ class Reach:
             self.tokens.append(structure)
             for leaf in leaves:
                 self._visit(leaf, id(value))
-        elif is_walkable(kind):
+        elif self.territory.has_kind(kind):
             self._visit_named(value)
         else:
             self._opaque(value)
@@ -239,31 +240,45 @@ def names_in(code: types.CodeType) -> Iterator[str]:
             yield from names_in(constant)
 
 
-def named_globals(function: types.FunctionType, names: list[str]) -> Iterator[tuple[str, Any]]:
-    """The globals among `names`, apart from classes and other people's modules."""
-    for name in dict.fromkeys(names):
-        value = function.__globals__.get(name, _MISSING)
-        is_foreign = isinstance(value, types.ModuleType) and not is_user_code(getattr(value, "__file__", None) or "<frozen")
-        if value is not _MISSING and name != "__builtins__" and not isinstance(value, type) and not is_foreign:
-            yield name, value
+class Territory:
+    """Whose code is walked: the user's own, and that of the packages that the roots come from."""
 
+    def __init__(self, roots: Any) -> None:
+        owners = [getattr(root, "__self__", root) for root in map(inspect.unwrap, filter(callable, roots))]
+        modules = [str(getattr(x, "__module__", None) or type(x).__module__) for x in owners]
+        self.homes = {name.partition(".")[0] for name in modules} - {"wengert", "numpy", "builtins"}
+        self.kinds: dict[type, bool] = {}
 
-def is_walkable(kind: type) -> bool:
-    """Whether the attributes of such objects are looked at: those of the user's own classes, and custom rules."""
-    if kind not in _WALKABLE:
-        _WALKABLE[kind] = _is_users(kind)
-    return _WALKABLE[kind]
+    def has(self, file: str | None, module: str) -> bool:
+        """Whether a file with the code of a module is on it."""
+        if file is None:
+            return module == "__main__"
+        return is_user_code(file) and (not is_installed(file) or module.partition(".")[0] in self.homes)
 
+    def has_module(self, module: types.ModuleType) -> bool:
+        """Whether the names in a module are looked at."""
+        return self.has(getattr(module, "__file__", None), module.__name__)
 
-_WALKABLE: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+    def has_function(self, function: types.FunctionType) -> bool:
+        """Whether the globals that a function's code names are looked at."""
+        return self.has(function.__code__.co_filename, str(function.__globals__.get("__name__")))
 
+    def has_kind(self, kind: type) -> bool:
+        """Whether the attributes of objects of a class are looked at; those of custom rules are, too."""
+        known = self.kinds.get(kind)
+        if known is None:
+            module = sys.modules.get(kind.__module__)
+            is_made = module is None or kind.__name__ == "CustomRule"
+            known = self.kinds[kind] = is_made or self.has(getattr(module, "__file__", None), kind.__module__)
+        return known
 
-def _is_users(kind: type) -> bool:
-    module = sys.modules.get(kind.__module__)
-    if module is None or kind.__module__ == "__main__" or kind.__name__ == "CustomRule":
-        return True
-    file = getattr(module, "__file__", None)
-    return file is not None and is_user_code(file)
+    def named_globals(self, function: types.FunctionType, names: list[str]) -> Iterator[tuple[str, Any]]:
+        """The globals among `names`, apart from classes and other people's modules."""
+        for name in dict.fromkeys(names):
+            value = function.__globals__.get(name, _MISSING)
+            is_foreign = isinstance(value, types.ModuleType) and not self.has_module(value)
+            if value is not _MISSING and name != "__builtins__" and not isinstance(value, type) and not is_foreign:
+                yield name, value
 
 
 def named_attributes(value: Any, names: set[str]) -> Iterator[tuple[str, Any]]:
@@ -290,6 +305,7 @@ class Twin:
     """The roots of a walk rebuilt so that they reach other arrays; what reaches none stays the same object."""
 
     def __init__(self, reach: Reach, arrays: Any) -> None:
+        self.territory = reach.territory
         self.reaching = reach.reaching()
         self.done: dict[int, Any] = {id(old): new for old, new in zip(reach.arrays, arrays, strict=True)}
         self.names = reach.names
@@ -344,16 +360,16 @@ class Twin:
     def _globals(self, function: types.FunctionType) -> dict[str, Any]:
         """The globals of the function's module, copied if an array is reached through one of them."""
         space = function.__globals__
-        if not is_user_code(function.__code__.co_filename):
+        if not self.territory.has_function(function):
             return space
-        found = named_globals(function, list(names_in(function.__code__)))
+        found = self.territory.named_globals(function, list(names_in(function.__code__)))
         if not any(id(part) in self.reaching for _, part in found):
             return space
         return self.spaces.setdefault(id(space), dict(space))
 
     def _fill_globals(self, function: types.FunctionType, space: dict[str, Any]) -> None:
         if space is not function.__globals__:
-            for name, part in named_globals(function, list(names_in(function.__code__))):
+            for name, part in self.territory.named_globals(function, list(names_in(function.__code__))):
                 space[name] = self(part)
 
     def _object(self, value: Any) -> Any:
