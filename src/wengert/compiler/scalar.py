@@ -8,7 +8,7 @@ The text is a Python expression in the operands `a`, `b`, `c`, `d`, after assign
     arithmetic       + - * / // % & | ^ ~ << >>       of NumPy's meaning: whole numbers wrap around, and divide to 0 by 0
     comparisons      == != < <= > >=                  a truth value
     choices          x if p else y, and, or, not      both sides are evaluated
-    constants        0.5, inf, nan, pi
+    constants        0.5, inf, nan, pi, tiny (the smallest normal number of double precision)
     functions        those of `INTRINSICS`, `WHOLE`, and `wengert.compiler.vector_math`
 
 It is compiled for one *working* dtype, to which operands are converted where they take part in arithmetic.  Code that begins
@@ -33,7 +33,7 @@ MEMORY = {**LLVM, "bool": "i8"}
 INTRINSICS = {"sqrt": 1, "fabs": 1, "floor": 1, "ceil": 1, "trunc": 1, "rint": 1, "copysign": 2, "fma": 3}
 FLOAT_ONLY = {"single": 1, "ldexp": 2, "exponent": 1}  # rounded to single precision, a 2^b, the exponent of `frexp`
 WHOLE = frozenset(["abs", "floor", "ceil", "trunc", "fmod", "count_bits"])  # functions that whole numbers have too
-CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi}
+CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "tiny": 2.0**-1022}
 
 OPERATORS = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "//", ast.Mod: "%",
@@ -207,8 +207,9 @@ class Scalars:
             case ast.UnaryOp(op=op, operand=x):
                 return self.unary(op, self.walk(x, names, working), working)
             case ast.BinOp(left=x, op=op, right=y):
-                return self.arithmetic(OPERATORS[type(op)], self.walk(x, names, working), self.walk(y, names, working), working)
-            case ast.Compare(left=x, ops=[op], comparators=[y]):
+                word = OPERATORS.get(type(op), type(op).__name__)
+                return self.arithmetic(word, self.walk(x, names, working), self.walk(y, names, working), working)
+            case ast.Compare(left=x, ops=[op], comparators=[y]) if type(op) in COMPARISONS:
                 return self.compare(COMPARISONS[type(op)], self.walk(x, names, working), self.walk(y, names, working), working)
             case ast.BoolOp(op=op, values=values):
                 word = "and" if isinstance(op, ast.And) else "or"
@@ -264,7 +265,7 @@ class Scalars:
             return (self.shift(word, a, b, working), working)
         elif word in ("//", "%"):
             return (self.divide(word, a, b, working), working)
-        elif word != "div":
+        elif word in ("add", "sub", "mul", "and", "or", "xor"):
             return (self.new(f"{word} {kind} {a}, {b}"), working)
         msg = f"scalar code has no operator {word!r} of {working}"
         raise ScalarCodeError(msg)

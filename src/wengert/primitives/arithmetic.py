@@ -13,6 +13,11 @@ from wengert.primitives.elementwise import elementwise, scaled, step
 from wengert.primitives.slopes import cosine_of_sides
 from wengert.primitives.structure import imag, real
 
+_LOWER_POWER = (
+    "in double: e = b - c; d = pow(a, b) / a; d = d / a if c > 1 else d; d = d / a if c > 2 else d; "
+    "pow(a, e) if e + c == b or a == 0 or a - a != 0 else d / pow(a, c - 3) if c > 3 else d"
+)
+
 # fmt: off - a table of cards: name, value, slope for each operand
 
 add      = elementwise("add",      np.add,         1, 1,                                   formula="a + b", code="a + b")
@@ -46,7 +51,7 @@ ldexp    = elementwise("ldexp",    np.ldexp,       lambda y, a, n: np.ldexp(y.dt
 power    = elementwise("power",    np.power,       lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)), code="pow(a, b)")
 float_power = elementwise("float_power", np.float_power, lambda y, a, p: _power_base(a, p), lambda y, a, p: _power_exponent(y, a), formula="aᵇ", domain=((0.2, 3.0), (-2.0, 2.0)), code="pow(a, b)")
 lower_power: Primitive = elementwise("lower_power", lambda a, p, k: _lower_power(a, p, k), lambda y, a, p, k: np.where(p == k, 0.0, (p - k) * lower_power(a, p, k + 1)),
-                       lambda y, a, p, k: _power_exponent(y, a), None, formula="a^(b - c)", domain=((0.2, 3.0), (-2.0, 2.0), (1, 2)), align=align_to_inexact, code="e = b - c; pow(a, e) if e + c == b or a == 0 or a - a != 0 else pow(a, b) / a / pow(a, c - 1)")
+                       lambda y, a, p, k: _power_exponent(y, a), None, formula="a^(b - c)", domain=((0.2, 3.0), (-2.0, 2.0), (1, 2)), align=align_to_inexact, code=_LOWER_POWER)
 hypot    = elementwise("hypot",    np.hypot,       lambda y, a, b: cosine_of_sides(a, b), lambda y, a, b: cosine_of_sides(b, a), formula="√(a² + b²)", code="hypot(a, b)")
 
 _STEPS: dict[np.ufunc, tuple[str, str]] = {  # formula, scalar code
