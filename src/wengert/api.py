@@ -12,7 +12,7 @@ import numpy as np
 from wengert import trees
 from wengert.core.pattern import Pattern
 from wengert.errors import ArgumentError, HolomorphicError, page
-from wengert.jit import Jitted
+from wengert.jit import Jitted, as_compiled_as
 from wengert.primitives.stop import stop
 from wengert.transforms.checkpoint import checkpointed
 from wengert.transforms.custom import CustomRule, checking
@@ -88,7 +88,7 @@ def grad(
             _check_cauchy_riemann(f, argnums, args, kwargs, has_aux)
         return (result, aux) if has_aux else result
 
-    return gradient_function
+    return as_compiled_as(f, gradient_function)
 
 
 def value_and_grad(
@@ -116,7 +116,7 @@ def value_and_grad(
             _check_cauchy_riemann(f, argnums, args, kwargs, has_aux)
         return ((value, aux) if has_aux else value), result
 
-    return value_and_gradient
+    return as_compiled_as(f, value_and_gradient)
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
@@ -233,7 +233,7 @@ def jacobian(
             result, linear = sparse_jacobian_of(selection, mode, chunk_size, known)
         return (result, selection.strip_aux(linear.record.strip)) if has_aux else result
 
-    return jacobian_function
+    return as_compiled_as(f, jacobian_function) if sparse is False else jacobian_function
 
 
 def hessian(
@@ -339,7 +339,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         array([3., 4.])
     """
     _check_call("vmap", f)
-    return vectorized(f, in_axes, out_axes)
+    return as_compiled_as(f, vectorized(f, in_axes, out_axes))
 
 
 def jit(
@@ -457,7 +457,7 @@ def wirtinger(f: Function, argnums: ArgNums = 0) -> Function:
     def pair(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         return wirtinger_of(Selection(f, argnums, args, kwargs, has_aux=False, name="wirtinger"))
 
-    return pair
+    return as_compiled_as(f, pair)
 
 
 def _check_cauchy_riemann(f: Function, argnums: ArgNums, args: Sequence[Any], kwargs: dict[str, Any], has_aux: bool) -> None:

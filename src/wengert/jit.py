@@ -295,6 +295,11 @@ class Jitted:
         return found
 
 
+def as_compiled_as(function: Any, transformed: Callable[..., Any]) -> Callable[..., Any]:
+    """A transformation of a jitted function is jitted, too, with the same static arguments: `grad(jit(f))` is one program."""
+    return Jitted(transformed, *function._static.given) if isinstance(function, Jitted) else transformed
+
+
 # --- the short way ---------------------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,36 @@ def test_transformation(name, where):
     agree(function(*moved), plain(*moved), rtol=1e-10)
 
 
+def test_a_transformation_of_a_jitted_function_is_one_program():
+    jitted = wg.jit(scalar)
+    for made in (wg.grad(jitted), wg.value_and_grad(jitted), wg.jacobian(jitted), wg.hessian(jitted), wg.vmap(jitted)):
+        assert type(made) is type(jitted)
+    slope = wg.grad(wg.jit(lambda x, n: np.sum(x**n), static_argnums=1))
+    agree(slope(X, 3), 3 * X**2)
+    assert len(wg.grad(jitted).report(X).kernels) >= 1
+
+
+def test_a_jitted_function_inside_a_program_that_is_differentiated():
+    """Here it is one operation of a record, whose derivatives are compiled programs of their own."""
+    f, g = wg.jit(vector), wg.jit(scalar)
+
+    def program(x, f=f, g=g):
+        y = f(np.sin(x)) + x
+        return g(y) * np.sum(f(y))
+
+    def plain(x):
+        return program(x, vector, scalar)
+
+    agree(wg.grad(program)(X), wg.grad(plain)(X), rtol=1e-10)
+    agree(wg.hessian(program)(X), wg.hessian(plain)(X), rtol=1e-9)
+    agree(wg.jacobian(wg.hessian(program))(X), wg.jacobian(wg.hessian(plain))(X), rtol=1e-8)
+    agree(wg.vmap(wg.grad(program))(BATCH), wg.vmap(wg.grad(plain))(BATCH), rtol=1e-10)
+    agree(wg.grad(lambda B: np.sum(wg.vmap(program)(B)))(BATCH), wg.grad(lambda B: np.sum(wg.vmap(plain)(B)))(BATCH), rtol=1e-10)
+    agree(wg.jvp(program, (X,), (V,)), wg.jvp(plain, (X,), (V,)), rtol=1e-10)
+    agree(wg.vmap(wg.jacobian(f))(BATCH), wg.vmap(wg.jacobian(vector))(BATCH), rtol=1e-10)
+    assert len(f._signatures) >= 1
+
+
 def test_sparse():
     x = np.arange(5.0)
     found = wg.jacobian(wg.jit(np.diff), sparse=True)(x)
