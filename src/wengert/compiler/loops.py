@@ -223,7 +223,8 @@ class Band:
     """Steps that run one after the other on a few rows, and then on the next: what they hand on stays in the cache.
 
     `rows[k]` says what the rows are in step `k`: the letter of a nest, or "m" or "k" of a product.  The buffers `inner` hold the rows
-    in hand only.  A total over all rows is written to a slot, once for each tile; `slots` says in which array of tiles that lies.
+    in hand only.  Tiles are taken together in `n_chunks` chunks of a fixed number of tiles; a total over all rows is added up in a slot
+    of its chunk, and `slots` says in which array those lie.
     """
 
     steps: list[LoopNest | MatrixProduct]
@@ -233,11 +234,12 @@ class Band:
     inner: list[Buffer]
     slots: dict[Buffer, Buffer]
     level: int
+    chunk: int = 1  # tiles
 
     @property
-    def n_tiles(self) -> int:
-        """How often the steps run."""
-        return -(-self.n_rows // self.tile)
+    def n_chunks(self) -> int:
+        """How many parts there are that do not need one another."""
+        return -(-self.n_rows // (self.tile * self.chunk))
 
     def outer(self, buffers: list[Buffer]) -> list[Buffer]:
         """Those that are seen from outside, each once."""

@@ -5,6 +5,7 @@
 | simplify | graph to graph          | no node is dead, none is computed twice, no rule applies                        |
 | fuse     | graph to program        | index maps are strides; chains and their reductions share loops                 |
 | split    | program to program      | no body is longer than a bound                                                  |
+| bands    | program to program      | steps over the same rows share them while they are in the cache                 |
 | plan     | program to plan         | every buffer has a place, and none that lives at the same time shares it        |
 | emit     | program to LLVM text    | one function for each step, one entry that runs them all                        |
 | engine   | text to machine code    | addresses                                                                       |
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from wengert.compiler.bands import group_rows
 from wengert.compiler.blas import register
 from wengert.compiler.emit.module import write_module
 from wengert.compiler.engine import Module, binding, vector_bits
@@ -35,7 +37,7 @@ def lower(graph: Graph) -> Program:
     """The passes between a simplified graph and the text."""
     program = split(fuse(graph))
     program.steps = late_fills(program.steps)
-    return program
+    return group_rows(program)
 
 
 class Compiled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-from wengert.compiler.loops import Buffer, Fill, HostCall, LoopNest, MatrixProduct, Place, Program, Shape, View
+from wengert.compiler.loops import Band, Buffer, Fill, HostCall, LoopNest, MatrixProduct, Place, Program, Shape, View
 from wengert.compiler.memory import Plan
 
 
@@ -33,6 +33,11 @@ def verify(program: Program) -> Program:
         for buffer in step.writes():
             require(buffer.kind in ("temporary", "output"), f"{where} writes to the {buffer.kind}s")
         written.update(step.writes())
+        for part in step.steps if isinstance(step, Band) else ():
+            if isinstance(part, LoopNest):
+                verify_nest(part, where)
+            else:
+                verify_product(part, where)
         if isinstance(step, LoopNest):
             verify_nest(step, where)
         elif isinstance(step, MatrixProduct):
@@ -42,7 +47,7 @@ def verify(program: Program) -> Program:
                 if isinstance(operand, View):
                     require(is_inside(Place(operand.buffer, operand.strides, operand.offset), operand.shape), f"{where} reads outside")
         else:
-            require(isinstance(step, Fill), f"{where} is of no known kind")
+            require(isinstance(step, (Fill, Band)), f"{where} is of no known kind")
     for view in program.outputs:
         require(view.is_whole and view.buffer.kind == "output", "an output is not a buffer of its own")
         require(view.buffer in written or not view.buffer.size, "an output is never written")
@@ -86,8 +91,9 @@ def verify_product(step: MatrixProduct, where: str) -> None:
     """The shapes of a product fit, and every matrix lies inside its buffer."""
     *batch, m, k = step.left.shape
     require(step.right.shape == (*batch, k, step.right.shape[-1]), f"{where}: shapes of a product do not fit")
-    require(step.result.shape == (*batch, m, step.right.shape[-1]), f"{where}: the result of a product has another shape")
-    for view in (step.left, step.right):
+    require(step.into.shape == (*batch, m, step.right.shape[-1]), f"{where}: the result of a product has another shape")
+    require(step.into.buffer is step.result and step.into.strides[-1] == 1, f"{where}: BLAS cannot write its result")
+    for view in (step.left, step.right, step.into):
         require(is_inside(Place(view.buffer, view.strides, view.offset), view.shape), f"{where}: a matrix leaves its buffer")
 
 

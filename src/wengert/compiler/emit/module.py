@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wengert.compiler.bands import PARALLEL, work_of
+from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import product_declarations, write_product
-from wengert.compiler.loops import Buffer, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
+from wengert.compiler.loops import Band, Buffer, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
 from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
@@ -28,26 +30,29 @@ class ModuleText:
 
 def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     """The text of a program for vectors of so many bits."""
-    math = VectorMath(vector_bits)
+    functions_of_libm = VectorMath(vector_bits)
     functions: list[str] = []
     hosts = [step for step in program.steps if isinstance(step, HostCall)]
     for k, step in enumerate(program.steps):
-        functions += write_step(step, f"step{k}", math)
+        functions += write_step(step, f"step{k}", functions_of_libm)
     functions.append(write_entry(program, plan))
-    uses_blas = any(isinstance(step, MatrixProduct) for step in program.steps)
+    every = [part for step in program.steps for part in (step.steps if isinstance(step, Band) else [step])]
+    uses_blas = any(isinstance(step, MatrixProduct) for step in every)
     declared = declarations() + (product_declarations() if uses_blas else [])
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
-    text = "\n".join([*tables, *declared, *functions, *math.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, hosts, uses_blas, math.specials())
+    text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
+    return ModuleText(text, hosts, uses_blas, functions_of_libm.specials())
 
 
-def write_step(step: Step, name: str, math: VectorMath) -> list[str]:
+def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
     """The functions of a step."""
     if isinstance(step, LoopNest):
-        return [write_nest(step, name, math)]
+        return [write_nest(step, name, library)]
     if isinstance(step, MatrixProduct):
         return [write_product(step, name)]
+    if isinstance(step, Band):
+        return write_band(step, name, library)
     return []
 
 
@@ -93,12 +98,26 @@ class EntryWriter:
         """One step."""
         if isinstance(step, HostCall):
             self.call_host(step)
+        elif isinstance(step, Band):
+            self.call_band(j, step)
         elif isinstance(step, Fill):
             pointer = self.names[step.buffer]
             self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
         else:
             touched = [step.left.buffer, step.right.buffer, step.result] if isinstance(step, MatrixProduct) else step.buffers()
             self.lines.append(f"  call void @step{j}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
+
+    def call_band(self, j: int, band: Band) -> None:
+        """All chunks of a band, on several threads if there is enough to do."""
+        buffers = band.buffers()
+        self.lines.insert(2, f"  %table{j} = alloca [{max(1, len(buffers))} x ptr]")
+        for number, buffer in enumerate(buffers):
+            self.lines.append(f"  %t{j}.{number} = getelementptr inbounds ptr, ptr %table{j}, i64 {number}")
+            self.lines.append(f"  store ptr {self.names[buffer]}, ptr %t{j}.{number}")
+        if work_of(band.steps) < PARALLEL:
+            self.lines.append(f"  call void @step{j}(ptr %table{j}, i64 0, i64 {band.n_chunks})")
+        else:
+            self.lines.append(f"  call void @wg_parallel(ptr @step{j}, ptr %table{j}, i64 {band.n_chunks}, i64 1)")
 
     def call_host(self, step: HostCall) -> None:
         """Python is called back; the program stops if that raised."""
@@ -124,7 +143,12 @@ def write_entry(program: Program, plan: Plan) -> str:
 
 def declarations() -> list[str]:
     """What every module declares."""
-    lines = ["declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"]
+    lines = [
+        "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
+        "declare void @wg_parallel(ptr, ptr, i64, i64)",
+        "declare ptr @wg_take(i64)",
+        "declare void @wg_give(ptr)",
+    ]
     for name, arity in {**INTRINSICS, "maximum": 2, "minimum": 2}.items():
         for suffix, kind in (("f64", "double"), ("f32", "float")):
             lines.append(f"declare {kind} @llvm.{name}.{suffix}({', '.join([kind] * arity)})")

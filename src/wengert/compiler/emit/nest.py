@@ -17,12 +17,13 @@ class NestWriter:
     Totals along the innermost loops are kept in registers, over blocks; all others are added up in memory.
     """
 
-    def __init__(self, nest: LoopNest, name: str, math: VectorMath) -> None:
+    def __init__(self, nest: LoopNest, name: str, math: VectorMath, rows: int | None = None) -> None:
         self.nest, self.name = nest, name
         self.lines: list[str] = []
         self.scalars = Scalars(self.lines, math.call)
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
-        self.loops = order_loops(nest)
+        self.loops = order_loops(nest, rows)
+        self.rows = rows
         self.letters: list[str] = []
         self.block = "entry"
         self.count = 0
@@ -33,7 +34,11 @@ class NestWriter:
         """The text."""
         header = ", ".join(f"ptr noalias nocapture align 8 {p}" for p in self.pointers.values())
         group = "#0" if len(self.nest.ops) < INLINED else "#2"
+        if self.rows is not None:
+            header += ", i64 %start, i64 %stop, i1 %first"
         self.lines += [f"define internal void @{self.name}({header}) {group} {{", "entry:"]
+        if self.loops.scale > 1:
+            self.lines += [f"  %from = mul nuw nsw i64 %start, {self.loops.scale}", f"  %past = mul nuw nsw i64 %stop, {self.loops.scale}"]
         for total in self.totals:
             total.declare()
         for total in self.totals:
@@ -53,13 +58,14 @@ class NestWriter:
         if d == len(lengths):
             self.body()
         elif d == len(lengths) - 1:
-            self.innermost(lengths[d])
+            self.innermost(d)
         else:
-            letter, label = self.open_loop("0")
+            start, stop = self.bounds(d)
+            letter, label = self.open_loop(start)
             self.letters.append(letter)
             self.depth(d + 1)
             self.letters.pop()
-            self.close_loop(letter, str(lengths[d]), label)
+            self.close_loop(letter, stop, label)
         for total in self.totals:
             if total.depth == d:
                 total.finish()
@@ -82,19 +88,28 @@ class NestWriter:
         self.lines.append(f"{label}_exit:")
         self.block = f"{label}_exit"
 
-    def innermost(self, n: int) -> None:
+    def bounds(self, d: int) -> tuple[str, str]:
+        """Where loop `d` begins and ends."""
+        if d != self.loops.ranged:
+            return "0", str(self.loops.lengths[d])
+        return ("%start", "%stop") if self.loops.scale == 1 else ("%from", "%past")
+
+    def innermost(self, d: int) -> None:
         """The last loop, in blocks where totals run along it."""
         running = [total for total in self.totals if total.is_running]
-        if not running or n <= BLOCK:
-            self.run("0", str(n), running)
+        first, past = self.bounds(d)
+        if not running or self.loops.lengths[d] <= BLOCK:
+            self.run(first, past, running)
             return
+        new = self.scalars.new
+        length = new(f"sub nuw nsw i64 {past}, {first}")
+        n_blocks = new(f"udiv i64 {new(f'add nuw nsw i64 {length}, {BLOCK - 1}')}, {BLOCK}")
         outer, label = self.open_loop("0")
-        start = self.scalars.new(f"mul nuw nsw i64 {outer}, {BLOCK}")
-        last = self.scalars.new(f"add nuw nsw i64 {start}, {BLOCK}")
-        short = self.scalars.new(f"icmp slt i64 {last}, {n}")
-        stop = self.scalars.new(f"select i1 {short}, i64 {last}, i64 {n}")
+        start = new(f"add nuw nsw i64 {first}, {new(f'mul nuw nsw i64 {outer}, {BLOCK}')}")
+        last = new(f"add nuw nsw i64 {start}, {BLOCK}")
+        stop = new(f"select i1 {new(f'icmp slt i64 {last}, {past}')}, i64 {last}, i64 {past}")
         self.run(start, stop, running)
-        self.close_loop(outer, str(-(-n // BLOCK)), label)
+        self.close_loop(outer, n_blocks, label)
 
     def run(self, start: str, stop: str, running: list[Total]) -> None:
         """The innermost loop from `start` to `stop`, with a register for each running total."""
@@ -167,9 +182,9 @@ class NestWriter:
         return self.scalars.convert(self.scalars.emit(code, [values[p] for p in op.operands], working), name)
 
 
-def write_nest(nest: LoopNest, name: str, math: VectorMath) -> str:
-    """The text of one function."""
-    return NestWriter(nest, name, math).function()
+def write_nest(nest: LoopNest, name: str, math: VectorMath, rows: int | None = None) -> str:
+    """The text of one function; of the letter `rows` it runs a range."""
+    return NestWriter(nest, name, math, rows).function()
 
 
 __all__ = ["NestWriter", "Shape", "write_nest"]

@@ -13,6 +13,8 @@ class Loops:
 
     lengths: Shape
     last: tuple[int, ...]  # the letter that counts single steps of the loop
+    ranged: int = -1  # the loop of which a range of rows is run
+    scale: int = 1  # how many of its steps are one row
 
     def strides(self, place: Place) -> Shape:
         """How far a step of each loop moves in a buffer."""
@@ -29,8 +31,8 @@ def places_of(nest: LoopNest) -> list[Place]:
     return [*found, *[s.place for s in nest.stores], *[r.place for r in nest.reductions]]
 
 
-def order_loops(nest: LoopNest) -> Loops:
-    """The loops of a nest.
+def order_loops(nest: LoopNest, rows: int | None = None) -> Loops:
+    """The loops of a nest; of the letter `rows` only a range is run.
 
     The innermost is the one along which most accesses are to neighbours; the others keep their order, reduced ones last.
     Letters of length 1 are no loops, and two neighbours that every access walks as one are one.
@@ -39,7 +41,7 @@ def order_loops(nest: LoopNest) -> Loops:
     if len(letters) > 1:
         inner = max(letters, key=lambda k: (_neighbours(nest, k), k))
         letters = [*[k for k in letters if k != inner], inner]
-    return _collapse(nest, letters)
+    return _collapse(nest, letters, rows)
 
 
 def _neighbours(nest: LoopNest, k: int) -> float:
@@ -51,19 +53,23 @@ def _neighbours(nest: LoopNest, k: int) -> float:
     return score if nest.space[k] >= 4 else score - 100
 
 
-def _collapse(nest: LoopNest, letters: list[int]) -> Loops:
+def _collapse(nest: LoopNest, letters: list[int], rows: int | None) -> Loops:
     places = places_of(nest)
     lengths: list[int] = []
     last: list[int] = []
+    ranged, scale = -1, 1
     for k in letters:
         n = nest.space[k]
-        if last and _is_one(nest, places, last[-1], k, n):
+        if k == rows:
+            ranged = len(lengths)
+        elif last and _is_one(nest, places, last[-1], k, n):
             lengths[-1] *= n
             last[-1] = k
-        else:
-            lengths.append(n)
-            last.append(k)
-    return Loops(tuple(lengths), tuple(last))
+            scale *= n if ranged == len(lengths) - 1 else 1
+            continue
+        lengths.append(n)
+        last.append(k)
+    return Loops(tuple(lengths), tuple(last), ranged, scale)
 
 
 def _is_one(nest: LoopNest, places: list[Place], outer: int, inner: int, n: int) -> bool:

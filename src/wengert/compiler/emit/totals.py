@@ -28,7 +28,8 @@ class Total:
             trailing += 1
         self.is_running = trailing > 0
         self.depth = n - trailing
-        self.is_whole = trailing == len(loops)  # the register has the whole total; otherwise it is added to memory
+        self.is_of_rows = writer.rows is not None and writer.rows in reduction.letters
+        self.is_whole = trailing == len(loops) and not self.is_of_rows  # the register has it all; otherwise it is added to memory
         self.is_exact = reduction.combine == "sum" and self.dtype in FLOATS  # sums of floats are compensated
         self.value = ""
 
@@ -70,11 +71,22 @@ class Total:
         if self.is_whole:
             return
         writer, buffer = self.writer, self.reduction.place.buffer
-        letter, label = writer.open_loop("0")
+        start, stop = "0", str(buffer.size)
+        label = writer.fresh("clear")
+        if self.is_of_rows:  # by the first tile of a chunk
+            writer.lines += [f"  br i1 %first, label %{label}, label %{label}_done", f"{label}:"]
+            writer.block = label
+        elif writer.rows is not None:
+            row = self.reduction.place.strides[writer.rows]
+            start, stop = (writer.scalars.new(f"mul nuw nsw i64 {end}, {row}") for end in ("%start", "%stop"))
+        letter, loop = writer.open_loop(start)
         kind = MEMORY[self.dtype]
         address = writer.scalars.new(f"getelementptr inbounds {kind}, ptr {writer.pointers[buffer]}, i64 {letter}")
         writer.write(self.start_value, self.dtype, address)
-        writer.close_loop(letter, str(buffer.size), label)
+        writer.close_loop(letter, stop, loop)
+        if self.is_of_rows:
+            writer.lines += [f"  br label %{label}_done", f"{label}_done:"]
+            writer.block = f"{label}_done"
 
     def start(self) -> None:
         """Before the loops along which the total runs."""

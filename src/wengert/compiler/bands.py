@@ -1,0 +1,280 @@
+"""Rows in hand: steps that walk the same rows, taken together a few rows at a time.
+
+::
+
+    for i < 10000, j < 200:  e[i, j] = exp(x[i, j])            for each tile of 64 rows:
+    for i < 10000:           s[i] = sum of e[i, j] over j  ->      for i < 64, j < 200:  e[i, j] = exp(x[t + i, j])
+    for i < 10000, j < 200:  y[i, j] = e[i, j] / s[i]              for i < 64:           s[i] = sum of e[i, j] over j
+                                                                   for i < 64, j < 200:  y[t + i, j] = e[i, j] / s[i]
+
+What the steps hand to one another stays in the cache, and takes the memory of one tile.  Totals over all rows are taken for each of a
+fixed number of chunks, and put together afterwards in their order, so that they do not depend on who ran which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from wengert.compiler.loops import (
+    Band,
+    Buffer,
+    LoopNest,
+    MatrixProduct,
+    Op,
+    Place,
+    Program,
+    Reduction,
+    Shape,
+    Step,
+    View,
+)
+
+LEAST = 2**16  # bytes handed on from which on a band pays
+IN_HAND = 2**17  # bytes of rows in hand
+FEWEST, MOST = 32, 4096  # rows of a tile
+SUMMED = 64  # the fewest where products are summed over rows
+CHUNKS = 16  # parts that threads may share
+SMALL, MANY_CHUNKS = 2**15, 128  # bytes of totals up to which there are more, as they are added up more exactly
+PARALLEL = 100_000  # scalar instructions of vector loops from which on threads pay
+SHARED = 2**18  # bytes of a factor that every tile reads
+
+
+def row_of(buffer: Buffer, n: int) -> int:
+    """How many elements a row of a buffer has, if its first axis counts rows; 0 if it does not."""
+    return buffer.size // n if buffer.shape and buffer.shape[0] == n else 0
+
+
+def stays_in_row(strides: Shape, offset: int, lengths: Shape, axis: int, row: int) -> bool:
+    """Whether an access at row `i` of its space touches row `i` of its buffer only."""
+    if not row or strides[axis] != row:
+        return False
+    ends = [s * (m - 1) for k, (s, m) in enumerate(zip(strides, lengths, strict=True)) if k != axis]
+    low, high = offset + sum(min(e, 0) for e in ends), offset + sum(max(e, 0) for e in ends)
+    return 0 <= low and high < row
+
+
+def place_fits(place: Place, space: Shape, letter: int, n: int) -> bool:
+    """The same of a place in a nest."""
+    return not place.steps and stays_in_row(place.strides, place.offset, space, letter, row_of(place.buffer, n))
+
+
+def view_fits(view: View, axis: int, n: int) -> bool:
+    """The same of a matrix of a product."""
+    return stays_in_row(view.strides, view.offset, view.shape, len(view.shape) + axis, row_of(view.buffer, n))
+
+
+def rows_in(step: Step, n: int, inside: set[Buffer]) -> int | str | None:
+    """What the rows are in a step, given the buffers that the band has written; `None` if it cannot join."""
+    if isinstance(step, LoopNest):
+        for letter, length in enumerate(step.space):
+            if length == n and nest_fits(step, letter, n, inside):
+                return letter
+    elif isinstance(step, MatrixProduct):
+        m, k = step.left.shape[-2:]
+        if m == n and product_fits(step, n, inside):
+            return "m"
+        if k == n and sum_fits(step, n, inside):
+            return "k"
+    return None
+
+
+def sum_fits(step: MatrixProduct, n: int, inside: set[Buffer]) -> bool:
+    """Whether a product that sums over the rows can be added up tile by tile, and has a small result for that."""
+    factors = ((step.left, -1), (step.right, -2))
+    is_small = 4 * step.result.n_bytes <= sum(view.buffer.n_bytes for view, _ in factors)
+    return is_small and all(view.buffer not in inside or view_fits(view, axis, n) for view, axis in factors)
+
+
+def nest_fits(nest: LoopNest, letter: int, n: int, inside: set[Buffer]) -> bool:
+    """Whether a nest can take the rows of this letter one after the other."""
+    if any(store.adds for store in nest.stores):
+        return False
+    written = [store.place for store in nest.stores] + [r.place for r in nest.reductions if letter not in r.letters]
+    read = [op.place for op in nest.ops if op.place is not None and op.place.buffer in inside]
+    return all(place_fits(place, nest.space, letter, n) for place in written + read)
+
+
+def product_fits(step: MatrixProduct, n: int, inside: set[Buffer]) -> bool:
+    """Whether a product can take the rows of its left factor one after the other."""
+    shared = step.right.buffer
+    if shared in inside or shared.n_bytes > min(SHARED, step.left.buffer.n_bytes) or not view_fits(step.into, -2, n):
+        return False
+    return step.left.buffer not in inside or view_fits(step.left, -2, n)
+
+
+@dataclass
+class Group:
+    """A band being collected."""
+
+    n: int
+    steps: list[LoopNest | MatrixProduct] = field(default_factory=list)
+    rows: list[int | str] = field(default_factory=list)
+    written: set[Buffer] = field(default_factory=set)  # row by row
+    totals: set[Buffer] = field(default_factory=set)  # over all rows
+
+    def take(self, step: LoopNest | MatrixProduct, rows: int | str) -> None:
+        """One step more."""
+        self.steps.append(step)
+        self.rows.append(rows)
+        if isinstance(step, MatrixProduct):
+            (self.totals if rows == "k" else self.written).add(step.result)
+            return
+        self.written.update(store.place.buffer for store in step.stores)
+        for total in step.reductions:
+            (self.totals if rows in total.letters else self.written).add(total.place.buffer)
+
+
+class Collector:
+    """Walks the steps and collects bands."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.steps: list[Step] = []
+        self.group: Group | None = None
+        self.readers: dict[Buffer, int] = {}
+        for step in program.steps:
+            for buffer in step.reads():
+                self.readers[buffer] = self.readers.get(buffer, 0) + 1
+
+    def run(self) -> Program:
+        """The program with its bands."""
+        waiting = list(self.program.steps)
+        while waiting:
+            later: list[Step] = []
+            touched: set[Buffer] = set()  # by steps that come after the band
+            for step in waiting:
+                if self.place(step, touched):
+                    continue
+                later.append(step)
+                touched.update(step.writes())
+            self.close()
+            waiting = later
+        return Program(self.program.inputs, self.steps, self.program.outputs)
+
+    def place(self, step: Step, touched: set[Buffer]) -> bool:
+        """A step joins the band, goes before it, or begins one; false if it has to wait until the band is done."""
+        group = self.group
+        needed = {*step.reads(), *step.updates(), *step.writes()}
+        if needed & touched:
+            return False
+        if group is None:
+            self.begin(step)
+            return True
+        rows = None if group.totals & needed else rows_in(step, group.n, group.written)
+        if rows is not None:
+            group.take(step, rows)  # type: ignore[arg-type]
+            return True
+        if (group.written | group.totals) & needed:
+            return False
+        self.steps.append(step)
+        return True
+
+    def begin(self, step: Step) -> None:
+        """A step with many rows begins a band; any other is on its own."""
+        n = 0
+        if isinstance(step, LoopNest) and step.space:
+            n = step.space[0]
+        elif isinstance(step, MatrixProduct):
+            n = step.left.shape[-2]
+        rows = rows_in(step, n, set()) if n >= 2 * FEWEST else None
+        if rows is None:
+            self.steps.append(step)
+            return
+        self.group = Group(n)
+        self.group.take(step, rows)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """The band is complete."""
+        group, self.group = self.group, None
+        if group is None:
+            return
+        inner = self.handed_on(group)
+        tile = tile_of(group, inner)
+        if sum(buffer.n_bytes for buffer in inner) < LEAST:
+            inner = []
+            tile = -(-group.n // (CHUNKS * 1024)) * 1024  # for threads
+        if tile >= group.n or not inner and work_of(group.steps) < PARALLEL:
+            self.steps += group.steps
+            return
+        self.steps += banded(group, inner, tile)
+
+    def handed_on(self, group: Group) -> list[Buffer]:
+        """What nobody outside of the band reads."""
+        inside: dict[Buffer, int] = {}
+        for step in group.steps:
+            for buffer in step.reads():
+                inside[buffer] = inside.get(buffer, 0) + 1
+        return [b for b in group.written if b.kind == "temporary" and self.readers.get(b, 0) == inside.get(b, 0)]
+
+
+def work_of(steps: Sequence[LoopNest | MatrixProduct]) -> float:
+    """About how long steps take, in the time of one scalar instruction of a vector loop."""
+    total = 0.0
+    for step in steps:
+        if isinstance(step, LoopNest):
+            total += sum(instructions(op) for op in step.ops) * math.prod(step.space) / 8
+        else:
+            total += step.result.size * step.left.shape[-1] / 16
+    return total
+
+
+def instructions(op: Op) -> int:
+    """About how many instructions an op takes."""
+    return 1 if op.place is not None or "(" not in op.code else 15
+
+
+def tile_of(group: Group, inner: list[Buffer]) -> int:
+    """How many rows are in hand: as many as stay in the cache."""
+    touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
+    row = sum(b.n_bytes // group.n for b in touched | set(inner))
+    fewest = SUMMED if "k" in group.rows else FEWEST
+    return max(fewest, min(MOST, IN_HAND // max(row, 1) // 16 * 16))
+
+
+def banded(group: Group, inner: list[Buffer], tile: int) -> list[Step]:
+    """A band, and the steps that put its totals together."""
+    level = min(step.level for step in group.steps)
+    summed = sum(b.n_bytes for b in group.totals)
+    chunk = -(-group.n // (tile * (CHUNKS if summed > SMALL else MANY_CHUNKS)))
+    band = Band([], group.rows, group.n, tile, sorted(inner, key=lambda b: -b.n_bytes), {}, level, chunk)
+    after: list[Step] = []
+    slots: dict[Buffer, Buffer] = {}
+    combines: dict[Buffer, str] = {}
+    for step, rows in zip(group.steps, group.rows, strict=True):
+        if isinstance(step, MatrixProduct):
+            if rows == "k":
+                slot = slots.setdefault(step.result, Buffer(step.result.shape, step.result.dtype, "temporary"))
+                combines[step.result] = "sum"
+                into = View(slot, step.into.shape, step.into.strides, step.into.offset)
+                step = replace(step, result=slot, into=into)
+            band.steps.append(step)
+            continue
+        totals = []
+        for total in step.reductions:
+            if rows in total.letters:
+                buffer = total.place.buffer
+                slot = slots.setdefault(buffer, Buffer(buffer.shape, buffer.dtype, "temporary"))
+                combines[buffer] = total.combine
+                total = replace(total, place=replace(total.place, buffer=slot))
+            totals.append(total)
+        band.steps.append(LoopNest(step.space, step.level, step.ops, step.stores, totals))
+    for buffer, slot in slots.items():
+        tiles = Buffer((band.n_chunks, buffer.size), buffer.dtype, "temporary")
+        band.slots[slot] = tiles
+        after.append(put_together(tiles, buffer, combines[buffer], level + 1))
+    return [band, *after]
+
+
+def put_together(tiles: Buffer, total: Buffer, combine: str, level: int) -> LoopNest:
+    """`total[j] = sum of tiles[t, j] over t`."""
+    nest = LoopNest((total.size, tiles.shape[0]), level)
+    nest.ops.append(Op("load", (), tiles.dtype, Place(tiles, (1, total.size))))
+    nest.reductions.append(Reduction(0, (1,), Place(total, (1, 0)), combine))
+    return nest
+
+
+def group_rows(program: Program) -> Program:
+    """See the module."""
+    return Collector(program).run()
