@@ -52,7 +52,7 @@ def stays_in_row(strides: Shape, offset: int, lengths: Shape, axis: int, row: in
         return False
     ends = [s * (m - 1) for k, (s, m) in enumerate(zip(strides, lengths, strict=True)) if k != axis]
     low, high = offset + sum(min(e, 0) for e in ends), offset + sum(max(e, 0) for e in ends)
-    return 0 <= low and high < row
+    return low >= 0 and high < row
 
 
 def place_fits(place: Place, space: Shape, letter: int, n: int) -> bool:

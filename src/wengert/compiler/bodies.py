@@ -109,7 +109,7 @@ class Bodies:
         assert node is not None
         name = node.primitive.name
         if name in RULES:
-            return RULES[name](self, draft, node, index)
+            return int(RULES[name](self, draft, node, index))
         return self.mapped(draft, node, index)
 
     def mapped(self, draft: Draft, node: Node, index: Index) -> int:
@@ -162,8 +162,8 @@ class Bodies:
                 at.append(constant(0, n))
             elif isinstance(part, slice):
                 start, _, step = part.indices(length)
-                place = next(rest)
-                at.append((place[0] * step + start, *[c * step for c in place[1:]]))
+                along = next(rest)
+                at.append((along[0] * step + start, *[c * step for c in along[1:]]))
             else:
                 at.append(constant(int(part) % length, n))
         place = place_of(view, tuple(at), n)

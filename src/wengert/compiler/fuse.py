@@ -390,7 +390,7 @@ class Fuser(Bodies):
             index = np.asarray(atom.value)
             found = np.where(index < 0, index + n, index).astype(np.int64)
             value = self.values.get(atom)
-            if value is None or value.number is not None or not np.array_equal(value.view.buffer.value, found):
+            if value is None or value.view is None or not np.array_equal(value.view.buffer.value, found):
                 self.in_buffer(atom, Buffer(found.shape, found.dtype, "constant", found), 0)
 
     def as_joined(self, node: Node) -> bool:

@@ -23,7 +23,8 @@ def is_large_product(node: Node) -> bool:
     a, b = node.operands
     if a.type.dtype != b.type.dtype or dtype_name(a.type.dtype) not in ("float64", "float32"):
         return False
-    return pays(*a.type.shape[-2:], b.type.shape[-1])
+    m, k = a.type.shape[-2:]
+    return pays(m, k, b.type.shape[-1])
 
 
 def matrix_product(

@@ -35,7 +35,8 @@ Axes = tuple[int, ...]
 
 def loop_candidates(shape: Shape) -> Axes:
     """The axes that stay loops if short ones are unrolled, the last axis first."""
-    size, short = 1, set()
+    size = 1
+    short: set[int] = set()
     for k in reversed(range(len(shape))):
         lengths = [shape[k], *[shape[j] for j in short]]
         if size * shape[k] <= (MANY if max(lengths) <= SHORT else UNROLLED):
@@ -172,9 +173,9 @@ class Spaces:
             source = atom.type.shape
             if self.is_map(node) and source == shape:
                 if atom in self.made:
-                    self.parent[self.root(out)] = self.root(atom)  # type: ignore[arg-type]
+                    self.parent[self.root(out)] = self.root(atom)
                 continue
-            if 0 in source or isinstance(atom, Var) is False and not source:
+            if 0 in source or not (isinstance(atom, Var) or source):
                 continue
             components = components or list(indices_of(shape, loops))
             self.compare(node, k, atom, loops, components)
@@ -193,7 +194,7 @@ class Spaces:
         order = [[place[0] for axis, place in enumerate(index) if axis not in mine] for index in known]
         every = [[place[0] for axis, place in enumerate(index) if axis not in mine] for index in indices_of(source, mine)]
         if atom in self.made:
-            self.parent[self.root(node.outputs[0])] = self.root(atom)  # type: ignore[arg-type]
+            self.parent[self.root(node.outputs[0])] = self.root(atom)
         if order != every or len(known) != len(found):
             self.marked.add(node.outputs[0])
 

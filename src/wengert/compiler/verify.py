@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from wengert.compiler.loops import Band, Buffer, Fill, HostCall, LoopNest, MatrixProduct, Place, Program, Shape, View
 from wengert.compiler.memory import Plan
 
@@ -84,7 +83,7 @@ def is_inside(place: Place, space: Shape) -> bool:
         return True
     ends = [s * (n - 1) for s, n in zip(place.strides, space, strict=True)]
     low, high = place.offset + sum(min(e, 0) for e in ends), place.offset + sum(max(e, 0) for e in ends)
-    return 0 <= low and high < place.buffer.size
+    return low >= 0 and high < place.buffer.size
 
 
 def verify_product(step: MatrixProduct, where: str) -> None:

@@ -14,7 +14,6 @@ from wengert.compiler.memory import rounded
 from wengert.compiler.scalar import LLVM
 from wengert.compiler.vector_math import VectorMath
 
-
 # The product of a tile is added to that of the tiles before.
 _ADD = """\
 define internal void @{name}.add(ptr noalias %total, ptr noalias %term, i1 %first) #0 {{
