@@ -359,7 +359,7 @@ def test_results_behave_as_arrays_do():
     np.testing.assert_array_equal(y[:50], x[:50])
     assert not y[50:].any()
     y = launch(x)
-    y.shape = (100, 1000)
+    y = y.reshape(100, 1000)
     y[3] = 7
     assert y[3].sum() == 7000
     import pickle
