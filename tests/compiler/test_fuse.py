@@ -212,6 +212,24 @@ def test_deposits_with_duplicates_add_up():
     agree(wg.grad(lambda x: np.sum(x[places, 1] ** 2) + np.sum(x[1:] * x[:-1]) + x[0, 0]), np.linspace(0, 1, 12).reshape(6, 2))
 
 
+def test_indices_that_are_inputs():
+    x, k = np.linspace(0, 1, 12).reshape(6, 2), np.array([0, 5, -1, 2, 2])
+    for index in (k, k.astype(np.int32), k.reshape(1, 5), np.array(3)):
+        found = agree(lambda x, k: (np.sin(x)[k] * 2, x[k, 1], x[::-1][k]), x, index)
+        assert not any(isinstance(step, HostCall) for step in found.program.steps)
+        agree(wg.grad(lambda x, k: np.sum(np.sin(x[k]) ** 2), 0), x, index)
+        for bad in (6, -7):
+            with pytest.raises(IndexError, match=r"out of bounds.*test_fuse\.py"):
+                found([x, np.full_like(index, bad)])
+    for y, z in zip(found([x, np.array(1)]), (np.sin(x)[1] * 2, x[1, 1], x[::-1][1]), strict=True):
+        np.testing.assert_allclose(y, z, rtol=1e-14)
+
+
+def test_one_constant_counts_along_axes_of_different_lengths():
+    k = np.array([0, -1])
+    agree(lambda a, v: (a[k], a[:, k], v[k], a[k] * k[:, None], np.sum(a[k, k])), MATRIX, VECTOR)
+
+
 def test_long_programs_are_cut():
     def program(x):
         values = [x[k] for k in range(4)]

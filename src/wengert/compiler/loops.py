@@ -260,7 +260,25 @@ class Band:
         return list(dict.fromkeys([*self.reads(), *self.writes()]))
 
 
-Step = LoopNest | Fill | MatrixProduct | HostCall | Band
+@dataclass(eq=False)
+class Check:
+    """The program stops if a bool is true: an index that depends on inputs points outside of its array."""
+
+    buffer: Buffer
+    level: int
+    location: str = ""
+
+    def reads(self) -> list[Buffer]:
+        return [self.buffer]
+
+    def writes(self) -> list[Buffer]:
+        return []
+
+    updates = writes
+    buffers = reads
+
+
+Step = Check | LoopNest | Fill | MatrixProduct | HostCall | Band
 
 
 @dataclass(eq=False)

@@ -18,10 +18,10 @@ from typing import Any
 
 from wengert.compiler.bands import group_rows
 from wengert.compiler.blas import register
-from wengert.compiler.emit.module import write_module
+from wengert.compiler.emit.module import OUTSIDE, write_module
 from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
-from wengert.compiler.loops import Program
+from wengert.compiler.loops import Check, Program
 from wengert.compiler.memory import late_fills, plan_memory
 from wengert.compiler.runtime.host import Host
 from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, launcher
@@ -68,12 +68,25 @@ class Compiled:
         """A way in for arguments of other kinds, and results of other kinds, than `launch` takes and returns."""
         return launcher(Launch(
             self.module.address("entry"), inputs, outputs, self.plan.workspace, is_single=is_single,
-            on_error=self.host.on_error, name=self.name, keep=[self.module, self.host, self.plan],
+            on_error=stopped(self.program, self.name, self.host), name=self.name, keep=[self.module, self.host, self.plan],
         ))  # fmt: skip
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """The outputs at these inputs."""
         return list(self.launch(*conform(self.inputs, values)))
+
+
+def stopped(program: Program, name: str, host: Host) -> Callable[[int], Any]:
+    """What raises the exception for which a program has stopped, given its status."""
+    places = sorted({step.location for step in program.steps if isinstance(step, Check) and step.location})
+
+    def on_error(status: int) -> Any:
+        if status == OUTSIDE:
+            msg = f"an index is out of bounds in the compiled program {name}; indexed at {', '.join(places)}"
+            raise IndexError(msg)
+        return host.on_error(status)
+
+    return on_error
 
 
 def output_of(type_: ArrayType) -> Output:

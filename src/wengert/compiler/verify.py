@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from wengert.compiler.loops import Band, Buffer, Fill, HostCall, LoopNest, MatrixProduct, Place, Program, Shape, View
+from wengert.compiler.loops import (
+    Band,
+    Buffer,
+    Check,
+    Fill,
+    HostCall,
+    LoopNest,
+    MatrixProduct,
+    Place,
+    Program,
+    Shape,
+    View,
+)
 from wengert.compiler.memory import Plan
 
 
@@ -46,7 +58,7 @@ def verify(program: Program) -> Program:
                 if isinstance(operand, View):
                     require(is_inside(Place(operand.buffer, operand.strides, operand.offset), operand.shape), f"{where} reads outside")
         else:
-            require(isinstance(step, (Fill, Band)), f"{where} is of no known kind")
+            require(isinstance(step, (Fill, Band, Check)), f"{where} is of no known kind")
     for view in program.outputs:
         require(view.is_whole and view.buffer.kind == "output", "an output is not a buffer of its own")
         require(view.buffer in written or not view.buffer.size, "an output is never written")

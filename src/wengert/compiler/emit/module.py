@@ -12,10 +12,12 @@ from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import product_declarations, write_product
-from wengert.compiler.loops import Band, Buffer, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
+from wengert.compiler.loops import Band, Buffer, Check, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
 from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
+
+OUTSIDE = 2  # the status of a program that stops because an index points outside
 
 
 @dataclass
@@ -64,6 +66,7 @@ class EntryWriter:
         self.names = {buffer: f"%b{k}" for k, buffer in enumerate(plan.lives)}
         self.lines = ["define i32 @entry(ptr %inputs, ptr %outputs, ptr %workspace) #0 {", "entry:"]
         self.n_hosts = 0
+        self.has_checks = False
 
     def text(self) -> str:
         """The function."""
@@ -78,6 +81,8 @@ class EntryWriter:
         self.lines.append("  ret i32 0")
         if hosts:
             self.lines += ["stop:", f"  %status = phi i32 {self.stops()}", "  ret i32 %status"]
+        if self.has_checks:
+            self.lines += ["stop_outside:", f"  ret i32 {OUTSIDE}"]
         return "\n".join([*self.lines, "}"])
 
     def stops(self) -> str:
@@ -100,12 +105,24 @@ class EntryWriter:
             self.call_host(step)
         elif isinstance(step, Band):
             self.call_band(j, step)
+        elif isinstance(step, Check):
+            self.check(j, step)
         elif isinstance(step, Fill):
             pointer = self.names[step.buffer]
             self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
         else:
             touched = [step.left.buffer, step.right.buffer, step.result] if isinstance(step, MatrixProduct) else step.buffers()
             self.lines.append(f"  call void @step{j}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
+
+    def check(self, j: int, step: Check) -> None:
+        """The program stops where an index is out of bounds."""
+        self.lines += [
+            f"  %bad{j} = load i8, ptr {self.names[step.buffer]}",
+            f"  %outside{j} = icmp ne i8 %bad{j}, 0",
+            f"  br i1 %outside{j}, label %stop_outside, label %inside{j}",
+            f"inside{j}:",
+        ]
+        self.has_checks = True
 
     def call_band(self, j: int, band: Band) -> None:
         """All chunks of a band, on several threads if there is enough to do."""
