@@ -71,6 +71,11 @@ def test_effort_falls_with_size():
     assert [effort.packs for effort in efforts] == [True, False, False, False]
 
 
+def test_loops_with_calls_of_the_vector_library_are_not_interleaved():
+    assert engine.plan(SQUARE).interleaves
+    assert not engine.plan(SQUARE + "declare <8 x double> @_ZGVeN8v_exp(<8 x double>)\n").interleaves
+
+
 def test_straight_line_code_compiles_at_every_effort():
     for n in (100, 3000, 21_000):
         module = Module(straight_line(n), cache=False)

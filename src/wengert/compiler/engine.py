@@ -93,25 +93,29 @@ def define_symbol(name: str, address: int) -> None:
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to try: in the passes, in making instructions, and whether to look for vectors in straight-line code."""
+    """How hard to try: in the passes, in making instructions; whether straight-line code is packed into vectors, loops interleaved."""
 
     passes: int = 2
     instructions: int = 2
     packs: bool = False
+    interleaves: bool = True
 
 
 def plan(text: str) -> Effort:
     """What pays, by measurement.
 
     Level 3 takes up to twice as long as level 2 and makes the same code; packing straight-line code into vectors is quadratic in its
-    length; from some 20,000 instructions on, even linear passes cost more than they save.
+    length; from some 20,000 instructions on, even linear passes cost more than they save.  Two vectors side by side in a loop hide the
+    latency of arithmetic (14% less time), but round a call of the vector library, which keeps no vector register, they are spilled:
+    without, tanh, exp and log1p of 1,000 numbers take 5.8 microseconds instead of 8.2.
     """
+    interleaves = "@_ZGV" not in text
     lines = text.count("\n")
     if lines > 200_000:
-        return Effort(0, 0)
+        return Effort(0, 0, interleaves=interleaves)
     if lines > 20_000:
-        return Effort(1, 0)
-    return Effort(packs=lines < 400)
+        return Effort(1, 0, interleaves=interleaves)
+    return Effort(packs=lines < 400, interleaves=interleaves)
 
 
 # --- compile -------------------------------------------------------------------------------------------------------
@@ -133,6 +137,7 @@ def optimise(text: str, machine: Any, effort: Effort) -> Any:
     options = llvm.create_pipeline_tuning_options(speed_level=effort.passes)
     options.loop_vectorization = effort.passes > 0
     options.slp_vectorization = effort.packs
+    options.loop_interleaving = effort.interleaves
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return module
