@@ -5,7 +5,7 @@ import pytest
 from random_programs import random_program
 
 import wengert as wg
-from wengert.compiler.loops import HostCall
+from wengert.compiler.loops import Fill, HostCall
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.verify import verify, verify_plan
 from wengert.core.check import check
@@ -210,6 +210,22 @@ def test_deposits_with_duplicates_add_up():
     places = np.array([0, 2, 2, -1, 0])
     agree(wg.grad(lambda x: np.sum(np.sin(x[places]) * np.arange(5.0))), np.linspace(0, 1, 6))
     agree(wg.grad(lambda x: np.sum(x[places, 1] ** 2) + np.sum(x[1:] * x[:-1]) + x[0, 0]), np.linspace(0, 1, 12).reshape(6, 2))
+
+
+@pytest.mark.parametrize("shape", [(40,), (40, 30), (30, 5, 6)])
+def test_stencils_are_added_box_by_box(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+
+    def program(x):
+        y = np.sum((x[1:] - x[:-1]) ** 2) + np.sum(x[2:] * x[1:-1] * np.sin(x[:-2]))
+        if x.ndim > 1:
+            y = y + np.sum(np.exp(x[1:-1, 1:-1] - x[2:, :-2])) + np.sum(x[3] * x[:, 2:3][4])
+        return y
+
+    found = agree(wg.grad(program), x)
+    assert len(shape) > 1 or not any(isinstance(step, Fill) for step in found.program.steps)
+    agree(wg.grad(lambda x: np.sum(x[2:-2] ** 2)), x)
+    agree(wg.grad(lambda x: np.sum(np.sin(x[::2]) * x[::2]) + np.sum(x[1:] ** 3)), x)
 
 
 def test_indices_that_are_inputs():

@@ -14,7 +14,7 @@ from wengert.compiler.loops import Buffer, HostCall, Shape, Step, Store, View, c
 from wengert.compiler.spaces import indices_of, is_aligned
 from wengert.core.graph import Atom, Const, Node
 
-CHEAP = 8  # instructions that are rather taken again than stored and loaded
+CHEAP = 16  # instructions that are rather taken again than stored and loaded
 
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 from wengert.compiler.bodies import Value, place_of, window_shape
 from wengert.compiler.homes import Homes
 from wengert.compiler.indices import basic_parts, is_basic, spread_index
-from wengert.compiler.loops import Buffer, Check, Fill, Shape, Store, View, contiguous
+from wengert.compiler.loops import Buffer, Check, Fill, Op, Place, Shape, Store, View, contiguous, dtype_name
 from wengert.compiler.spaces import Spaces, indices_of
+from wengert.compiler.stencils import MOST, SMALLEST, Box, boxes_of, covers, index_in, window_of
 from wengert.core.graph import Atom, Const, Node, Var
 from wengert.core.primitive import primitive_named
 from wengert.core.types import ArrayType, type_of
@@ -185,6 +187,10 @@ class Places(Homes):
         """All deposits of a sum go to one buffer, one after the other."""
         terms, value.pending = value.pending or [], None
         buffer = Buffer(tuple(atom.type.shape), atom.type.dtype, "temporary")
+        found = self.add_windows(terms, buffer)
+        if found is not None:
+            value.view, value.ready = View.whole(buffer), found
+            return
         ready = 1
         first = terms[0]
         if first[0] is None:
@@ -198,6 +204,38 @@ class Places(Homes):
             ready = max(ready, self.deposit(node, source, View.whole(buffer), at_least, adds))
             adds, was_single = True, is_single
         value.view, value.ready = View.whole(buffer), ready
+
+    def add_windows(self, terms: list[tuple[Node | None, Atom]], buffer: Buffer) -> int | None:
+        """Windows that overlap are added box by box; the level from which on the sum can be read, or `None` if there are many boxes."""
+        windows = [window_of(node, buffer.shape) for node, _ in terms]
+        known = [window for window in windows if window is not None]
+        if len(known) < len(terms) or min(math.prod(atom.type.shape) for _, atom in terms) < SMALLEST:
+            return None
+        boxes = boxes_of(known, buffer.shape)
+        if len(boxes) > MOST:
+            return None
+        return max([self.add_box(terms, known, box, buffer) for box in boxes])
+
+    def add_box(self, terms: list[tuple[Node | None, Atom]], windows: list[Box], box: Box, buffer: Buffer) -> int:
+        """The windows that cover a box, added there; the level from which on it can be read."""
+        space = tuple([len(part) for part in box])
+        there = [
+            (atom, index_in(node, window, box, len(atom.type.shape)))
+            for (node, atom), window in zip(terms, windows, strict=True)
+            if covers(window, box)
+        ]
+        level, _ = self.settle([self.reach(atom, index, space) for atom, index in there])
+        draft = self.nest(space, level)
+        parts = [self.evaluate(draft, atom, index) for atom, index in there]
+        if len(parts) < len(terms) > 1 or not parts:
+            parts.append(draft.number(buffer.dtype.type(0)))  # which decides about the sign of zero
+        total = parts[0]
+        for part in parts[1:]:
+            total = draft.add(Op(f"{dtype_name(buffer.dtype)}:a + b", (total, part), buffer.dtype))
+        whole = contiguous(buffer.shape)
+        start = sum(step * part.start for step, part in zip(whole, box, strict=True))
+        draft.stores.append(Store(total, Place(buffer, whole, start)))
+        return level + 1
 
     def deposit(self, node: Node | None, source: Atom, target: View, ready: int, adds: bool) -> int:
         """One deposit; the level from which on the target can be touched again."""
