@@ -10,8 +10,8 @@ from collections.abc import Callable
 Step = Callable[[], object]
 
 
-def medians(steps: dict[str, Step], rounds: int = 60, repeats: int = 3) -> dict[str, float]:
-    """The median time of each step in microseconds."""
+def times_in_turn(steps: dict[str, Step], rounds: int = 60, repeats: int = 3) -> dict[str, list[float]]:
+    """The times of each step in microseconds, one for each round."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
         step()
@@ -21,7 +21,12 @@ def medians(steps: dict[str, Step], rounds: int = 60, repeats: int = 3) -> dict[
             for _ in range(repeats):
                 step()
             times[name].append((time.perf_counter() - start) / repeats * 1e6)
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
+
+
+def medians(steps: dict[str, Step], rounds: int = 60, repeats: int = 3) -> dict[str, float]:
+    """The median time of each step in microseconds."""
+    return {name: statistics.median(values) for name, values in times_in_turn(steps, rounds, repeats).items()}
 
 
 def installed(*modules: str) -> bool:

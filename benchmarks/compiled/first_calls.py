@@ -1,0 +1,156 @@
+"""What the first call costs: recording, compiling, running once; and the calls after it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from peers import Case, has, read_with
+
+import wengert as wg
+
+HERE = Path(__file__).resolve().parent
+N_INPUTS = 10
+LONGEST_FOR_JAX = 1_000  # operations: XLA takes minutes for more
+
+
+def straight(n):
+    """A program of `n` scalar operations without a loop in it, the same each time; NumPy's names are read when it runs."""
+    rng = np.random.default_rng(0)
+    plan = [(int(rng.integers(5)), int(rng.integers(max(0, k - 30), k)), int(rng.integers(max(0, k - 30), k)))
+            for k in range(N_INPUTS, N_INPUTS + n)]  # fmt: skip
+    return lambda x: follow(x, plan)
+
+
+def follow(x, plan):
+    values = [x[k] for k in range(N_INPUTS)]
+    for which, a, b in plan:
+        left, right = values[a], values[b]
+        if which == 0:
+            values.append(left + right)
+        elif which == 1:
+            values.append(left * 0.5 - right)
+        elif which == 2:
+            values.append(np.tanh(left) * right)
+        else:
+            values.append(np.sin(left) if which == 3 else np.cos(right))
+    return values[-1] + values[-2]
+
+
+def small(x):
+    """A small function as one writes it first."""
+    return np.sum(np.sin(x) * np.exp(-(x**2)))
+
+
+def by_jax(n):
+    import jax
+    import jax.numpy
+
+    function = straight(n)
+    plan = function.__closure__[0].cell_contents
+    follow_there = read_with(follow, jax.numpy)
+    jax.config.update("jax_enable_x64", True)
+    compiled = jax.jit(jax.grad(lambda x: follow_there(x, plan)))
+    return lambda x: jax.block_until_ready(compiled(x))
+
+
+def first_and_later(call, x):
+    """Seconds of the first call, microseconds of later ones."""
+    start = time.perf_counter()
+    call(x)
+    first = time.perf_counter() - start
+    later = []
+    for _ in range(200):
+        start = time.perf_counter()
+        call(x)
+        later.append(time.perf_counter() - start)
+    return first, float(np.median(later)) * 1e6
+
+
+def work(name):
+    """What one fresh process measures: prints seconds of the first call, and microseconds of later ones."""
+    library, _, size = name.partition(":")
+    n = int(size)
+    if n:
+        x = np.linspace(0.1, 1.0, N_INPUTS)
+        call = wg.jit(wg.grad(straight(n))) if library == "wengert" else by_jax(n)
+    else:
+        x = np.linspace(0.1, 1.0, 1_000)
+        call = wg.jit(wg.grad(small)) if library == "wengert" else small_by_jax()
+    if library == "wengert":
+        import llvmlite.binding  # noqa: F401 - loading libraries is no part of compiling
+    print(*first_and_later(call, x))
+
+
+def small_by_jax():
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    compiled = jax.jit(jax.grad(read_with(small, jax.numpy)))
+    jax.devices()
+    return lambda x: jax.block_until_ready(compiled(x))
+
+
+def in_a_process(name, cache):
+    """The measurement of a fresh process with its compiled programs in `cache`."""
+    environment = {**os.environ, "XDG_CACHE_HOME": cache}
+    out = subprocess.run([sys.executable, str(HERE / "first_calls.py"), name], capture_output=True, check=True, env=environment)
+    return [float(word) for word in out.stdout.split()]
+
+
+class Measured(Case):
+    """A case that has been measured already."""
+
+    def disagreements(self):
+        return []
+
+    def measured(self, summary):
+        return {name: summary([step() * 1e6 for _ in range(3)]) for name, step in self.steps.items()}
+
+
+def cases(scale=1.0):
+    for n in (0, 1_000, 10_000):
+        title = f"gradient of {n:,} scalar operations" if n else "gradient of a small function"
+        later = {}
+
+        def cold(n=n, later=later):
+            with tempfile.TemporaryDirectory() as cache:
+                first, later["wengert"] = in_a_process(f"wengert:{n}", cache)
+                return first
+
+        def warm(n=n):
+            with tempfile.TemporaryDirectory() as cache:
+                in_a_process(f"wengert:{n}", cache)
+                return in_a_process(f"wengert:{n}", cache)[0]
+
+        def jax(n=n, later=later):
+            with tempfile.TemporaryDirectory() as cache:
+                first, later["jax"] = in_a_process(f"jax:{n}", cache)
+                return first
+
+        steps = {"wengert": cold, "wengert, second process": warm}
+        if has("jax") and n <= LONGEST_FOR_JAX:
+            steps["jax"] = jax
+        case = Measured(f"first call, {title}", steps)
+        case.notes = Later(later)
+        yield case
+
+
+class Later:
+    """The times of later calls, known once the first ones are measured."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def __iter__(self):
+        return iter([f"each call after it: {', '.join(f'{name} {time:.3g} µs' for name, time in self.found.items())}"])
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE.parent))
+    work(sys.argv[1])
