@@ -1,7 +1,8 @@
-; The launcher: one METH_FASTCALL builtin for every compiled program.
+; The launcher: one METH_FASTCALL builtin for every compiled program, and one for every choice among programs.
 ;
-; `self` is an int64 ndarray whose memory is a %Launch (wengert.compiler.runtime.launcher packs it).  A call checks its
-; arguments against the inputs, makes the outputs, runs the entry, and returns the results:
+; `self` is an int64 ndarray whose memory is a %Launch (wengert.compiler.runtime.launcher packs it) or a %Dispatch.  A call
+; checks that what the program is bound to is as it was, checks its arguments against the inputs, makes the outputs, runs the
+; entry, and returns the results:
 ;
 ;   None         the arguments are not of this signature: take another way
 ;   an int k     guard k does not hold: the results are dropped
@@ -15,17 +16,21 @@
 ;                            data nd   dims strides base descr flags weak buffer handler
 %PyNumber = type { %PyObject, [16 x i8] }
 
-%Input = type { i64, ptr, ptr, i64, ptr }        ; kind, type or object, dtype, number of axes, lengths
+%Input = type { i64, ptr, ptr, i64, ptr, i64 }   ; kind, type or object, dtype, number of axes, lengths, place in the table
 %Output = type { i64, ptr, i64, ptr, i64 }       ; kind, dtype, number of axes, lengths, bytes
-%Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr }
-;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error
+%Watch = type { i64, ptr, ptr, i64, ptr }        ; kind, owner, key, index or length, value
+%Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr, i64, ptr, i64, ptr }
+;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error, bound, watches
+%Dispatch = type { i64, ptr, ptr }               ; launches, otherwise
 %Scratch = type { i64, i64, i64, i64 }           ; room for a number of any dtype
 
-; kinds of inputs: 0 array, 1 number, 2 the very object
+; kinds of inputs: 0 array, 1 number, 2 the very object, which the program is not given
+; kinds of watches: 0 item of a dictionary, 1 content of a cell, 2 item of a list, 3 length
 ; kinds of outputs: 0 small array, 1 array from the pool, 2 NumPy scalar, 3 Python float, 4 Python complex, 5 guard
 
 @wg_none = external global i8
 @wg_ndarray = external global i8
+@wg_int = external global i8
 @wg_handler = global ptr null
 
 declare void @Py_IncRef(ptr)
@@ -37,6 +42,12 @@ declare ptr @PyFloat_FromDouble(double)
 declare ptr @PyComplex_FromDoubles(double, double)
 declare ptr @PyErr_NoMemory()
 declare ptr @PyObject_CallFunctionObjArgs(ptr, ...)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyDict_GetItemWithError(ptr, ptr)
+declare ptr @PyList_GetItem(ptr, i64)
+declare ptr @PyCell_Get(ptr)
+declare i64 @PyObject_Size(ptr)
+declare void @PyErr_Clear()
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare ptr @wg_PyArray_Empty(i32, ptr, ptr, i32)
@@ -133,24 +144,137 @@ entry:
   %n = load i64, ptr %n.at
   %inputs.at = getelementptr %Launch, ptr %launch, i32 0, i32 2
   %inputs = load ptr, ptr %inputs.at
+  %n.bound.at = getelementptr %Launch, ptr %launch, i32 0, i32 10
+  %n.bound = load i64, ptr %n.bound.at
+  %bound.at = getelementptr %Launch, ptr %launch, i32 0, i32 11
+  %bound = load ptr, ptr %bound.at
   br label %next
 next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %fits ]
+  %k = phi i64 [ 0, %entry ], [ %k.next, %stored ]
   %more = icmp slt i64 %k, %n
   br i1 %more, label %input, label %done
 input:
-  %arg.at = getelementptr ptr, ptr %args, i64 %k
+  %is.bound = icmp slt i64 %k, %n.bound
+  %k.arg = sub i64 %k, %n.bound
+  %table = select i1 %is.bound, ptr %bound, ptr %args
+  %number = select i1 %is.bound, i64 %k, i64 %k.arg
+  %arg.at = getelementptr ptr, ptr %table, i64 %number
   %arg = load ptr, ptr %arg.at
   %spec = getelementptr %Input, ptr %inputs, i64 %k
   %found = call ptr @data_of(ptr %arg, ptr %spec)
-  %place = getelementptr ptr, ptr %data, i64 %k
-  store ptr %found, ptr %place
   %misfit = icmp eq ptr %found, null
   br i1 %misfit, label %no, label %fits
 fits:
+  %slot.at = getelementptr %Input, ptr %spec, i32 0, i32 5
+  %slot = load i64, ptr %slot.at
+  %is.given = icmp sge i64 %slot, 0
+  br i1 %is.given, label %store, label %stored
+store:
+  %place = getelementptr ptr, ptr %data, i64 %slot
+  store ptr %found, ptr %place
+  br label %stored
+stored:
   %k.next = add nuw nsw i64 %k, 1
   br label %next
 done:
+  ret i1 1
+no:
+  ret i1 0
+}
+
+; --- what a program is bound to: where its function found things, they must be still ---------------------------------
+
+define internal i1 @is_item(ptr %owner, ptr %key, ptr %value) #1 {
+  %found = call ptr @PyDict_GetItemWithError(ptr %owner, ptr %key)
+  %same = icmp eq ptr %found, %value
+  br i1 %same, label %yes, label %no
+yes:
+  ret i1 1
+no:
+  call void @PyErr_Clear()
+  ret i1 0
+}
+
+define internal i1 @is_in_cell(ptr %owner, ptr %value) #1 {
+  %found = call ptr @PyCell_Get(ptr %owner)
+  %same = icmp eq ptr %found, %value
+  %is.empty = icmp eq ptr %found, null
+  br i1 %is.empty, label %done, label %count
+count:
+  call void @Py_DecRef(ptr %found)
+  br label %done
+done:
+  ret i1 %same
+}
+
+define internal i1 @is_in_list(ptr %owner, i64 %index, ptr %value) #1 {
+  %found = call ptr @PyList_GetItem(ptr %owner, i64 %index)
+  %same = icmp eq ptr %found, %value
+  br i1 %same, label %yes, label %no
+yes:
+  ret i1 1
+no:
+  call void @PyErr_Clear()
+  ret i1 0
+}
+
+define internal i1 @is_long_as(ptr %owner, i64 %length) #1 {
+  %n = call i64 @PyObject_Size(ptr %owner)
+  %same = icmp eq i64 %n, %length
+  br i1 %same, label %yes, label %no
+yes:
+  ret i1 1
+no:
+  call void @PyErr_Clear()
+  ret i1 0
+}
+
+define internal i1 @is_as_it_was(ptr %watch) #1 {
+  %kind = load i64, ptr %watch
+  %owner.at = getelementptr %Watch, ptr %watch, i32 0, i32 1
+  %owner = load ptr, ptr %owner.at
+  %key.at = getelementptr %Watch, ptr %watch, i32 0, i32 2
+  %key = load ptr, ptr %key.at
+  %index.at = getelementptr %Watch, ptr %watch, i32 0, i32 3
+  %index = load i64, ptr %index.at
+  %value.at = getelementptr %Watch, ptr %watch, i32 0, i32 4
+  %value = load ptr, ptr %value.at
+  switch i64 %kind, label %length [ i64 0, label %item
+                                    i64 1, label %cell
+                                    i64 2, label %list ]
+item:
+  %a = call i1 @is_item(ptr %owner, ptr %key, ptr %value)
+  ret i1 %a
+cell:
+  %b = call i1 @is_in_cell(ptr %owner, ptr %value)
+  ret i1 %b
+list:
+  %c = call i1 @is_in_list(ptr %owner, i64 %index, ptr %value)
+  ret i1 %c
+length:
+  %d = call i1 @is_long_as(ptr %owner, i64 %index)
+  ret i1 %d
+}
+
+define internal i1 @is_unchanged(ptr %launch) #0 {
+entry:
+  %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 12
+  %n = load i64, ptr %n.at
+  %watches.at = getelementptr %Launch, ptr %launch, i32 0, i32 13
+  %watches = load ptr, ptr %watches.at
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %good ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %look, label %yes
+look:
+  %watch = getelementptr %Watch, ptr %watches, i64 %k
+  %holds = call i1 @is_as_it_was(ptr %watch)
+  br i1 %holds, label %good, label %no
+good:
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+yes:
   ret i1 1
 no:
   ret i1 0
@@ -450,15 +574,19 @@ no:
   ret ptr null
 }
 
-define ptr @wg_launch(ptr %self, ptr %args, i64 %n.args) #1 {
+define internal ptr @attempt(ptr %launch, ptr %args, i64 %n.args) #1 {
 entry:
   %near = alloca [NEAR x i8], align 64
-  %launch.at = getelementptr %PyArray, ptr %self, i32 0, i32 1
-  %launch = load ptr, ptr %launch.at
   %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 1
   %n = load i64, ptr %n.at
-  %right.number = icmp eq i64 %n, %n.args
-  br i1 %right.number, label %read, label %not.this
+  %n.bound.at = getelementptr %Launch, ptr %launch, i32 0, i32 10
+  %n.bound = load i64, ptr %n.bound.at
+  %n.given = add i64 %n.args, %n.bound
+  %right.number = icmp eq i64 %n, %n.given
+  br i1 %right.number, label %watch, label %not.this
+watch:
+  %unchanged = call i1 @is_unchanged(ptr %launch)
+  br i1 %unchanged, label %read, label %not.this
 read:
   %m.at = getelementptr %Launch, ptr %launch, i32 0, i32 3
   %m = load i64, ptr %m.at
@@ -511,6 +639,57 @@ incomplete:
   br label %error
 error:
   ret ptr null
+}
+
+define internal ptr @memory_of(ptr %self) #0 {
+  %at = getelementptr %PyArray, ptr %self, i32 0, i32 1
+  %memory = load ptr, ptr %at
+  ret ptr %memory
+}
+
+define ptr @wg_launch(ptr %self, ptr %args, i64 %n.args) #1 {
+  %launch = call ptr @memory_of(ptr %self)
+  %result = call ptr @attempt(ptr %launch, ptr %args, i64 %n.args)
+  ret ptr %result
+}
+
+; The launches in turn, until one fits and its guards hold; `otherwise` gets the call if none does, or if it has keywords.
+define ptr @wg_dispatch(ptr %self, ptr %args, i64 %n.args, ptr %keywords) #1 {
+entry:
+  %dispatch = call ptr @memory_of(ptr %self)
+  %n = load i64, ptr %dispatch
+  %launches.at = getelementptr %Dispatch, ptr %dispatch, i32 0, i32 1
+  %launches = load ptr, ptr %launches.at
+  %is.plain = icmp eq ptr %keywords, null
+  br i1 %is.plain, label %next, label %otherwise
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %forget ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %try, label %otherwise
+try:
+  %launch.at = getelementptr ptr, ptr %launches, i64 %k
+  %launch = load ptr, ptr %launch.at
+  %result = call ptr @attempt(ptr %launch, ptr %args, i64 %n.args)
+  %is.error = icmp eq ptr %result, null
+  br i1 %is.error, label %done, label %judge
+judge:
+  %is.misfit = icmp eq ptr %result, @wg_none
+  %type.at = getelementptr %PyObject, ptr %result, i32 0, i32 1
+  %type = load ptr, ptr %type.at
+  %is.guard = icmp eq ptr %type, @wg_int
+  %is.no = or i1 %is.misfit, %is.guard
+  br i1 %is.no, label %forget, label %done
+forget:
+  call void @Py_DecRef(ptr %result)
+  %k.next = add nuw nsw i64 %k, 1
+  br label %next
+done:
+  ret ptr %result
+otherwise:
+  %callable.at = getelementptr %Dispatch, ptr %dispatch, i32 0, i32 2
+  %callable = load ptr, ptr %callable.at
+  %answer = call ptr @PyObject_Vectorcall(ptr %callable, ptr %args, i64 %n.args, ptr %keywords)
+  ret ptr %answer
 }
 
 ; What the self-test runs: the first number of the first input goes to every output; the guard says whether it is not 0.

@@ -20,7 +20,7 @@ An argument fits an `Input` if it is
 
     of kind "array"     exactly an ndarray, of that very dtype and shape, C-contiguous and aligned
     of kind "number"    exactly of the Python type: float, complex, np.float64, np.int32 ...
-    of kind "object"    the very object (an input that the program does not read: a setting, a function, None)
+    of kind "object"    the very object (a setting, a function, None); the program is not given it, and it has no number there
 
 A result is what its `Output` says
 
@@ -29,7 +29,17 @@ A result is what its `Output` says
     of kind "number"    a Python float or complex
     of kind "guard"     one byte that must not be 0; guards stand at the end and are not returned
 
-Nothing but the arguments is looked at, so a launcher may be called from any thread, while it runs, and from inside itself.
+The first inputs may be `bound` to objects, which are then no arguments; and a launch may `watch` places outside (items of
+dictionaries and lists, cells, lengths): where one holds another object than it did, the answer is None.
+
+`dispatcher(launches, otherwise)` gives a function that runs the first launch that fits and whose guards hold, and hands all other
+calls, and those with keywords, to `otherwise(*args, **kwargs)`.  As the value of a slot `__call__` of a class of Python it makes
+instances whose calls run no line of Python:
+
+    class Jitted:
+        __slots__ = ("__call__", "__dict__", "__weakref__")
+
+Nothing else is looked at, so launchers may be called from any thread, while they run, and from inside themselves.
 """
 
 from __future__ import annotations
@@ -38,6 +48,7 @@ import ctypes
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -51,7 +62,8 @@ POOLED = 2**16  # bytes: outputs from this size on come from the pool
 INPUT_KINDS = {"array": 0, "number": 1, "object": 2}
 OUTPUT_KINDS = {"array": 0, "pooled": 1, "scalar": 2, "float": 3, "complex": 4, "guard": 5}
 _ENTRY = (ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
-_FASTCALL = 0x80
+_FASTCALL, _KEYWORDS = 0x80, 0x02
+WATCH_KINDS = {"item": 0, "cell": 1, "list": 2, "length": 3}
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,40 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """A place that has to hold what it held: `owner[key]` of a dictionary or a list, a cell's content, or a length."""
+
+    owner: Any
+    key: Any
+    value: Any
+    kind: str
+
+    @classmethod
+    def item(cls, owner: Any, key: Any, value: Any) -> Watch:
+        """`owner[key] is value`."""
+        return cls(owner, key, value, "list" if isinstance(owner, list) else "item")
+
+    @classmethod
+    def cell(cls, owner: Any, value: Any) -> Watch:
+        """`owner.cell_contents is value`."""
+        return cls(owner, None, value, "cell")
+
+    @classmethod
+    def length(cls, owner: Any, n: int) -> Watch:
+        """`len(owner) == n`."""
+        return cls(owner, None, n, "length")
+
+    def holds(self) -> bool:
+        """Whether it does."""
+        if self.kind == "length":
+            return bool(len(self.owner) == self.value)
+        try:
+            return (self.owner.cell_contents if self.kind == "cell" else self.owner[self.key]) is self.value
+        except (KeyError, IndexError, ValueError):  # not there any more
+            return False
+
+
+@dataclass(frozen=True)
 class Launch:
     """All that a launcher has to know; `keep` is whatever must live as long as it may be called."""
 
@@ -98,6 +144,8 @@ class Launch:
     is_single: bool = False
     on_error: Callable[[int], Any] | None = None
     name: str = "program"
+    bound: Sequence[Any] = ()
+    watches: Sequence[Watch] = ()
     keep: Any = field(default=None, repr=False)
 
     @property
@@ -128,50 +176,78 @@ def conform(inputs: Sequence[Input], values: Sequence[Any]) -> list[Any]:
     return found
 
 
+def dispatcher(launches: Sequence[Launch], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """The first launch that fits, or `otherwise`."""
+    if is_builtin_possible():
+        return _builtin("wg_dispatch", _FASTCALL | _KEYWORDS, _pack_dispatch(launches, otherwise))
+    plain = [PlainLauncher(launch) for launch in launches]
+
+    def dispatch(*args: Any, **kwargs: Any) -> Any:
+        for launch in plain if not kwargs else ():
+            result = launch(*args)
+            if result is not None and type(result) is not int:
+                return result
+        return otherwise(*args, **kwargs)
+
+    return dispatch
+
+
 # --- as a builtin --------------------------------------------------------------------------------------------------
 
 
 class Record(np.ndarray):
-    """The memory of a %Launch, and all that it points to."""
+    """The memory of a %Launch or %Dispatch, and all that it points to."""
 
     kept: Any
 
 
 def builtin(launch: Launch) -> Callable[..., Any]:
     """A builtin of Python; it keeps the record, which keeps everything else."""
-    record = pack(launch)
+    return _builtin("wg_launch", _FASTCALL, pack(launch))
+
+
+def _builtin(function: str, flags: int, record: Record) -> Callable[..., Any]:
     make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
-    return make(python.address_of(ctypes.pythonapi.PyCFunction_NewEx))(_method(), record, None)  # type: ignore[no-any-return]
+    return make(python.address_of(ctypes.pythonapi.PyCFunction_NewEx))(_method(function, flags), record, None)  # type: ignore[no-any-return]
 
 
 class _MethodDef(ctypes.Structure):
     _fields_ = (("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p))
 
 
-_METHODS: list[_MethodDef] = []
+@cache
+def _method(function: str, flags: int) -> int:
+    """The definition that all builtins of a kind share; they know its address only, so it stays for ever."""
+    method = _MethodDef(b"compiled", library().module.address(function), flags, b"A compiled program.")
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(method))
+    return ctypes.addressof(method)
 
 
-def _method() -> int:
-    """The one definition that all launchers share; builtins know its address only, so it stays for ever."""
-    if not _METHODS:
-        method = _MethodDef(b"compiled", library().module.address("wg_launch"), _FASTCALL, b"A compiled program.")
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(method))
-        _METHODS.append(method)
-    return ctypes.addressof(_METHODS[0])
+def _record(words: Sequence[Any], kept: list[Any]) -> Record:
+    record = np.array(words, np.int64).view(Record)
+    record.kept = kept
+    return record
+
+
+def _pack_dispatch(launches: Sequence[Launch], otherwise: Callable[..., Any]) -> Record:
+    records = [pack(launch) for launch in launches]
+    kept: list[Any] = [records, otherwise]
+    return _record([len(records), _memory([record.ctypes.data for record in records], kept), id(otherwise)], kept)
 
 
 def pack(launch: Launch) -> Record:
     """A launch as the launcher reads it."""
     kept: list[Any] = [launch]
-    inputs = [word for spec in launch.inputs for word in _input_words(spec, kept)]
+    slots = iter(range(len(launch.inputs)))
+    inputs = [word for spec in launch.inputs for word in _input_words(spec, -1 if spec.kind == "object" else next(slots), kept)]
     outputs = [word for output in launch.outputs for word in _output_words(output, kept)]
+    watches = [word for watch in launch.watches for word in _watch_words(watch)]
     words = [
         launch.entry, len(launch.inputs), _memory(inputs, kept), len(launch.outputs), _memory(outputs, kept),
         launch.workspace, launch.seconds > FREELY, launch.n_results, launch.is_single, id(_raiser(launch, kept)),
+        len(launch.bound), _memory([id(x) for x in launch.bound], kept), len(launch.watches), _memory(watches, kept),
     ]  # fmt: skip
-    record = np.array(words, np.int64).view(Record)
-    record.kept = kept
-    return record
+    return _record(words, kept)
 
 
 def _memory(words: Sequence[int], kept: list[Any]) -> int:
@@ -190,13 +266,20 @@ def _raiser(launch: Launch, kept: list[Any]) -> Any:
     return raiser
 
 
-def _input_words(spec: Input, kept: list[Any]) -> list[int]:
+def _input_words(spec: Input, slot: int, kept: list[Any]) -> list[int]:
     if spec.kind != "array":
-        return [INPUT_KINDS[spec.kind], id(spec.exactly), 0, 0, 0]
+        return [INPUT_KINDS[spec.kind], id(spec.exactly), 0, 0, 0, slot]
     assert spec.type is not None
     shape = spec.type.shape
     kept.append(spec.type.dtype)
-    return [0, 0, id(spec.type.dtype), len(shape), _memory(shape, kept)]
+    return [0, 0, id(spec.type.dtype), len(shape), _memory(shape, kept), slot]
+
+
+def _watch_words(watch: Watch) -> list[int]:
+    if watch.kind == "length":
+        return [WATCH_KINDS["length"], id(watch.owner), 0, watch.value, 0]
+    index = watch.key if watch.kind == "list" else 0
+    return [WATCH_KINDS[watch.kind], id(watch.owner), id(watch.key), index, id(watch.value)]
 
 
 def _output_words(output: Output, kept: list[Any]) -> list[int]:
@@ -223,9 +306,12 @@ class PlainLauncher:
 
     def __call__(self, *values: Any) -> Any:
         launch = self.launch
-        if len(values) != len(launch.inputs) or not all(spec.accepts(x) for spec, x in zip(launch.inputs, values, strict=True)):
+        values = (*launch.bound, *values)
+        if len(values) != len(launch.inputs) or not all(watch.holds() for watch in launch.watches):
             return None
-        inputs = [np.asarray(x) if spec.kind != "object" else None for spec, x in zip(launch.inputs, values, strict=True)]
+        if not all(spec.accepts(x) for spec, x in zip(launch.inputs, values, strict=True)):
+            return None
+        inputs = [np.asarray(x) for spec, x in zip(launch.inputs, values, strict=True) if spec.kind != "object"]
         outputs = [np.empty(output.type.shape, output.type.dtype) for output in launch.outputs]
         workspace = np.empty(launch.workspace + 64, np.uint8)
         start = -workspace.ctypes.data % 64
@@ -245,7 +331,7 @@ class PlainLauncher:
 
 
 def _pointers(arrays: Sequence[Any]) -> Any:
-    addresses = [None if x is None else x.ctypes.data for x in arrays]
+    addresses = [x.ctypes.data for x in arrays]
     return (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
 
 

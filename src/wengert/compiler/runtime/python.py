@@ -13,7 +13,8 @@ NUMPY_API = {"PyArray_DescrFromType": 45, "PyArray_Scalar": 60, "PyArray_NewFrom
 
 PYTHON_API = (
     "Py_IncRef", "Py_DecRef", "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLong", "PyFloat_FromDouble", "PyComplex_FromDoubles",
-    "PyErr_NoMemory", "PyObject_CallFunctionObjArgs", "PyEval_SaveThread", "PyEval_RestoreThread",
+    "PyErr_NoMemory", "PyErr_Clear", "PyObject_CallFunctionObjArgs", "PyObject_Vectorcall", "PyEval_SaveThread", "PyEval_RestoreThread",
+    "PyDict_GetItemWithError", "PyList_GetItem", "PyCell_Get", "PyObject_Size",
 )  # fmt: skip
 
 HEAD = object.__basicsize__  # what every object begins with: counts, then its type
@@ -38,7 +39,7 @@ def symbols() -> dict[str, int]:
     """Everything that the native runtime asks for by name."""
     found = {name: address_of(getattr(ctypes.pythonapi, name)) for name in PYTHON_API}
     found.update({f"wg_{name}": address for name, address in numpy_api().items()})
-    found["wg_none"], found["wg_ndarray"] = id(None), id(np.ndarray)
+    found["wg_none"], found["wg_ndarray"], found["wg_int"] = id(None), id(np.ndarray), id(int)
     return found
 
 
