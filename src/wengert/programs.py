@@ -71,6 +71,13 @@ def _key_of(seen: Any) -> Any:
     return (seen.shape, str(seen.dtype), seen.tobytes())
 
 
+def _type_key(x: Any) -> Any:
+    """What a version is compiled for.  The order in memory decides which views of an argument share memory with it."""
+    if isinstance(x, np.ndarray):
+        return (x.shape, x.dtype, None if x.flags.c_contiguous else x.strides)
+    return type(x)
+
+
 class Version:
     """The paths that were recorded for operands of certain types."""
 
@@ -147,7 +154,7 @@ class Program:
 
     def version(self, values: Sequence[Any]) -> Version:
         """The paths for values of these types."""
-        key = tuple([(x.shape, x.dtype) if type(x) is np.ndarray else (type(x), getattr(x, "dtype", None)) for x in values])
+        key = tuple(map(_type_key, values))
         found = self.versions.get(key)
         if found is None:
             with self.lock:

@@ -101,7 +101,19 @@ def test_one_version_for_each_type():
     jitted = wg.jit(lambda x: x * 2)
     for x in (X, X + 1, np.float32(X), X[:2], X[::-1]):
         agree(jitted(x), x * 2)
-    assert compiled_versions(jitted) == 3
+    assert compiled_versions(jitted) == 4
+
+
+def test_views_of_arguments_are_those_of_their_order_in_memory():
+    def f(x):
+        x.reshape(-1)[0] = 9.0  # a view of an array in C order, a copy of another
+        return x * 1
+
+    jitted = wg.jit(f)
+    for make in (np.ascontiguousarray, np.asfortranarray):
+        compiled, eager = make(np.ones((2, 3))), make(np.ones((2, 3)))
+        agree(jitted(compiled), f(eager))
+        agree(compiled, eager)
 
 
 def test_integers_are_settings():

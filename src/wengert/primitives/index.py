@@ -17,7 +17,7 @@ import numpy as np
 from wengert.core.array import Array, implements
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, constant_like, lowest
+from wengert.core.trace import Tracer, beneath, constant_like, lowest
 from wengert.core.types import type_of
 from wengert.primitives.align import as_array, as_operand, conform, fit
 from wengert.primitives.families import discrete, linear, smooth
@@ -407,7 +407,7 @@ def set_item(x: Array, key: Any, value: Any) -> None:
 def chosen_shape(x: Any, layout: Layout, arrays: Sequence[Any]) -> tuple[int, ...]:
     """The shape of `x[...]`; raises `IndexError` where a plain index is out of bounds."""
     examples = [np.zeros(a.shape, int) if isinstance(a, Tracer) else a for a in arrays]
-    value = lowest(x)
+    value = beneath(x)
     if value.ndim != len(x.shape):  # of a batch
         value = np.broadcast_to(np.empty(()), x.shape)
     return tuple(value[fill(layout, examples)].shape)
@@ -463,7 +463,7 @@ def replace(x: Any, new: Any) -> Any:
 
 def laid_like(x: Any, new: Any) -> Any:
     """`new` in the order in memory that `x` has: writing into an array does not move it, and views depend on that."""
-    old, value = lowest(x), lowest(new)
+    old, value = beneath(x), beneath(new)
     rank = len(x.shape)
     if rank < 2 or old.strides[-rank:] == value.strides[-rank:]:
         return new

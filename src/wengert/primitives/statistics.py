@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
-from wengert.core.trace import bind, lowest, peek
+from wengert.core.trace import bind, peek
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.families import linear, smooth
 from wengert.primitives.pattern import one_to_one
@@ -100,7 +100,7 @@ def mean(
         return into(out, average_of(a, dtype=None if dtype is None else np.dtype(dtype), **params))
     accumulated = np.dtype(np.float32) if dtype is None and a.dtype == np.float16 else mean_dtype(a, dtype)
     count = count_let_in(a, axis, keepdims, where)
-    if np.any(lowest(count) == 0):
+    if peek(lambda n: np.any(n == 0), count):
         warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=2)
     top = np.sum(a, axis, accumulated, None, keepdims, where=where)
     return into(out, to_dtype(top / count, mean_dtype(a, dtype)))
@@ -147,7 +147,7 @@ def _masked_variance(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, wh
     dtype = np.empty((), dtype).real.dtype
     top = np.sum(square, axis, dtype, None, keepdims, where=where)
     free = count_let_in(a, axis, keepdims, where) - ddof
-    if np.any(lowest(free) <= 0):
+    if peek(lambda n: np.any(n <= 0), free):
         warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=3)
     return to_dtype(top / np.maximum(free, 0), dtype)
 
