@@ -90,6 +90,47 @@ def test_errors_pass(way, module):
         dispatcher([product(module)], fail)(1)
 
 
+def stopping(module, error, **options):
+    def explain(status):
+        raise error
+
+    text = "define i32 @entry(ptr %inputs, ptr %outputs, ptr %workspace) {\n  ret i32 1\n}"
+    broken = Module(text)
+    return Launch(broken.address("entry"), [VECTOR, VECTOR], OUTPUTS, is_single=True, on_error=explain, keep=broken, **options)
+
+
+def test_doubts(way, module):
+    x = full(2.0)
+    good = product(module)
+    with pytest.raises(ZeroDivisionError):
+        dispatcher([stopping(module, ZeroDivisionError()), good], otherwise)(x, x)
+    assert dispatcher([stopping(module, ZeroDivisionError(), doubts=True), good], otherwise)(x, x) == 4.0
+    assert dispatcher([stopping(module, ZeroDivisionError(), doubts=True)], otherwise)(x, x)[0] == "otherwise"
+    with pytest.raises(KeyboardInterrupt):
+        dispatcher([stopping(module, KeyboardInterrupt(), doubts=True), good], otherwise)(x, x)
+
+
+def test_results_are_finished(way, module):
+    x = full(2.0)
+    finished = []
+
+    def finish(result):
+        finished.append(sys.getrefcount(result))
+        return {"product": result}
+
+    call = dispatcher([product(module, finish=finish)], otherwise)
+    assert call(x, x) == {"product": 4.0}
+    several = Launch(module.address("entry"), [VECTOR, VECTOR], OUTPUTS, finish=lambda results: list(results), keep=module)
+    assert dispatcher([several], otherwise)(x, x) == [4.0]
+    assert dispatcher([several], otherwise)(full(-2.0), x)[0] == "otherwise"
+
+    def fail(result):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        dispatcher([product(module, finish=fail)], otherwise)(x, x)
+
+
 def test_objects_stand_anywhere(way, module):
     setting = "a setting"
     call = dispatcher([product(module, [Input(None, "object", setting), VECTOR, Input(None, "object", None), VECTOR])], otherwise)

@@ -19,8 +19,8 @@
 %Input = type { i64, ptr, ptr, i64, ptr, i64 }   ; kind, type or object, dtype, number of axes, lengths, place in the table
 %Output = type { i64, ptr, i64, ptr, i64 }       ; kind, dtype, number of axes, lengths, bytes
 %Watch = type { i64, ptr, ptr, i64, ptr }        ; kind, owner, key, index or length, value
-%Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr, i64, ptr, i64, ptr }
-;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error, bound, watches
+%Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr, i64, ptr, i64, ptr, ptr, i64 }
+;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error, bound, watches, finish, doubts
 %Dispatch = type { i64, ptr, ptr }               ; launches, otherwise
 %Scratch = type { i64, i64, i64, i64 }           ; room for a number of any dtype
 
@@ -48,6 +48,8 @@ declare ptr @PyList_GetItem(ptr, i64)
 declare ptr @PyCell_Get(ptr)
 declare i64 @PyObject_Size(ptr)
 declare void @PyErr_Clear()
+declare i32 @PyErr_ExceptionMatches(ptr)
+@PyExc_Exception = external global ptr
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare ptr @wg_PyArray_Empty(i32, ptr, ptr, i32)
@@ -618,11 +620,24 @@ return:
   %is.single = icmp ne i64 %single, 0
   br i1 %is.single, label %one, label %many
 one:
-  %result = load ptr, ptr %objects
-  ret ptr %result
+  %only = load ptr, ptr %objects
+  br label %finish
 many:
   %tuple = call ptr @tuple(ptr %objects, i64 %results)
-  ret ptr %tuple
+  %no.tuple = icmp eq ptr %tuple, null
+  br i1 %no.tuple, label %error, label %finish
+finish:
+  %result = phi ptr [ %only, %one ], [ %tuple, %many ]
+  %finish.at = getelementptr %Launch, ptr %launch, i32 0, i32 14
+  %callable = load ptr, ptr %finish.at
+  %is.finished = icmp eq ptr %callable, null
+  br i1 %is.finished, label %done, label %wrap
+done:
+  ret ptr %result
+wrap:
+  %wrapped = call ptr (ptr, ...) @PyObject_CallFunctionObjArgs(ptr %callable, ptr %result, ptr null)
+  call void @Py_DecRef(ptr %result)
+  ret ptr %wrapped
 not.this:
   call void @Py_IncRef(ptr @wg_none)
   ret ptr @wg_none
@@ -663,7 +678,7 @@ entry:
   %is.plain = icmp eq ptr %keywords, null
   br i1 %is.plain, label %next, label %otherwise
 next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %forget ]
+  %k = phi i64 [ 0, %entry ], [ %k.next, %further ]
   %more = icmp slt i64 %k, %n
   br i1 %more, label %try, label %otherwise
 try:
@@ -671,7 +686,22 @@ try:
   %launch = load ptr, ptr %launch.at
   %result = call ptr @attempt(ptr %launch, ptr %args, i64 %n.args)
   %is.error = icmp eq ptr %result, null
-  br i1 %is.error, label %done, label %judge
+  br i1 %is.error, label %doubt, label %judge
+doubt:
+  %doubts.at = getelementptr %Launch, ptr %launch, i32 0, i32 15
+  %doubts = load i64, ptr %doubts.at
+  %is.doubtful = icmp ne i64 %doubts, 0
+  br i1 %is.doubtful, label %forgive, label %failed
+failed:
+  ret ptr null
+forgive:
+  %exception = load ptr, ptr @PyExc_Exception
+  %is.ordinary = call i32 @PyErr_ExceptionMatches(ptr %exception)
+  %is.interrupt = icmp eq i32 %is.ordinary, 0
+  br i1 %is.interrupt, label %failed, label %again
+again:
+  call void @PyErr_Clear()
+  br label %further
 judge:
   %is.misfit = icmp eq ptr %result, @wg_none
   %type.at = getelementptr %PyObject, ptr %result, i32 0, i32 1
@@ -681,6 +711,8 @@ judge:
   br i1 %is.no, label %forget, label %done
 forget:
   call void @Py_DecRef(ptr %result)
+  br label %further
+further:
   %k.next = add nuw nsw i64 %k, 1
   br label %next
 done:

@@ -30,10 +30,11 @@ A result is what its `Output` says
     of kind "guard"     one byte that must not be 0; guards stand at the end and are not returned
 
 The first inputs may be `bound` to objects, which are then no arguments; and a launch may `watch` places outside (items of
-dictionaries and lists, cells, lengths): where one holds another object than it did, the answer is None.
+dictionaries and lists, cells, lengths): where one holds another object than it did, the answer is None.  `finish` makes of the
+result, or of the tuple of results, what is returned.
 
 `dispatcher(launches, otherwise)` gives a function that runs the first launch that fits and whose guards hold, and hands all other
-calls, and those with keywords, to `otherwise(*args, **kwargs)`.  As the value of a slot `__call__` of a class of Python it makes
+calls, and those with keywords, to `otherwise(*args, **kwargs)`.  An exception of a launch that `doubts` counts as a misfit.  As the value of a slot `__call__` of a class of Python it makes
 instances whose calls run no line of Python:
 
     class Jitted:
@@ -146,6 +147,8 @@ class Launch:
     name: str = "program"
     bound: Sequence[Any] = ()
     watches: Sequence[Watch] = ()
+    finish: Callable[[Any], Any] | None = None
+    doubts: bool = False
     keep: Any = field(default=None, repr=False)
 
     @property
@@ -184,7 +187,12 @@ def dispatcher(launches: Sequence[Launch], otherwise: Callable[..., Any]) -> Cal
 
     def dispatch(*args: Any, **kwargs: Any) -> Any:
         for launch in plain if not kwargs else ():
-            result = launch(*args)
+            try:
+                result = launch(*args)
+            except Exception:
+                if not launch.launch.doubts:
+                    raise
+                continue
             if result is not None and type(result) is not int:
                 return result
         return otherwise(*args, **kwargs)
@@ -246,6 +254,7 @@ def pack(launch: Launch) -> Record:
         launch.entry, len(launch.inputs), _memory(inputs, kept), len(launch.outputs), _memory(outputs, kept),
         launch.workspace, launch.seconds > FREELY, launch.n_results, launch.is_single, id(_raiser(launch, kept)),
         len(launch.bound), _memory([id(x) for x in launch.bound], kept), len(launch.watches), _memory(watches, kept),
+        0 if launch.finish is None else id(launch.finish), launch.doubts,
     ]  # fmt: skip
     return _record(words, kept)
 
@@ -322,7 +331,8 @@ class PlainLauncher:
             if not guard:
                 return k
         results = tuple(_result(y, output.kind) for y, output in zip(outputs, launch.outputs, strict=True) if output.kind != "guard")
-        return results[0] if launch.is_single else results
+        result = results[0] if launch.is_single else results
+        return result if launch.finish is None else launch.finish(result)
 
     def _stopped(self, status: int) -> Any:
         if status == -1:

@@ -14,7 +14,7 @@ NUMPY_API = {"PyArray_DescrFromType": 45, "PyArray_Scalar": 60, "PyArray_NewFrom
 PYTHON_API = (
     "Py_IncRef", "Py_DecRef", "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLong", "PyFloat_FromDouble", "PyComplex_FromDoubles",
     "PyErr_NoMemory", "PyErr_Clear", "PyObject_CallFunctionObjArgs", "PyObject_Vectorcall", "PyEval_SaveThread", "PyEval_RestoreThread",
-    "PyDict_GetItemWithError", "PyList_GetItem", "PyCell_Get", "PyObject_Size",
+    "PyDict_GetItemWithError", "PyList_GetItem", "PyCell_Get", "PyObject_Size", "PyErr_ExceptionMatches", "PyExc_Exception",
 )  # fmt: skip
 
 HEAD = object.__basicsize__  # what every object begins with: counts, then its type
