@@ -156,7 +156,25 @@ def sentences(draw):
 @given(sentences(), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_einsum_of_any_sentence(sentence_and_shapes, seed):
-    sentence, shapes = sentence_and_shapes
+    check_sentence(*sentence_and_shapes, seed)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["ab,bc->ac", "ab,ac->ba", "abc,dbc->da", "ab,ca->", "ab,bc,cd->ad", "ab,cd,ef->ace", "abi,bcj,ij->ac", "ab,bc,cd,da->",
+     "ab,ac,ad->bcd", "ab,bc,ab->c", "ab,bc,cd,de,ef->af"],
+)  # fmt: skip
+def test_einsum_of_larger_arrays(sentence):
+    """These are put together two at a time; small ones in one loop."""
+    sizes = dict(zip("abcdefij", (7, 8, 9, 6, 4, 5, 3, 6), strict=True))
+    shapes = [tuple(sizes[c] for c in letters) for letters in sentence.split("->")[0].split(",")]
+    check_sentence(sentence, shapes, seed=0)
+    transposed = [tuple(reversed(shape)) for shape in shapes]  # other shapes of the same sentence have another order
+    ins, out = sentence.split("->")
+    check_sentence(f"{','.join(letters[::-1] for letters in ins.split(','))}->{out}", transposed, seed=1)
+
+
+def check_sentence(sentence, shapes, seed):
     rng = np.random.default_rng(seed)
     xs = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
     dxs = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
