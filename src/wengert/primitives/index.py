@@ -210,11 +210,13 @@ def selection(
     numpy: tuple[Any, ...] = (),
     laws: Any = None,
     batch: Callable[..., Any] | None = None,
+    inverse: Callable[[Params], Params] | None = None,
 ) -> Primitive:
     """`y = evaluate(x, **params)`, every entry a copy of an entry of `x` or zero.
 
     The adjoint adds each cotangent to the position it was copied from: `evaluate` run on positions 1, 2, ...
-    says which that is, 0 meaning none.
+    says which that is, 0 meaning none.  Where no entry is copied twice and `evaluate` itself can put them back,
+    `inverse(params)` are the params for that.
     """
 
     def sources(shape: tuple[int, ...], params: Params) -> Any:
@@ -222,6 +224,8 @@ def selection(
         return np.asarray(evaluate(np.arange(1, n + 1).reshape(shape), **params))
 
     def adjoint(ct: Any, x: Any, **params: Any) -> Any:
+        if inverse is not None:
+            return primitive(ct, **inverse(params))
         where = sources(tuple(x.shape), params).reshape(-1)
         flat = reshape(ct, shape=(where.size,))
         out = deposit(flat, where, layout=(ARRAY,), shape=(math.prod(x.shape) + 1,))
@@ -230,7 +234,8 @@ def selection(
     def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
         return Pattern.of_positions(sources(np.shape(xs[0]), params) - 1, np.size(xs[0]))
 
-    return linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
+    primitive = linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
+    return primitive
 
 
 # --- assignment -------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from wengert.primitives.structure import permute, reshape
 rolled = selection(
     "roll",
     lambda x, shift, axis: np.roll(x, shift, axis),
+    inverse=lambda params: {"shift": tuple(-n for n in params["shift"]), "axis": params["axis"]},
     laws=lambda make: [
         ((make(5),), {"shift": (2,), "axis": (-1,)}),
         ((make(3, 4),), {"shift": (1, -1), "axis": (-1, -2)}),
@@ -33,8 +34,8 @@ repeated = selection(
         ((make(3, 2),), {"repeats": (1, 0, 2), "axis": -2}),
     ],
 )
-lower = selection("tril", lambda x, k: np.tril(x, k), laws=lambda make: [((make(3, 4),), {"k": 1})])
-upper = selection("triu", lambda x, k: np.triu(x, k), laws=lambda make: [((make(3, 4),), {"k": -1})])
+lower = selection("tril", lambda x, k: np.tril(x, k), inverse=lambda params: params, laws=lambda make: [((make(3, 4),), {"k": 1})])
+upper = selection("triu", lambda x, k: np.triu(x, k), inverse=lambda params: params, laws=lambda make: [((make(3, 4),), {"k": -1})])
 
 
 def _on_diagonal(x: Any, k: int) -> Any:
