@@ -95,6 +95,7 @@ case("einsum list2", lambda a, b: np.einsum(a, [Ellipsis, 0, 1], b, [1, 2]), r(2
 case("einsum opt", lambda a, b, c: np.einsum("ij,jk,kl->il", a, b, c, optimize=True), r(2, 3), r(3, 2), r(2, 2))
 case("einsum const", lambda a: np.einsum("ij,j->i", np.ones((2, 3)), a), r(3))
 case("cross", np.cross, r(2, 3), r(3))
+case("cross c", np.cross, r(2, 1, 3, kind="c"), r(4, 3))
 case("cross ax", lambda a, b: np.cross(a, b, axis=0), r(3, 2), r(3, 2))
 case("cross axs", lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0), r(3, 2), r(2, 3))
 for n, m in ((5, 3), (3, 5), (4, 4), (4, 2), (1, 3)):
@@ -197,6 +198,34 @@ def test_products_keep_every_nan_of_the_value_and_strong_zeros_in_derivatives():
         chosen = np.arange(2) > 0
         g = wg.grad(lambda b: np.sum(np.where(chosen, np.matmul(np.transpose(a), b)[:, 0], 0.0)))(np.zeros((1, 1)))
     np.testing.assert_array_equal(g, [[1.0]])
+
+
+def test_the_derivative_of_a_vector_product_has_strong_zeros():
+    a, b = np.array([np.inf, 1.0, 2.0]), np.zeros(3)
+    with np.errstate(invalid="ignore"):
+        _, dy = wg.jvp(lambda b: np.cross(a, b), (b,), (np.array([1.0, 0.0, 0.0]),))
+        g = wg.grad(lambda b: np.cross(a, b)[0])(b)
+    np.testing.assert_array_equal(dy, [0.0, 2.0, -1.0])
+    np.testing.assert_array_equal(g, [0.0, -2.0, 1.0])
+
+
+@pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors:DeprecationWarning")
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (2, 3), (3, 2)])
+def test_the_vector_product_of_a_vector_in_the_plane_has_a_third_entry_of_zero(n, m):
+    a, b = r(4, n), r(m)
+    y, (da, db) = wg.value_and_grad(lambda a, b: np.sum(np.cross(a, b) ** 2), argnums=(0, 1))(a, b)
+    in_space = np.pad(a, ((0, 0), (0, 3 - n))), np.pad(b, (0, 3 - m))
+    expected, (da_in_space, db_in_space) = wg.value_and_grad(lambda a, b: np.sum(np.cross(a, b) ** 2), argnums=(0, 1))(*in_space)
+    np.testing.assert_allclose(y, expected, rtol=1e-13)
+    np.testing.assert_allclose(da, da_in_space[:, :n], rtol=1e-12)
+    np.testing.assert_allclose(db, db_in_space[:m], rtol=1e-12)
+
+
+def test_a_vector_product_depends_on_the_other_two_entries():
+    a = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(wg.sparsity(lambda b: np.cross(a, b))(a).toarray(), 1 - np.eye(3))
+    with pytest.raises(np.exceptions.AxisError):
+        wg.grad(lambda b: np.cross(a, b, axisc=1)[0])(a)
 
 
 def test_matrix_power_and_multi_dot_at_the_edges():
