@@ -28,6 +28,7 @@ The docstring of each class is its page, and `docs/errors.md` is made of them by
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -222,6 +223,8 @@ class UnsupportedFunctionError(DerivativeError, TypeError):
         """The error for a NumPy function without a rule."""
         name = getattr(function, "__name__", str(function))
         module = getattr(function, "__module__", None) or "numpy"
+        if getattr(sys.modules.get("scipy.special"), name, None) is function:  # ufuncs do not say where they are from
+            module = "scipy.special"
         if name.endswith("(vectorized)"):
             return cls(
                 page(
