@@ -333,6 +333,25 @@ class NotDifferentiableError(DerivativeError, TypeError):
         what = f"{name} {found}, and only floating-point or complex values have derivatives."
         return cls(page(what, why, write, "not-differentiable"))
 
+    @classmethod
+    def of_objects(cls, value: Any) -> NotDifferentiableError:
+        """The error for Python objects (a fraction, `None`) that meet a traced value in an operation."""
+        kind = type(value.item() if value.size == 1 else value.flat[0]).__name__ if value.size else "object"
+        what = f"a traced value meets Python objects (here of type {kind}), with which NumPy computes one by one."
+        why = "What their own operators do with a number is not known, so no derivative can follow it."
+        return cls(page(what, why, "float(other)   # or other.astype(float), before the operation", "not-differentiable"))
+
+    @classmethod
+    def of_subclass(cls, name: str, value: Any) -> NotDifferentiableError:
+        """The error for a matrix, a masked array or another array class with a meaning of its own."""
+        what = f"{name} is a {type(value).__name__}, whose operators have a meaning of their own."
+        why = "Traced values are plain arrays: the meaning of * or of masked entries would be lost without a word."
+        write = (
+            "np.asarray(x)   # for a matrix, with @ for its products\n"
+            "np.where(mask, 0.0, x.data)   # for a masked array, or the mask as an argument of its own"
+        )
+        return cls(page(what, why, write, "not-differentiable"))
+
 
 class DisconnectedError(DerivativeError, ValueError):
     """The output does not depend on the input at all.

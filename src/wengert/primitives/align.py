@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.core.array import FRONT, Array
 from wengert.core.trace import Tracer
-from wengert.errors import ShapeError
+from wengert.errors import NotDifferentiableError, ShapeError
 from wengert.primitives.structure import cast, reshape, spread
 
 NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
@@ -142,7 +142,10 @@ def common_dtype(operands: Sequence[Any]) -> Any:
         weak = _WEAK_WITH.get(dtype.kind, ())
         if all(type(x) in weak for x in operands if type(x) in _WEAK):
             return dtype
-    return np.result_type(*[x if type(x) in _WEAK else x.dtype for x in operands])
+    found = np.result_type(*[x if type(x) in _WEAK else x.dtype for x in operands])
+    if found.kind == "O":
+        raise NotDifferentiableError.of_objects(next(x for x in operands if type(x) not in _WEAK and x.dtype.kind == "O"))
+    return found
 
 
 def conform(x: Any, shape: tuple[int, ...], dtype: Any) -> Any:

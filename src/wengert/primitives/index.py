@@ -384,9 +384,20 @@ def get_item(x: Array, key: Any) -> Any:
             return Masked(np.copy(x), key)
         layout, arrays = split_index(key, x)
     result = index(x, *arrays, layout=layout)
-    if arrays or not isinstance(result, Array) or result.shape == () and Ellipsis not in layout:
+    if not isinstance(result, Array) or result.shape == () and Ellipsis not in layout or _copies(x, layout, arrays):
         return result
-    return as_view(result, x, lambda base: index(base, layout=layout), lambda base, new: assign(base, new, layout=layout))
+    return as_view(
+        result, x,
+        lambda base: index(base, *arrays, layout=layout),
+        lambda base, new: assign(base, new, *arrays, layout=layout),
+    )  # fmt: skip
+
+
+def _copies(x: Any, layout: Layout, arrays: Sequence[Any]) -> bool:
+    """Whether NumPy copies what it reads: from numbers, and by arrays and truth values; not by (traced) integers."""
+    if not x.shape and x.is_scalar or any(type(part) is bool for part in layout):
+        return True
+    return not all(getattr(k, "is_scalar", False) for k in arrays)
 
 
 @implements(operator.setitem)
@@ -477,6 +488,14 @@ def laid_like(x: Any, new: Any) -> Any:
     back = tuple([order.index(k) for k in range(value.ndim)])
     laid = np.ascontiguousarray(value.transpose(order)).transpose(back)
     return new if laid.strides == value.strides else _with_value(new, laid)
+
+
+def laid_in_rows(x: Any) -> Any:
+    """`x` in the order in memory of a new array, where NumPy makes one to fill it."""
+    value = lowest(x)
+    if not isinstance(value, np.ndarray) or value.flags.c_contiguous:
+        return x
+    return _with_value(x, np.ascontiguousarray(value))
 
 
 def _with_value(x: Any, plain: Any) -> Any:

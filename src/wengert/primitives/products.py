@@ -20,7 +20,7 @@ from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.rearranging import diagonal
-from wengert.primitives.shaping import flatten, into, named, reshape_to, to_dtype
+from wengert.primitives.shaping import boxed, flatten, into, named, reshape_to, to_dtype
 from wengert.primitives.solving import assert_square
 from wengert.primitives.strong import strong_contraction, strong_product
 from wengert.primitives.structure import sum_to
@@ -204,7 +204,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     if len(axes_a) != len(axes_b) or any(a.shape[i] != b.shape[j] for i, j in zip(axes_a, axes_b, strict=True)):
         msg = "shape-mismatch for sum"
         raise ValueError(msg)
-    return contracted(a, b, axes_a, axes_b)
+    return boxed(contracted(a, b, axes_a, axes_b))
 
 
 @implements(np.linalg.tensordot)

@@ -12,8 +12,18 @@ from wengert.core.array import Array, implements
 from wengert.core.trace import Tracer, lowest
 from wengert.errors import BatchError, page
 from wengert.primitives.align import as_operand
-from wengert.primitives.index import ARRAY, as_view, index, selection
-from wengert.primitives.shaping import flatten, gather, into, on_axis, read_only, reshape_to, size_of, to_dtype
+from wengert.primitives.index import ARRAY, as_view, index, laid_in_rows, selection
+from wengert.primitives.shaping import (
+    duplicate,
+    flatten,
+    gather,
+    into,
+    on_axis,
+    read_only,
+    reshape_to,
+    size_of,
+    to_dtype,
+)
 from wengert.primitives.structure import permute, reshape
 
 rolled = selection(
@@ -80,6 +90,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return reshape(roll(flatten(a), shift, 0), shape=tuple(a.shape))
     axes = normalize_axis_tuple(axis, len(a.shape), allow_duplicate=True)
+    if not axes:
+        return duplicate(a)
     pairs = np.broadcast(np.asarray(shift), np.asarray(axes))
     shifts, places = zip(*[(int(s), int(k) - len(a.shape)) for s, k in pairs], strict=True)
     return rolled(a, shift=shifts, axis=places)
@@ -97,7 +109,7 @@ def tile(A: Any, reps: Any) -> Any:
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each entry (or slice) repeated in place."""
-    if axis is None:
+    if axis is None or not a.shape and axis in {0, -1}:
         a, axis = flatten(a), -1
     counts = tuple(int(n) for n in repeats) if np.ndim(repeats) else int(repeats)
     return repeated(a, repeats=counts, axis=from_end(axis, len(a.shape)))
@@ -185,13 +197,13 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
     if not isinstance(indices, (int, Tracer)):
         indices = np.asarray(indices)
         indices = indices.astype(int) if indices.size == 0 else indices
-    if axis is None:
+    if axis is None or not a.shape and axis in {0, -1}:
         a, axis = flatten(a), 0
     axis = normalize_axis_index(axis, len(a.shape))
     indices = within(indices, a.shape[axis], mode)
     if np.ndim(indices) == 0 and not isinstance(indices, Tracer):
         return into(out, index(a, layout=on_axis(axis, int(indices))))
-    return into(out, index(a, indices, layout=on_axis(axis, ARRAY)))
+    return into(out, laid_in_rows(index(a, indices, layout=on_axis(axis, ARRAY))))
 
 
 def within(places: Any, n: int, mode: str) -> Any:

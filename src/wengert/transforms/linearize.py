@@ -13,7 +13,7 @@ import numpy as np
 
 from wengert.core.record import Record, walk_back, walk_forward
 from wengert.core.trace import Tracer
-from wengert.errors import NotDifferentiableError, page
+from wengert.errors import NotDifferentiableError
 from wengert.primitives.structure import cast, real
 
 Flat = Callable[..., Sequence[Any]]
@@ -35,16 +35,9 @@ def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
     if type(x) is float or type(x) is complex:
         return np.asarray(x)[()]
     if is_inexact(x):
-        if getattr(x, "__array_priority__", 0.0) > 0.0:
-            raise NotDifferentiableError(
-                page(
-                    f"{name()} is a {type(x).__name__}, whose operators have a meaning of their own.",
-                    "Traced values are plain arrays: the meaning of * or of masked entries would be lost without a word.",
-                    "np.asarray(x)   # for a matrix, with @ for its products\n"
-                    "np.where(mask, 0.0, x.data)   # for a masked array, or the mask as an argument of its own",
-                    "not-differentiable",
-                )
-            )
+        is_numpy_like = not isinstance(x, np.ndarray) and hasattr(x, "__array_function__")  # a Dask array
+        if getattr(x, "__array_priority__", 0.0) > 0.0 and not is_numpy_like:
+            raise NotDifferentiableError.of_subclass(name(), x)
         return as_array(x)
     x = as_array(x) if isinstance(x, (int, bool)) else x
     raise NotDifferentiableError.of_input(name(), x)
@@ -53,8 +46,22 @@ def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
 def snapshot(x: Any) -> Any:
     """The same value, which writing into `x` does not change."""
     if isinstance(x, np.ndarray):
-        return x.copy(order="K")
+        return x.copy(order="K") if x.flags.forc or type(x) is not np.ndarray else _laid_alike(x)
     return type(x)(x.value, x.watcher, x.extra) if isinstance(x, Tracer) else x
+
+
+def _laid_alike(x: Any) -> Any:
+    """A copy in which the same axes run backwards and have gaps: which reshapes of it are views depends on them."""
+    strides, size, inner = [0] * x.ndim, x.itemsize, 0
+    for k in sorted(range(x.ndim), key=lambda k: abs(x.strides[k])):
+        if abs(x.strides[k]) != inner:  # a gap of one entry
+            size += x.itemsize if inner or abs(x.strides[k]) != x.itemsize else 0
+        strides[k] = size if x.strides[k] >= 0 else -size
+        size, inner = size * x.shape[k], abs(x.strides[k]) * x.shape[k]
+    start = -sum(min(step, 0) * (n - 1) for step, n in zip(strides, x.shape, strict=True))
+    copy = np.ndarray(x.shape, x.dtype, np.empty(size, np.uint8), start, strides) if x.size else x.copy()
+    copy[...] = x
+    return copy
 
 
 class Linearization:
@@ -142,6 +149,9 @@ def finish(derivative: Any, x: Any) -> Any:
         return derivative[()]
     if isinstance(x, np.ndarray) and isinstance(derivative, np.generic):
         return np.asarray(derivative)
+    is_number = getattr(derivative, "is_scalar", None)
+    if is_number is not None and not x.shape and is_number != getattr(x, "is_scalar", is_number):
+        return derivative[...] if is_number else derivative[()]
     return derivative
 
 
