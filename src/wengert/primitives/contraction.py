@@ -127,19 +127,24 @@ def _contract(*xs: Any, sentence: str) -> Any:
     return strong_contraction(lambda *args: _evaluate(*args, sentence=sentence), xs)
 
 
-def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
+@lru_cache(maxsize=4096)
+def _adjoint_sentence(slot: int, sentence: str) -> tuple[str, tuple[bool, ...]]:
+    """The sentence of the adjoint, and which letters of the operand somebody else has as well."""
     ins, out = parts_of(sentence)
-    mine = ins[slot]
-    others = [(x, letters) for k, (x, letters) in enumerate(zip(xs, ins, strict=True)) if k != slot]
-    known = set(out).union(*[set(letters) for _, letters in others])
-    kept = "".join(c for c in mine if c in known)
-    factors = [x if x.dtype.kind != "c" else conjugate(x) for x, _ in others]
-    left = ",".join([out, *[letters for _, letters in others]])
-    piece = contract(ct, *factors, sentence=_renamed(f"{left}->{kept}"))
-    if kept != mine:  # a letter that only this operand had was summed: its cotangent is the same all along it
-        shape = xs[slot].shape
-        piece = reshape(piece, shape=tuple(n if c in known else 1 for c, n in zip(mine, shape, strict=True)))
-        piece = spread(piece, shape=tuple(shape))
+    others = [letters for k, letters in enumerate(ins) if k != slot]
+    known = set(out).union(*others)
+    kept = "".join(c for c in ins[slot] if c in known)
+    return _renamed(f"{','.join([out, *others])}->{kept}"), tuple(c in known for c in ins[slot])
+
+
+def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
+    adjoint, is_known = _adjoint_sentence(slot, sentence)
+    factors = [x if x.dtype.kind != "c" else conjugate(x) for k, x in enumerate(xs) if k != slot]
+    piece = contract(ct, *factors, sentence=adjoint)
+    if not all(is_known):  # a letter that only this operand had was summed: its cotangent is the same all along it
+        shape = tuple(xs[slot].shape)
+        piece = reshape(piece, shape=tuple(n if known else 1 for n, known in zip(shape, is_known, strict=True)))
+        piece = spread(piece, shape=shape)
     return piece
 
 
