@@ -124,6 +124,29 @@ def ravel_of_a_diagonal_copies(x):
     return x, d * 1, y
 
 
+@program(REVERSED)
+def writing_does_not_turn_round(x):
+    x[x > 2.0] = 0.25
+    y = x.ravel()
+    y[:2] = 0.0
+    return x, y
+
+
+@program(X)
+def picked_rows_lie_in_rows(x):
+    y, z = x[[1, 0]], x[:, [2, 0]]
+    y.ravel()[:2] = 0.0
+    z.ravel()[:2] = 0.0
+    return y, z
+
+
+@program(np.array(2.0))
+def borders_of_no_axes_are_copies(x):
+    y = np.pad(x, 1)
+    x += 1.0
+    return x, y
+
+
 @program(X)
 def new_arrays_lie_in_rows(x):
     y = np.delete(x, 0, axis=-1)
@@ -157,7 +180,7 @@ def test_views(name):
     same(wg.trace(f)(make())(make()), wanted)
 
 
-@pytest.mark.parametrize("name", ["true_copies", "numpy_integers_view", "integer_arrays_copy", "ellipsis_of_a_number_copies", "numbers_do_not_change", "ravel_views", "new_arrays_lie_in_rows"])
+@pytest.mark.parametrize("name", ["true_copies", "numpy_integers_view", "integer_arrays_copy", "ellipsis_of_a_number_copies", "numbers_do_not_change", "ravel_views", "picked_rows_lie_in_rows", "new_arrays_lie_in_rows"])
 def test_views_of_members(name):
     f, _ = PROGRAMS[name]
     batch = np.stack([X, X[::-1], X * 2])

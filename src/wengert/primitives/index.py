@@ -21,6 +21,7 @@ from wengert.core.trace import Tracer, constant_like, lowest
 from wengert.core.types import type_of
 from wengert.primitives.align import as_array, as_operand, conform, fit
 from wengert.primitives.families import discrete, linear, smooth
+from wengert.primitives.layout import laid_like
 from wengert.primitives.masked import Masked, is_batch_of, refuse, spread_mask
 from wengert.primitives.pattern import no_pattern
 from wengert.primitives.structure import permute, reshape
@@ -125,7 +126,8 @@ def _index_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) 
     size = math.prod(shape)
     found = _batch_positions(arrays, is_batched[1:], layout, shape)
     if not any(is_batched[1:]):
-        return index(reshape(x, shape=(x.shape[0], size)), found, layout=(slice(None), ARRAY))
+        result = index(reshape(x, shape=(x.shape[0], size)), found, layout=(slice(None), ARRAY))
+        return laid_like(found, result)  # as a member's own would be
     if is_batched[0]:
         found = _from_members(found, size)
     return index(reshape(x, shape=(math.prod(x.shape),)), found, layout=(ARRAY,))
@@ -475,32 +477,6 @@ def replace(x: Any, new: Any) -> Any:
         return x
     adopt(x, laid_like(x, new))
     return x
-
-
-def laid_like(x: Any, new: Any) -> Any:
-    """`new` in the order in memory that `x` has: writing into an array does not move it, and views depend on that."""
-    old, value = lowest(x), lowest(new)
-    rank = len(x.shape)
-    if rank < 2 or old.strides[-rank:] == value.strides[-rank:]:
-        return new
-    lead = value.ndim - rank  # axes of batches
-    order = (*range(lead), *sorted(range(lead, value.ndim), key=lambda k: -abs(old.strides[k - value.ndim])))
-    back = tuple([order.index(k) for k in range(value.ndim)])
-    laid = np.ascontiguousarray(value.transpose(order)).transpose(back)
-    return new if laid.strides == value.strides else _with_value(new, laid)
-
-
-def laid_in_rows(x: Any) -> Any:
-    """`x` in the order in memory of a new array, where NumPy makes one to fill it."""
-    value = lowest(x)
-    if not isinstance(value, np.ndarray) or value.flags.c_contiguous:
-        return x
-    return _with_value(x, np.ascontiguousarray(value))
-
-
-def _with_value(x: Any, plain: Any) -> Any:
-    """The same tracers around another copy of the same numbers."""
-    return type(x)(_with_value(x.value, plain), x.watcher, x.extra) if isinstance(x, Tracer) else plain
 
 
 def adopt(x: Any, new: Any) -> None:

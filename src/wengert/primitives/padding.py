@@ -13,7 +13,7 @@ from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand
 from wengert.primitives.index import selection
 from wengert.primitives.joining import concatenate
-from wengert.primitives.shaping import boxed, on_axis, to_dtype
+from wengert.primitives.shaping import boxed, duplicate, on_axis, to_dtype
 from wengert.primitives.structure import spread
 
 Pair = tuple[Any, Any]
@@ -64,7 +64,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     rank = len(array.shape)
     widths = tuple((operator.index(a), operator.index(b)) for a, b in as_pairs(pad_width, rank))
     if not rank:
-        return boxed(array)
+        return duplicate(boxed(array))
     if callable(mode):
         return _pad_by_function(array, widths, mode, kwargs)
     allowed = _OPTIONS.get(mode)

@@ -12,7 +12,8 @@ from wengert.core.array import Array, implements
 from wengert.core.trace import Tracer, lowest
 from wengert.errors import BatchError, page
 from wengert.primitives.align import as_operand
-from wengert.primitives.index import ARRAY, as_view, index, laid_in_rows, selection
+from wengert.primitives.index import ARRAY, as_view, index, selection
+from wengert.primitives.layout import laid_in_rows
 from wengert.primitives.shaping import (
     duplicate,
     flatten,

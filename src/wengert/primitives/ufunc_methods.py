@@ -28,11 +28,11 @@ from wengert.primitives.index import (
     chosen_shape,
     deposit,
     index,
-    laid_in_rows,
     positions,
     replace,
     split_index,
 )
+from wengert.primitives.layout import laid_in_rows
 from wengert.primitives.rearranging import concrete
 from wengert.primitives.reductions import (
     as_rows,

@@ -14,6 +14,7 @@ import numpy as np
 from wengert.core.record import Record, walk_back, walk_forward
 from wengert.core.trace import Tracer
 from wengert.errors import NotDifferentiableError
+from wengert.primitives.layout import laid_as
 from wengert.primitives.structure import cast, real
 
 Flat = Callable[..., Sequence[Any]]
@@ -46,22 +47,8 @@ def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
 def snapshot(x: Any) -> Any:
     """The same value, which writing into `x` does not change."""
     if isinstance(x, np.ndarray):
-        return x.copy(order="K") if x.flags.forc or type(x) is not np.ndarray else _laid_alike(x)
+        return x.copy(order="K") if x.flags.forc or type(x) is not np.ndarray else laid_as(x, x.strides)
     return type(x)(x.value, x.watcher, x.extra) if isinstance(x, Tracer) else x
-
-
-def _laid_alike(x: Any) -> Any:
-    """A copy in which the same axes run backwards and have gaps: which reshapes of it are views depends on them."""
-    strides, size, inner = [0] * x.ndim, x.itemsize, 0
-    for k in sorted(range(x.ndim), key=lambda k: abs(x.strides[k])):
-        if abs(x.strides[k]) != inner:  # a gap of one entry
-            size += x.itemsize if inner or abs(x.strides[k]) != x.itemsize else 0
-        strides[k] = size if x.strides[k] >= 0 else -size
-        size, inner = size * x.shape[k], abs(x.strides[k]) * x.shape[k]
-    start = -sum(min(step, 0) * (n - 1) for step, n in zip(strides, x.shape, strict=True))
-    copy = np.ndarray(x.shape, x.dtype, np.empty(size, np.uint8), start, strides) if x.size else x.copy()
-    copy[...] = x
-    return copy
 
 
 class Linearization:
