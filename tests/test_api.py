@@ -4,6 +4,7 @@ import gc
 import inspect
 import tracemalloc
 import weakref
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -81,6 +82,32 @@ def test_hvp_of_bare_arguments_and_tuples():
     by_x, by_y = wg.hvp(lambda x, y: x * y**2, (2.0, 3.0), (1.0, 0.5))
     assert (by_x, by_y) == (3.0, 6.0 + 2.0)
     np.testing.assert_allclose(wg.grad(lambda x: np.sum(wg.hvp(f, x, X)))(X), 6 * X)
+
+
+class Weights(NamedTuple):
+    w: np.ndarray
+    b: float
+
+
+@pytest.mark.parametrize(
+    ("params", "direction"),
+    [
+        ([X, 2.0], [np.ones(3), 0.5]),
+        ({"w": X, "b": 2.0}, {"w": np.ones(3), "b": 0.5}),
+        (Weights(X, 2.0), Weights(np.ones(3), 0.5)),
+        ([(X, 2.0)], [(np.ones(3), 0.5)]),
+    ],
+)
+def test_hvp_of_one_container(params, direction):
+    def f(params):
+        w, b = params.values() if isinstance(params, dict) else params[0] if len(params) == 1 else params
+        return np.sum(w**3) * b
+
+    found = wg.hvp(f, params, direction)
+    assert type(found) is type(params)
+    by_w, by_b = found.values() if isinstance(found, dict) else found[0] if len(found) == 1 else found
+    np.testing.assert_allclose(by_w, 12 * X + 1.5 * X**2, rtol=1e-14)
+    np.testing.assert_allclose(by_b, 3 * np.sum(X**2), rtol=1e-14)
 
 
 def test_arrays_with_operators_of_their_own_are_refused():

@@ -44,6 +44,9 @@ SCIPY = {
 # What wengert.scipy.special has, since SciPy's own do not pass traced arrays on.
 SPECIAL = ("log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax")
 
+# What has no twin in wengert.numpy.polynomial: changes of basis, weights, sampling.
+PLAIN_SERIES = ("2poly", "poly2", "weight", "interpolate")
+
 
 def arguments(place: Place, *without: str) -> list[str]:
     """What stands between the parentheses of the call, without the keywords of these names."""
@@ -291,6 +294,18 @@ def _nested_list(asked: Conversion) -> Advice | None:
     )
 
 
+def _polynomial(asked: Conversion) -> Advice | None:
+    module: str = getattr(asked.function, "__module__", None) or ""
+    name = getattr(asked.function, "__name__", "")
+    if not module.startswith("numpy.polynomial.") or not name or any(part in name for part in PLAIN_SERIES):
+        return None
+    return Advice(
+        f"{asked.name} would turn a traced value into a plain array.",
+        LOST,
+        asked.rewritten(f"wnp.{module.removeprefix('numpy.')}.{name}") + "   # import wengert.numpy as wnp",
+    )
+
+
 def _scipy(asked: Conversion) -> Advice | None:
     function = asked.function
     module: str = getattr(function, "__module__", None) or type(function).__module__
@@ -325,7 +340,8 @@ def _sparse(asked: Conversion) -> Advice | None:
     return Advice(
         f"the sparse matrix `{matrix}` would turn a traced value into a plain array.",
         "SciPy multiplies in compiled code, where the derivative cannot be followed.",
-        f"{left} @ {right}   # the same product with a dense matrix",
+        f"{left} @ {right}   # the same product with a dense matrix\n"
+        "@wg.custom_rule   # around the product, whose transpose is that with the transposed matrix: docs/scipy.md",
     )
 
 
@@ -359,7 +375,7 @@ def _anything(asked: Conversion) -> Advice:
 
 
 RULES: tuple[Callable[[Conversion], Advice | None], ...] = (
-    _pickled, _formatted, _builtin, _of_math, _range_or_index, _callback, _random, _nested_list, _scipy, _sparse,
+    _pickled, _formatted, _builtin, _of_math, _range_or_index, _callback, _random, _polynomial, _nested_list, _scipy, _sparse,
     _anything,
 )  # fmt: skip
 

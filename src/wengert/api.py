@@ -307,7 +307,7 @@ def hvp(f: Function, primals: Any, tangents: Any) -> Any:
     """`(x, v) ↦ H v` without forming the Hessian: one forward pass over one reverse walk.
 
     `primals` and `tangents` are tuples of arguments and directions, and the result a tuple; a single argument
-    may also be given bare, and then so is the result.
+    may also be given bare, and then so is the result.  A list, a dict or a named tuple is one argument.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -315,7 +315,7 @@ def hvp(f: Function, primals: Any, tangents: Any) -> Any:
         array([6., 0.])
     """
     _check_call("hvp", f)
-    if not isinstance(primals, (tuple, list)):
+    if type(primals) is not tuple:
         return hvp(f, (primals,), (tangents,))[0]
     gradients = grad(f, argnums=tuple(range(len(primals))), on_disconnected="zero")
     return jvp(gradients, primals, tangents)[1]

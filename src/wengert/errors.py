@@ -29,6 +29,7 @@ The docstring of each class is its page, and `docs/errors.md` is made of them by
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -223,6 +224,8 @@ class UnsupportedFunctionError(DerivativeError, TypeError):
         """The error for a NumPy function without a rule."""
         name = getattr(function, "__name__", str(function))
         module = getattr(function, "__module__", None) or "numpy"
+        if getattr(sys.modules.get("scipy.special"), name, None) is function:  # ufuncs do not say where they are from
+            module = "scipy.special"
         if name.endswith("(vectorized)"):
             return cls(
                 page(
@@ -329,6 +332,25 @@ class NotDifferentiableError(DerivativeError, TypeError):
             write = f"wg.register_container({describe(value)}, flatten, unflatten)   # or make it a dataclass"
         found = "is None" if value is None else f"has type {describe(value)}"
         what = f"{name} {found}, and only floating-point or complex values have derivatives."
+        return cls(page(what, why, write, "not-differentiable"))
+
+    @classmethod
+    def of_objects(cls, value: Any) -> NotDifferentiableError:
+        """The error for Python objects (a fraction, `None`) that meet a traced value in an operation."""
+        kind = type(value.item() if value.size == 1 else value.flat[0]).__name__ if value.size else "object"
+        what = f"a traced value meets Python objects (here of type {kind}), with which NumPy computes one by one."
+        why = "What their own operators do with a number is not known, so no derivative can follow it."
+        return cls(page(what, why, "float(other)   # or other.astype(float), before the operation", "not-differentiable"))
+
+    @classmethod
+    def of_subclass(cls, name: str, value: Any) -> NotDifferentiableError:
+        """The error for a matrix, a masked array or another array class with a meaning of its own."""
+        what = f"{name} is a {type(value).__name__}, whose operators have a meaning of their own."
+        why = "Traced values are plain arrays: the meaning of * or of masked entries would be lost without a word."
+        write = (
+            "np.asarray(x)   # for a matrix, with @ for its products\n"
+            "np.where(mask, 0.0, x.data)   # for a masked array, or the mask as an argument of its own"
+        )
         return cls(page(what, why, write, "not-differentiable"))
 
 

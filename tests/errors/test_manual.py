@@ -98,6 +98,11 @@ def test_promised_functions_exist():
         twins = [name for name in names if hasattr(getattr(np, room), name)]
         assert all(hasattr(getattr(scipy, room), name) for name in names)
         assert len(twins) >= len(names) - 1
+    for family in ("polynomial", "chebyshev", "legendre", "hermite", "hermite_e", "laguerre"):
+        plain, twin = getattr(np.polynomial, family), getattr(wnp.polynomial, family)
+        functions = [name for name in plain.__all__ if callable(getattr(plain, name)) and not name.endswith(("pts1", "pts2", "gauss"))]
+        missing = [name for name in functions if getattr(plain, name) is getattr(twin, name)]
+        assert missing == [name for name in functions if any(part in name for part in _advice.PLAIN_SERIES)]
     rooms = {"np": np, "scipy": scipy}
     for target in _advice.MATH.values():
         found = rooms[target.partition(".")[0]]

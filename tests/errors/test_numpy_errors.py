@@ -1,8 +1,12 @@
 """Bad input raises the exceptions of NumPy, traced or not."""
 
+import decimal
+import fractions
+
 import numpy as np
 import pytest
 
+import wengert as wg
 from wengert.testing.programs import check_error
 
 rng = np.random.default_rng(0)
@@ -246,3 +250,19 @@ case("fft ndim axis", lambda a: F.fft(a, axis=None), r(3))
 def test_bad_input_raises_as_in_numpy(name):
     program, args = CASES[name]
     check_error(program, *args)
+
+
+@pytest.mark.parametrize("other", [np.eye(2).view(np.matrix), np.ma.masked_array(np.eye(2), np.eye(2) > 0)], ids=["matrix", "masked"])
+@pytest.mark.parametrize("operate", [lambda x, y: x * y, lambda x, y: y * x, lambda x, y: x @ y], ids=["*", "reflected *", "@"])
+def test_operands_with_a_meaning_of_their_own(operate, other):
+    """`x * matrix` is a matrix product in NumPy, and `x * masked` has holes: never a plain product without a word."""
+    with pytest.raises(TypeError, match=r"operators have a meaning of their own|would become a plain array"):
+        wg.grad(lambda x: np.sum(operate(x, other)))(np.ones((2, 2)))
+
+
+@pytest.mark.parametrize("other", [None, fractions.Fraction(1, 2), decimal.Decimal(2), np.array([1, 2], object)])
+@pytest.mark.parametrize("operate", [lambda x, y: x + y, lambda x, y: y * x, np.multiply])
+def test_python_objects_as_operands(operate, other):
+    with pytest.raises(TypeError, match=r"meets Python objects|unsupported operand"):
+        wg.jvp(lambda x: operate(x, other), (np.ones(2),), (np.ones(2),))
+    np.testing.assert_array_equal(wg.jvp(lambda x: x == other, (np.ones(2),), (np.ones(2),))[0], np.ones(2) == other)

@@ -125,3 +125,26 @@ def test_second_derivatives(case):
     np.testing.assert_allclose(wg.hessian(total(wg.checkpoint(f), w))(x), np.diag(expected), rtol=1e-12, atol=1e-12)
     one = lambda t: f(t[None])[0]
     np.testing.assert_allclose(wg.vmap(wg.grad(wg.grad(one, on_disconnected="zero"), on_disconnected="zero"))(x), second, rtol=1e-12, atol=1e-12)
+
+
+MATRIX_FUNCTIONS = {
+    "logdet": lambda a: np.linalg.slogdet(a)[1],
+    "inverse": lambda a: np.sum(np.linalg.inv(a)),
+    "solve": lambda a: np.sum(np.linalg.solve(a, np.ones(3))),
+    "det": np.linalg.det,
+    "norm": np.linalg.norm,
+}
+
+
+@pytest.mark.parametrize("name", MATRIX_FUNCTIONS)
+def test_a_function_of_a_matrix_of_nan_that_was_not_taken(name):
+    """A zero never meets the slopes of a function of matrices, so that they may be NaN."""
+
+    def f(a):
+        return np.where(np.array(False), MATRIX_FUNCTIONS[name](a), 2.0 * np.sum(np.where(np.isnan(a), 0.0, a)))
+
+    with np.errstate(all="ignore"):
+        a = np.full((3, 3), np.nan)
+        np.testing.assert_array_equal(wg.grad(f)(a), np.zeros((3, 3)))
+        assert wg.jvp(f, (a,), (np.zeros((3, 3)),))[1] == 0.0
+        np.testing.assert_array_equal(wg.hvp(f, a, np.zeros((3, 3))), np.zeros((3, 3)))

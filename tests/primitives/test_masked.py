@@ -94,3 +94,9 @@ def test_an_array_that_all_members_share_until_they_write_into_it():
     loss = lambda w, x: sum(np.sum(part**2) for part in program(x, w))
     total = wg.grad(lambda w: np.sum(wg.vmap(lambda x: loss(w, x))(xs)))(weights)
     np.testing.assert_allclose(total, sum(wg.grad(loss)(weights, x) for x in xs), rtol=1e-13)
+
+
+@pytest.mark.parametrize("use", [lambda part: part.ravel(), lambda part: part.clip(0.0), lambda part: part.T])
+def test_methods_of_members_of_different_lengths_are_refused(use):
+    with pytest.raises(wg.errors.BatchError, match="depends on the values of a batch"):
+        wg.vmap(lambda x: use(x[x > 0]))(np.array([[1.0, -1.0], [2.0, 3.0]]))

@@ -87,3 +87,29 @@ def test_writing_leaves_no_stale_derivative():
     x = np.array([[1.0, 2.0], [3.0, 4.0]])
     np.testing.assert_array_equal(program(x), wg.jvp(program, (x,), (x,))[0])
     np.testing.assert_array_equal(wg.grad(lambda x: np.sum(program(x)))(x), [[3.0, 0.0], [2.0, 0.0]])
+
+
+@pytest.mark.parametrize("write", [
+    lambda y, v: np.putmask(y, y > 0, v[:0]),
+    lambda y, v: np.put(y, [0, 1], v[:0]),
+    lambda y, v: np.copyto(y, v[None, None]),
+], ids=["putmask of nothing", "put of nothing", "copyto of more axes"])  # fmt: skip
+def test_what_is_written_fits_as_in_numpy(write):
+    def program(x, v):
+        y = x * 1.0
+        write(y, v)
+        return y
+
+    x, v = np.array([1.0, -2.0, 3.0]), np.array([4.0, 5.0, 6.0])
+    np.testing.assert_array_equal(wg.jvp(program, (x, v), (x, v))[0], program(x, v), strict=True)
+
+
+@pytest.mark.parametrize("write", [lambda y, v: np.place(y, True, v), lambda y, v: np.put(y, [0, 0], v)])
+def test_writing_into_an_array_without_axes(write):
+    def program(x, v):
+        y = x.copy()
+        write(y, v)
+        return y
+
+    x, v = np.array(1.0), np.array([4.0, 5.0])
+    np.testing.assert_array_equal(wg.jvp(program, (x, v), (x, v))[0], program(x, v), strict=True)

@@ -95,6 +95,7 @@ case("einsum list2", lambda a, b: np.einsum(a, [Ellipsis, 0, 1], b, [1, 2]), r(2
 case("einsum opt", lambda a, b, c: np.einsum("ij,jk,kl->il", a, b, c, optimize=True), r(2, 3), r(3, 2), r(2, 2))
 case("einsum const", lambda a: np.einsum("ij,j->i", np.ones((2, 3)), a), r(3))
 case("cross", np.cross, r(2, 3), r(3))
+case("cross c", np.cross, r(2, 1, 3, kind="c"), r(4, 3))
 case("cross ax", lambda a, b: np.cross(a, b, axis=0), r(3, 2), r(3, 2))
 case("cross axs", lambda a, b: np.cross(a, b, axisa=0, axisb=1, axisc=0), r(3, 2), r(2, 3))
 for n, m in ((5, 3), (3, 5), (4, 4), (4, 2), (1, 3)):
@@ -156,7 +157,25 @@ def sentences(draw):
 @given(sentences(), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None, derandomize=True)
 def test_einsum_of_any_sentence(sentence_and_shapes, seed):
-    sentence, shapes = sentence_and_shapes
+    check_sentence(*sentence_and_shapes, seed)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["ab,bc->ac", "ab,ac->ba", "abc,dbc->da", "ab,ca->", "ab,bc,cd->ad", "ab,cd,ef->ace", "abi,bcj,ij->ac", "ab,bc,cd,da->",
+     "ab,ac,ad->bcd", "ab,bc,ab->c", "ab,bc,cd,de,ef->af"],
+)  # fmt: skip
+def test_einsum_of_larger_arrays(sentence):
+    """These are put together two at a time; small ones in one loop."""
+    sizes = dict(zip("abcdefij", (7, 8, 9, 6, 4, 5, 3, 6), strict=True))
+    shapes = [tuple(sizes[c] for c in letters) for letters in sentence.split("->")[0].split(",")]
+    check_sentence(sentence, shapes, seed=0)
+    transposed = [tuple(reversed(shape)) for shape in shapes]  # other shapes of the same sentence have another order
+    ins, out = sentence.split("->")
+    check_sentence(f"{','.join(letters[::-1] for letters in ins.split(','))}->{out}", transposed, seed=1)
+
+
+def check_sentence(sentence, shapes, seed):
     rng = np.random.default_rng(seed)
     xs = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
     dxs = [np.asarray(rng.standard_normal(shape)) for shape in shapes]
@@ -179,6 +198,34 @@ def test_products_keep_every_nan_of_the_value_and_strong_zeros_in_derivatives():
         chosen = np.arange(2) > 0
         g = wg.grad(lambda b: np.sum(np.where(chosen, np.matmul(np.transpose(a), b)[:, 0], 0.0)))(np.zeros((1, 1)))
     np.testing.assert_array_equal(g, [[1.0]])
+
+
+def test_the_derivative_of_a_vector_product_has_strong_zeros():
+    a, b = np.array([np.inf, 1.0, 2.0]), np.zeros(3)
+    with np.errstate(invalid="ignore"):
+        _, dy = wg.jvp(lambda b: np.cross(a, b), (b,), (np.array([1.0, 0.0, 0.0]),))
+        g = wg.grad(lambda b: np.cross(a, b)[0])(b)
+    np.testing.assert_array_equal(dy, [0.0, 2.0, -1.0])
+    np.testing.assert_array_equal(g, [0.0, -2.0, 1.0])
+
+
+@pytest.mark.filterwarnings("ignore:Arrays of 2-dimensional vectors:DeprecationWarning")
+@pytest.mark.parametrize(("n", "m"), [(2, 2), (2, 3), (3, 2)])
+def test_the_vector_product_of_a_vector_in_the_plane_has_a_third_entry_of_zero(n, m):
+    a, b = r(4, n), r(m)
+    y, (da, db) = wg.value_and_grad(lambda a, b: np.sum(np.cross(a, b) ** 2), argnums=(0, 1))(a, b)
+    in_space = np.pad(a, ((0, 0), (0, 3 - n))), np.pad(b, (0, 3 - m))
+    expected, (da_in_space, db_in_space) = wg.value_and_grad(lambda a, b: np.sum(np.cross(a, b) ** 2), argnums=(0, 1))(*in_space)
+    np.testing.assert_allclose(y, expected, rtol=1e-13)
+    np.testing.assert_allclose(da, da_in_space[:, :n], rtol=1e-12)
+    np.testing.assert_allclose(db, db_in_space[:m], rtol=1e-12)
+
+
+def test_a_vector_product_depends_on_the_other_two_entries():
+    a = np.array([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(wg.sparsity(lambda b: np.cross(a, b))(a).toarray(), 1 - np.eye(3))
+    with pytest.raises(np.exceptions.AxisError):
+        wg.grad(lambda b: np.cross(a, b, axisc=1)[0])(a)
 
 
 def test_matrix_power_and_multi_dot_at_the_edges():

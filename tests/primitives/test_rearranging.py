@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import wengert as wg
 from wengert.testing.programs import Programs
 
 case = Programs(seed=3)
@@ -68,3 +69,16 @@ case("sw ax", lambda a: sw(a, 2, axis=1), r(3, 4))
 @pytest.mark.parametrize("name", case)
 def test_value_derivatives_of_two_orders_and_batches(name):
     case.check(name)
+
+
+@pytest.mark.parametrize("program", [
+    lambda x: np.roll(x, 2, axis=()), lambda x: np.take(x[0, 0], [0, 0], axis=-1), lambda x: np.repeat(x[0, 0], 2, axis=0),
+    lambda x: np.pad(x[0, 0], 1), lambda x: np.quantile(x[0, 0], 0.3, keepdims=True), lambda x: np.tensordot(x, x, 2),
+    lambda x: np.broadcast_arrays(x[0, 0], x[1, 1])[1], lambda x: np.nan_to_num(x[0, 0]),
+], ids=["roll", "take", "repeat", "pad", "quantile", "tensordot", "broadcast_arrays", "nan_to_num"])  # fmt: skip
+def test_of_numbers_and_no_axes(program):
+    """Value, dtype and whether it is a number or an array without axes are NumPy's."""
+    x = np.arange(4.0).reshape(2, 2)
+    found, wanted = wg.vjp(program, x)[0], program(x)
+    assert type(found) is type(wanted)
+    np.testing.assert_array_equal(found, wanted, strict=True)

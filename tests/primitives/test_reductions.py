@@ -231,3 +231,21 @@ def test_sparse_jacobian(function, axis):
     dense = wg.jacobian(lambda x: function(x, axis=axis) ** 2)(CUBE)
     assert sparse.nnz == CUBE.size
     np.testing.assert_allclose(sparse.toarray(), dense.reshape(-1, CUBE.size), rtol=1e-14)
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "ptp", "any", "all", "nansum", "nanmean", "nanvar", "mean", "std", "sort", "argsort", "median"])
+def test_numbers_have_an_axis_for_ufuncs_only(name, axis):
+    """NumPy reduces a number along an axis that it has not, where the reduction is one of a ufunc."""
+
+    def program(x):
+        return getattr(np, name)(x * 1.0, axis=axis)
+
+    x = np.float64(2.5)
+    try:
+        wanted = program(x)
+    except np.exceptions.AxisError:
+        with pytest.raises(np.exceptions.AxisError):
+            wg.jvp(program, (x,), (x,))
+        return
+    np.testing.assert_array_equal(wg.jvp(program, (x,), (x,))[0], wanted, strict=True)

@@ -234,3 +234,13 @@ def test_plain_target_of_at():
 def test_reduceat_with_the_indices_of_a_batch():
     with pytest.raises(BatchError):
         wg.vmap(lambda x, i: np.add.reduceat(x, i))(X, np.array([[0, 1], [1, 2], [0, 2]]))
+
+
+def test_at_of_an_empty_array():
+    def program(x):
+        y = x * 1.0
+        np.multiply.at(y, [0, 1], 1.5)
+        return y
+
+    x = np.zeros((3, 0))
+    np.testing.assert_array_equal(wg.jvp(program, (x,), (x,))[0], program(x), strict=True)

@@ -215,6 +215,24 @@ def test_malformed_rules(name):
         wg.grad(wg.custom_rule(lambda x: x @ x, **rules))(X)
 
 
+def test_a_linear_function_that_is_its_own_forward_rule_needs_a_reverse_rule():
+    matrix = np.arange(9.0).reshape(3, 3)
+
+    def times(matrix, *, has_reverse):
+        f = wg.custom_rule(lambda x: np.array([[float(v) for v in row] for row in matrix]) @ np.array([float(t) for t in x]))
+        f.forward(lambda p, t: (f(p[0]), f(t[0])))
+        if has_reverse:
+            f.reverse(lambda x: (f(x), lambda ct: (times(matrix.T, has_reverse=True)(ct),)))
+        return f
+
+    with pytest.raises(RuleError, match="cannot be found from its forward rule"):
+        wg.grad(lambda x: np.sum(times(matrix, has_reverse=False)(x)))(X)
+    np.testing.assert_array_equal(wg.jvp(times(matrix, has_reverse=False), (X,), (X,))[1], matrix @ X)
+    f = times(matrix, has_reverse=True)
+    np.testing.assert_allclose(wg.grad(lambda x: np.sum(f(x)))(X), matrix.sum(axis=0), rtol=1e-14)
+    np.testing.assert_allclose(wg.hessian(lambda x: np.sum(f(x) ** 2))(X), 2 * matrix.T @ matrix, rtol=1e-14)
+
+
 def test_tutorial_log1pexp():
     f = wg.custom_rule(lambda x: np.logaddexp(0.0, x))
     f.forward(lambda p, t: (f(p[0]), t[0] / (1 + np.exp(-p[0]))))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.sparse as sparse_arrays
 import scipy.sparse.linalg as sparse
 
 import wengert as wg
@@ -54,6 +55,55 @@ def test_arithmetic_of_operators(operator):
     for wrong in (lambda: operator @ operator, lambda: operator + operator.T, lambda: operator @ np.ones(5)):
         with pytest.raises(TreeError, match="shape"):
             wrong()
+
+
+MATRICES = {
+    "array": lambda m: m,
+    "nested list": lambda m: m.tolist(),
+    "sparse array": sparse_arrays.csr_array,
+    "sparse matrix": sparse_arrays.csc_matrix,
+    "operator of SciPy's": sparse.aslinearoperator,
+}
+
+
+@pytest.mark.parametrize("kind", MATRICES)
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_arithmetic_with_matrices_of_every_kind(operator, kind, dtype):
+    square, other = RANDOM.standard_normal((2, 4, 4)) + (1j if dtype is complex else 0)
+    matrix = jacobian_of_tall(X).T @ jacobian_of_tall(X)
+    gram, given = operator.H @ operator, MATRICES[kind](square)
+    v = RANDOM.standard_normal(4)
+    cases = {"+": (gram + given, matrix + square), "-": (gram - given, matrix - square)}
+    if kind != "nested list":
+        cases |= {"r+": (given + gram, square + matrix), "r-": (given - gram, square - matrix)}
+    if kind in ("sparse array", "sparse matrix"):  # a product with an array is an array, and SciPy's operators refuse ours
+        cases["r@"] = given @ gram, square @ matrix
+    if kind not in ("array", "nested list"):
+        cases["@"] = gram @ given, matrix @ square
+    for name, (found, expected) in cases.items():
+        np.testing.assert_allclose(found @ v, expected @ v, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(found @ other, expected @ other, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(found.toarray(), expected, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(found.T.toarray(), expected.T, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(found.H @ v, expected.conj().T @ v, rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(found.conj() @ v, expected.conj() @ v, rtol=1e-12, err_msg=name)
+    for wrong in (lambda: operator + given, lambda: operator - given):
+        with pytest.raises(TreeError, match="shape"):
+            wrong()
+
+
+def test_operators_take_part_in_no_sum_with_a_number(operator):
+    np.testing.assert_allclose((operator / 4).toarray(), jacobian_of_tall(X) / 4, rtol=1e-14)
+    for wrong in (lambda: operator + 1, lambda: 1 + operator, lambda: operator - np.ones(4), lambda: operator / operator):
+        with pytest.raises(TypeError):
+            wrong()
+
+
+def test_damped_least_squares_without_the_matrix(operator):
+    damped = operator.H @ operator + 0.1 * sparse_arrays.eye_array(4)
+    b = RANDOM.standard_normal(4)
+    expected = np.linalg.solve(jacobian_of_tall(X).T @ jacobian_of_tall(X) + 0.1 * np.eye(4), b)
+    np.testing.assert_allclose(sparse.cg(damped, b, rtol=1e-12)[0], expected, rtol=1e-8)
 
 
 def test_scipy_takes_it_as_it_is():

@@ -189,3 +189,8 @@ def test_sparse_hessians_are_the_dense_ones():
 def test_a_traced_sparse_matrix_says_so():
     with pytest.raises(LostDerivativeError, match="sparse Jacobian was made of traced values"):
         wg.grad(lambda x: wg.jacobian(brusselator, sparse=True)(x).sum())(np.ones(5))
+
+
+def test_sum_of_products_of_nothing():
+    pattern = wg.sparsity(lambda x, y: np.einsum("ij,ij->", x, y), (0, 1))(np.zeros((2, 0)), np.ones((1, 1)))
+    assert [p.shape for p in pattern] == [(1, 0), (1, 1)]

@@ -16,6 +16,7 @@ import numpy as np
 from wengert.core.trace import Tracer, beneath, constant_like, is_constant, lowest, peek
 from wengert.errors import (
     LostDerivativeError,
+    NotDifferentiableError,
     UnsupportedFunctionError,
 )
 
@@ -51,6 +52,8 @@ def _defers(other: Any) -> bool:
     """Whether an operator leaves the work to the other operand, as `np.ndarray` would."""
     if isinstance(other, (Tracer, list, tuple, str, bytes)):
         return isinstance(other, (str, bytes))
+    if isinstance(other, np.ndarray) and other.__array_priority__ > 0.0:
+        raise NotDifferentiableError.of_subclass("an operand", other)
     theirs = getattr(other, "__array_ufunc__", _SILENT)
     return theirs is None or theirs is _SILENT and getattr(other, "__array_priority__", -1.0) > 0.0
 
@@ -77,6 +80,8 @@ def _equality(function: Any) -> Callable[..., Any]:
 
 def _reflected(function: Any) -> Callable[..., Any]:
     def operate(self: Any, other: Any) -> Any:
+        if type(other) not in _USUAL:
+            _defers(other)  # may refuse
         return FRONT[function](other, self)
 
     return operate

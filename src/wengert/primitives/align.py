@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.core.array import FRONT, Array
 from wengert.core.trace import Tracer
-from wengert.errors import ShapeError
+from wengert.errors import NotDifferentiableError, ShapeError
 from wengert.primitives.structure import cast, reshape, spread
 
 NOT_GIVEN: Any = np._NoValue  # type: ignore[attr-defined]
@@ -145,7 +145,10 @@ def common_dtype(operands: Sequence[Any]) -> Any:
         if all(kind in weak for kind in kinds if isinstance(kind, type)):
             return dtype
     numbers = [kind(1) if isinstance(kind, type) else kind for kind in kinds]
-    return np.result_type(*[x if type(x) in _WEAK else kind for x, kind in zip(operands, numbers, strict=True)])
+    found = np.result_type(*[x if type(x) in _WEAK else kind for x, kind in zip(operands, numbers, strict=True)])
+    if found.kind == "O":
+        raise NotDifferentiableError.of_objects(next(x for x in operands if type(x) not in _WEAK and x.dtype.kind == "O"))
+    return found
 
 
 def promotes_as(x: Any) -> Any:

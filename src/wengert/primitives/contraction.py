@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -55,27 +56,6 @@ _DIRECT: dict[str, Any] = {  # vectors and matrices are frequent and small: no p
 }
 
 
-def _evaluate(*xs: Any, sentence: str) -> Any:
-    direct = _DIRECT.get(sentence)
-    if direct is not None:
-        return direct(*xs)
-    plan = _matmul_plan(sentence) if len(xs) == 2 else None
-    if plan is None or not all(type(x) is np.ndarray for x in xs):
-        return np.einsum(sentence, *xs, optimize=len(xs) > 2)
-    order_a, order_b, n_batch, n_rows, n_inner, order_out = plan
-    a, b = xs[0].transpose(order_a), xs[1].transpose(order_b)
-    head, rows, inner = a.shape[:n_batch], a.shape[n_batch : n_batch + n_rows], a.shape[n_batch + n_rows :]
-    columns = b.shape[n_batch + n_inner :]
-    size = int(np.prod(inner, dtype=int))
-    left = a.reshape(*head, int(np.prod(rows, dtype=int)), size)
-    right = b.reshape(*head, size, int(np.prod(columns, dtype=int)))
-    return np.matmul(left, right).reshape((*head, *rows, *columns)).transpose(order_out)[()]
-
-
-def _contract(*xs: Any, sentence: str) -> Any:
-    return strong_contraction(lambda *args: _evaluate(*args, sentence=sentence), xs)
-
-
 @lru_cache(maxsize=4096)
 def _renamed(sentence: str) -> str:
     """The same sentence in the letters i, j, k, ... in the order in which they appear."""
@@ -85,19 +65,86 @@ def _renamed(sentence: str) -> str:
     return sentence.translate({ord(c): ord("i") + k for k, c in enumerate(letters)})
 
 
-def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
+@lru_cache(maxsize=4096)
+def _steps(sentence: str, shapes: tuple[tuple[int, ...], ...]) -> tuple[tuple[tuple[int, ...], str], ...]:
+    """Which operands to put together, by which sentence, one pair after another; nothing where one loop is as quick.
+
+    NumPy's own search for a good order takes longer than most products, so what it found is remembered.
+    """
     ins, out = parts_of(sentence)
-    mine = ins[slot]
-    others = [(x, letters) for k, (x, letters) in enumerate(zip(xs, ins, strict=True)) if k != slot]
-    known = set(out).union(*[set(letters) for _, letters in others])
-    kept = "".join(c for c in mine if c in known)
-    factors = [x if x.dtype.kind != "c" else conjugate(x) for x, _ in others]
-    left = ",".join([out, *[letters for _, letters in others]])
-    piece = contract(ct, *factors, sentence=_renamed(f"{left}->{kept}"))
-    if kept != mine:  # a letter that only this operand had was summed: its cotangent is the same all along it
-        shape = xs[slot].shape
-        piece = reshape(piece, shape=tuple(n if c in known else 1 for c, n in zip(mine, shape, strict=True)))
-        piece = spread(piece, shape=tuple(shape))
+    sizes = {c: n for letters, shape in zip(ins, shapes, strict=True) for c, n in zip(letters, shape, strict=True)}
+    if len(ins) == 1 or math.prod(sizes.values()) <= _ONE_LOOP:
+        return ()
+    if len(ins) == 2:
+        return (((1, 0), sentence),)
+    path = np.einsum_path(sentence, *[np.broadcast_to(0.0, shape) for shape in shapes], optimize="greedy")[0][1:]
+    left, steps = list(ins), []
+    for chosen in path if len(path) > 1 else []:
+        places = tuple(sorted(chosen, reverse=True))
+        taken = [left.pop(k) for k in places]
+        needed = set(out).union(*left)
+        result = "".join(dict.fromkeys(c for c in "".join(taken) if c in needed)) if left else out
+        steps.append((places, _renamed(f"{','.join(taken)}->{result}")))
+        left.append(result)
+    return tuple(steps)
+
+
+_ONE_LOOP = 1000  # products in all; fewer are computed before anything has been planned
+
+
+def _evaluate(*xs: Any, sentence: str) -> Any:
+    direct = _DIRECT.get(sentence)
+    if direct is not None:
+        return direct(*xs)
+    if not all(type(x) is np.ndarray for x in xs):
+        return np.einsum(sentence, *xs, optimize=len(xs) > 2)
+    steps = _steps(sentence, tuple([x.shape for x in xs]))
+    if not steps:
+        return np.einsum(sentence, *xs)
+    if len(xs) == 2:
+        return _by_matmul(*xs, sentence=sentence)
+    left = list(xs)
+    for places, step in steps:
+        left.append(_evaluate(*[left.pop(k) for k in places], sentence=step))
+    return left[0]
+
+
+def _by_matmul(a: Any, b: Any, sentence: str) -> Any:
+    plan = _matmul_plan(sentence)
+    if plan is None:
+        return np.einsum(sentence, a, b)
+    order_a, order_b, n_batch, n_rows, n_inner, order_out = plan
+    a, b = a.transpose(order_a), b.transpose(order_b)
+    head, rows, inner = a.shape[:n_batch], a.shape[n_batch : n_batch + n_rows], a.shape[n_batch + n_rows :]
+    columns = b.shape[n_batch + n_inner :]
+    size = math.prod(inner)
+    left = a.reshape(*head, math.prod(rows), size)
+    right = b.reshape(*head, size, math.prod(columns))
+    return np.matmul(left, right).reshape((*head, *rows, *columns)).transpose(order_out)[()]
+
+
+def _contract(*xs: Any, sentence: str) -> Any:
+    return strong_contraction(lambda *args: _evaluate(*args, sentence=sentence), xs)
+
+
+@lru_cache(maxsize=4096)
+def _adjoint_sentence(slot: int, sentence: str) -> tuple[str, tuple[bool, ...]]:
+    """The sentence of the adjoint, and which letters of the operand somebody else has as well."""
+    ins, out = parts_of(sentence)
+    others = [letters for k, letters in enumerate(ins) if k != slot]
+    known = set(out).union(*others)
+    kept = "".join(c for c in ins[slot] if c in known)
+    return _renamed(f"{','.join([out, *others])}->{kept}"), tuple(c in known for c in ins[slot])
+
+
+def _contract_adjoint(slot: int, ct: Any, *xs: Any, sentence: str) -> Any:
+    adjoint, is_known = _adjoint_sentence(slot, sentence)
+    factors = [x if x.dtype.kind != "c" else conjugate(x) for k, x in enumerate(xs) if k != slot]
+    piece = contract(ct, *factors, sentence=adjoint)
+    if not all(is_known):  # a letter that only this operand had was summed: its cotangent is the same all along it
+        shape = tuple(xs[slot].shape)
+        piece = reshape(piece, shape=tuple(n if known else 1 for n, known in zip(shape, is_known, strict=True)))
+        piece = spread(piece, shape=shape)
     return piece
 
 
@@ -120,8 +167,8 @@ def _contract_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> P
     ins, out = parts_of(params["sentence"])
     sizes = {c: n for letters, x in zip(ins, xs, strict=True) for c, n in zip(letters, np.shape(x), strict=True)}
     both = "".join(dict.fromkeys(out + ins[slot]))
-    grid = dict(zip(both, np.indices([sizes[c] for c in both]).reshape(len(both), -1), strict=True))
-    n = int(np.prod([sizes[c] for c in both], dtype=int))
+    n = math.prod([sizes[c] for c in both])
+    grid = dict(zip(both, np.indices([sizes[c] for c in both]).reshape(len(both), n), strict=True))
 
     def flat(letters: str) -> Any:
         if not letters or not n:

@@ -135,7 +135,7 @@ def _adjoint_of(slope: Slope) -> Callable[[Any, Any, Sequence[Any]], Any]:
         value = slope(y, *xs)
         kind = type(ct)
         if kind is np.ndarray:  # the strong product's usual cases, without its calls
-            if ct.dtype.kind == "f" and not isinstance(value, Tracer):
+            if ct.dtype.kind == "f" and type(value) is np.ndarray:  # arrays of other libraries stay lazy
                 product = value * ct
                 flat = product.ravel()
                 total = flat.dot(flat)
@@ -143,7 +143,7 @@ def _adjoint_of(slope: Slope) -> Callable[[Any, Any, Sequence[Any]], Any]:
                     return product
         elif kind is np.float64 and not isinstance(value, Tracer):
             product = value * ct
-            if product == product and type(product) is np.float64:
+            if type(product) is np.float64 and product == product:
                 return product
         return scaled(np.conjugate(value) if ct.dtype.kind == "c" else value, ct)
 

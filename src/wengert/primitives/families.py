@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.primitive import Params, Primitive
-from wengert.core.record import Record
+from wengert.core.record import Record, absent
 from wengert.core.types import type_of
 from wengert.primitives.pattern import dense_pattern, no_pattern, probe_pattern
 
@@ -147,13 +147,18 @@ def smooth(
 
     An inactive entry of `dxs` is `None`.  The reverse reading transposes that expression.  With several
     outputs, `y` and the result are tuples.  Where a check on the cotangent is part of the mathematics (the
-    gauge of an eigenvector), `pullback(ct, y, *xs, **params)` states the transpose itself.
+    gauge of an eigenvector), `pullback(ct, y, *xs, **params)` states the transpose itself.  Neither is asked about
+    a zero, which contributes nothing even where the function has no derivative.
     """
 
     def push(dxs: Sequence[Any], y: Any, xs: Sequence[Any], params: Params) -> Any:
+        if all(map(_is_zero, dxs)):
+            return absent(y) if n_outputs is None else tuple(map(absent, y))
         return differential(dxs, y, *xs, **params)
 
     def pull(ct: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
+        if all(map(_is_zero, ct if n_outputs is not None else (ct,))):
+            return [absent(xs[slot]) for slot in slots]
         if pullback is not None:
             pieces = pullback(ct, y, *xs, **params)
             return [pieces[slot] for slot in slots]
@@ -168,6 +173,13 @@ def smooth(
         formula=formula,
     )  # fmt: skip
     return primitive
+
+
+def _is_zero(derivative: Any) -> bool:
+    """Whether a tangent or cotangent is inactive or plainly zero."""
+    if derivative is None:
+        return True
+    return isinstance(derivative, (np.ndarray, np.generic)) and not derivative.any()
 
 
 def transpose_expression(

@@ -21,6 +21,7 @@ from wengert.core.trace import Tracer, beneath, constant_like, lowest
 from wengert.core.types import type_of
 from wengert.primitives.align import as_array, as_operand, conform, fit
 from wengert.primitives.families import discrete, linear, smooth
+from wengert.primitives.layout import laid_like
 from wengert.primitives.masked import Masked, is_batch_of, refuse, spread_mask
 from wengert.primitives.pattern import no_pattern
 from wengert.primitives.structure import permute, reshape
@@ -125,7 +126,8 @@ def _index_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) 
     size = math.prod(shape)
     found = _batch_positions(arrays, is_batched[1:], layout, shape)
     if not any(is_batched[1:]):
-        return index(reshape(x, shape=(x.shape[0], size)), found, layout=(slice(None), ARRAY))
+        result = index(reshape(x, shape=(x.shape[0], size)), found, layout=(slice(None), ARRAY))
+        return laid_like(found, result)  # as a member's own would be
     if is_batched[0]:
         found = _from_members(found, size)
     return index(reshape(x, shape=(math.prod(x.shape),)), found, layout=(ARRAY,))
@@ -210,11 +212,13 @@ def selection(
     numpy: tuple[Any, ...] = (),
     laws: Any = None,
     batch: Callable[..., Any] | None = None,
+    inverse: Callable[[Params], Params] | None = None,
 ) -> Primitive:
     """`y = evaluate(x, **params)`, every entry a copy of an entry of `x` or zero.
 
     The adjoint adds each cotangent to the position it was copied from: `evaluate` run on positions 1, 2, ...
-    says which that is, 0 meaning none.
+    says which that is, 0 meaning none.  Where no entry is copied twice and `evaluate` itself can put them back,
+    `inverse(params)` are the params for that.
     """
 
     def sources(shape: tuple[int, ...], params: Params) -> Any:
@@ -222,6 +226,8 @@ def selection(
         return np.asarray(evaluate(np.arange(1, n + 1).reshape(shape), **params))
 
     def adjoint(ct: Any, x: Any, **params: Any) -> Any:
+        if inverse is not None:
+            return primitive(ct, **inverse(params))
         where = sources(tuple(x.shape), params).reshape(-1)
         flat = reshape(ct, shape=(where.size,))
         out = deposit(flat, where, layout=(ARRAY,), shape=(math.prod(x.shape) + 1,))
@@ -230,7 +236,8 @@ def selection(
     def pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
         return Pattern.of_positions(sources(np.shape(xs[0]), params) - 1, np.size(xs[0]))
 
-    return linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
+    primitive = linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
+    return primitive
 
 
 # --- assignment -------------------------------------------------------------------------------------------------
@@ -379,9 +386,20 @@ def get_item(x: Array, key: Any) -> Any:
             return Masked(np.copy(x), key)
         layout, arrays = split_index(key, x)
     result = index(x, *arrays, layout=layout)
-    if arrays or not isinstance(result, Array) or result.shape == () and Ellipsis not in layout:
+    if not isinstance(result, Array) or result.shape == () and Ellipsis not in layout or _copies(x, layout, arrays):
         return result
-    return as_view(result, x, lambda base: index(base, layout=layout), lambda base, new: assign(base, new, layout=layout))
+    return as_view(
+        result, x,
+        lambda base: index(base, *arrays, layout=layout),
+        lambda base, new: assign(base, new, *arrays, layout=layout),
+    )  # fmt: skip
+
+
+def _copies(x: Any, layout: Layout, arrays: Sequence[Any]) -> bool:
+    """Whether NumPy copies what it reads: from numbers, and by arrays and truth values; not by (traced) integers."""
+    if not x.shape and x.is_scalar or any(type(part) is bool for part in layout):
+        return True
+    return not all(getattr(k, "is_scalar", False) for k in arrays)
 
 
 @implements(operator.setitem)
@@ -459,24 +477,6 @@ def replace(x: Any, new: Any) -> Any:
         return x
     adopt(x, laid_like(x, new))
     return x
-
-
-def laid_like(x: Any, new: Any) -> Any:
-    """`new` in the order in memory that `x` has: writing into an array does not move it, and views depend on that."""
-    old, value = beneath(x), beneath(new)
-    rank = len(x.shape)
-    if rank < 2 or old.strides[-rank:] == value.strides[-rank:]:
-        return new
-    lead = value.ndim - rank  # axes of batches
-    order = (*range(lead), *sorted(range(lead, value.ndim), key=lambda k: -abs(old.strides[k - value.ndim])))
-    back = tuple([order.index(k) for k in range(value.ndim)])
-    laid = np.ascontiguousarray(value.transpose(order)).transpose(back)
-    return new if laid.strides == value.strides else _with_value(new, laid)
-
-
-def _with_value(x: Any, plain: Any) -> Any:
-    """The same tracers around another copy of the same numbers."""
-    return type(x)(_with_value(x.value, plain), x.watcher, x.extra) if isinstance(x, Tracer) else plain
 
 
 def adopt(x: Any, new: Any) -> None:

@@ -97,6 +97,12 @@ class Masked(NDArrayOperatorsMixin):
     def __len__(self) -> int:  # noqa: PLE0303 - it has no length to return
         refuse("the length of x[mask]")
 
+    def __getattr__(self, name: str) -> NoReturn:
+        if not hasattr(np.ndarray, name) or name.startswith("__"):
+            msg = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(msg)
+        refuse(f"x[mask].{name}")
+
     def __getitem__(self, index: Any) -> NoReturn:
         refuse("an entry of x[mask]")
 

@@ -23,6 +23,7 @@ from wengert.primitives.shaping import (
     flatten,
     matrix_transpose,
     reshape_to,
+    shares_memory,
     size_of,
     to_dtype,
     transpose,
@@ -165,7 +166,7 @@ def set_shape(self: Any, shape: Any) -> None:
     """`x.shape = shape`: from now on `x` is a reshaped view of what it was, for its own views and its base."""
     old = duplicate(self)
     new = reshape_to(old, shape)
-    if not np.may_share_memory(beneath(new), beneath(old)) and size_of(self):
+    if not shares_memory(new, old) and size_of(self):
         msg = "incompatible shape for in-place modification: use `reshape`, which may copy"
         raise AttributeError(msg)
     hand_over(self, old)

@@ -166,7 +166,8 @@ def _how(kind: Any, stable: Any) -> dict[str, Any]:
 def argsort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """The positions that sort."""
     _refuse_fields(order)
-    x, axis = _line(as_array(a), axis)
+    a = as_array(a)
+    x, axis = _line(a, axis if a.shape or axis not in {0, -1} else None)
     return argsorted(x, axis=axis, **_how(kind, stable))
 
 

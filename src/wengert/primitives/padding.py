@@ -13,7 +13,7 @@ from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand
 from wengert.primitives.index import selection
 from wengert.primitives.joining import concatenate
-from wengert.primitives.shaping import on_axis, to_dtype
+from wengert.primitives.shaping import boxed, duplicate, on_axis, to_dtype
 from wengert.primitives.structure import spread
 
 Pair = tuple[Any, Any]
@@ -53,7 +53,7 @@ def as_pairs(value: Any, rank: int) -> list[Pair]:
     value = as_operand(value)
     if np.ndim(value) == 0:
         return [(value, value)] * rank
-    full = np.broadcast_to(value, (rank, 2))
+    full = np.broadcast_to(value, (rank, 2)) if rank else value
     return [(full[k, 0], full[k, 1]) for k in range(rank)]
 
 
@@ -63,6 +63,8 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     array = as_operand(array)
     rank = len(array.shape)
     widths = tuple((operator.index(a), operator.index(b)) for a, b in as_pairs(pad_width, rank))
+    if not rank:
+        return duplicate(boxed(array))
     if callable(mode):
         return _pad_by_function(array, widths, mode, kwargs)
     allowed = _OPTIONS.get(mode)

@@ -114,7 +114,10 @@ def _write(target: Any, places: Any, values: Any) -> None:
     if not isinstance(target, Array):
         target.flat[places] = values  # raises, with advice, for traced values
         return
-    set_item(target, np.unravel_index(places, tuple(target.shape)), values)
+    if target.shape:
+        set_item(target, np.unravel_index(places, tuple(target.shape)), values)
+    else:
+        set_item(target, ..., values[-1])
 
 
 def _cycled(values: Any, count: int) -> Any:
@@ -141,6 +144,8 @@ def place(arr: Any, mask: Any, vals: Any) -> None:
 @implements(np.put)
 def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     """`a.flat[ind] = v`, taken in order and over again."""
+    if not size_of(as_array(v)):
+        return
     places = np.ravel(as_array(ind))
     n = size_of(a)
     if mode == "raise" and peek(lambda value: np.any((value < -n) | (value >= n)), places):
@@ -153,7 +158,9 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 
 @implements(np.putmask)
 def putmask(a: Any, /, mask: Any, values: Any) -> None:
-    """`a.flat[n] = values[n]` wherever the mask holds; values over again when they are too few."""
+    """`a.flat[n] = values[n]` wherever the mask holds; values over again when they are too few, none if there are none."""
+    if not size_of(as_array(values)):
+        return
     full = np.reshape(_cycled(values, size_of(a)), tuple(a.shape))
     copyto(a, full, casting="unsafe", where=np.reshape(truth(mask), tuple(a.shape)))
 
@@ -169,6 +176,8 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     if not isinstance(dst, Array):
         dst[...] = src  # raises, with advice, for traced values
         return
+    while np.ndim(src) > len(dst.shape) and src.shape[0] == 1:
+        src = src[0]
     new = np.broadcast_to(src, tuple(dst.shape))
     new = to_dtype(new, dst.dtype) if isinstance(new, Tracer) else np.asarray(new).astype(dst.dtype)
     replace(dst, new if where is True else np.where(where, new, dst))

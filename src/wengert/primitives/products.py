@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from wengert.core.array import implements
+from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
@@ -19,9 +20,9 @@ from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.rearranging import diagonal
-from wengert.primitives.shaping import flatten, into, named, reshape_to, to_dtype
+from wengert.primitives.shaping import boxed, flatten, into, named, reshape_to, to_dtype
 from wengert.primitives.solving import assert_square
-from wengert.primitives.strong import strong_contraction
+from wengert.primitives.strong import strong_contraction, strong_product
 from wengert.primitives.structure import sum_to
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -203,7 +204,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     if len(axes_a) != len(axes_b) or any(a.shape[i] != b.shape[j] for i, j in zip(axes_a, axes_b, strict=True)):
         msg = "shape-mismatch for sum"
         raise ValueError(msg)
-    return contracted(a, b, axes_a, axes_b)
+    return boxed(contracted(a, b, axes_a, axes_b))
 
 
 @implements(np.linalg.tensordot)
@@ -318,6 +319,42 @@ def _without_repeats(letters: str, x: Any, sizes: dict[str, int]) -> tuple[str, 
 
 # --- cross ------------------------------------------------------------------------------------------------------------
 
+_NEXT, _LAST = [1, 2, 0], [2, 0, 1]  # the other two of three entries, in order
+
+
+def _strong_cross(a: Any, b: Any) -> Any:
+    return strong_product(a[..., _NEXT], b[..., _LAST]) - strong_product(a[..., _LAST], b[..., _NEXT])
+
+
+def _cross_adjoint(slot: int, ct: Any, a: Any, b: Any) -> Any:
+    """`ct · (da × b) = (b × ct) · da`, and `ct · (a × db) = (ct × a) · db`."""
+    if slot == 0:
+        return sum_to(strong_cross(_conjugated(b), ct), tuple(a.shape))
+    return sum_to(strong_cross(ct, _conjugated(a)), tuple(b.shape))
+
+
+def _cross_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
+    x = xs[slot]
+    here = np.broadcast_to(np.arange(np.size(x)).reshape(np.shape(x)), np.shape(y))
+    outputs = np.arange(np.size(y)).reshape(np.shape(y))
+    both = np.stack([outputs, outputs]), np.stack([here[..., _NEXT], here[..., _LAST]])
+    return Pattern(*both, (np.size(y), np.size(x)))
+
+
+_CROSS: dict[str, Any] = {
+    "pattern": _cross_pattern,
+    "formula": "a × b",
+    "laws": lambda make: [((make(3), make(3)), {}), ((make(2, 3), make(3)), {}), ((make(2, 1, 3), make(4, 3)), {})],
+}
+vector_product: Primitive = multilinear(
+    "cross", np.cross, _cross_adjoint, derivative=lambda a, b: strong_cross(a, b),
+    batch=lambda xs, is_batched, params: vector_product(*equalize_ranks(xs, is_batched)), **_CROSS,
+)  # fmt: skip
+strong_cross: Primitive = multilinear(
+    "cross_of_derivatives", _strong_cross, _cross_adjoint,
+    batch=lambda xs, is_batched, params: strong_cross(*equalize_ranks(xs, is_batched)), **_CROSS,
+)  # fmt: skip
+
 
 @implements(np.cross)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
@@ -325,24 +362,23 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = operands(a, b)
-    a, b = np.moveaxis(a, axisa, -1), np.moveaxis(b, axisb, -1)
+    a = a if axisa == -1 and len(a.shape) else np.moveaxis(a, axisa, -1)
+    b = b if axisb == -1 and len(b.shape) else np.moveaxis(b, axisb, -1)
     if a.shape[-1] not in {2, 3} or b.shape[-1] not in {2, 3}:
         msg = "incompatible dimensions for cross product\n(dimension must be 2 or 3)"
         raise ValueError(msg)
+    if a.shape[-1] == b.shape[-1] == 3:
+        product = vector_product(a, b)
+        place, last_place = normalize_axis_index(axisc, len(product.shape)), len(product.shape) - 1
+        return product if place == last_place else np.moveaxis(product, last_place, place)
     a0, a1, *a_rest = (a[..., k] for k in range(a.shape[-1]))
     b0, b1, *b_rest = (b[..., k] for k in range(b.shape[-1]))
     last = a0 * b1 - a1 * b0
     if not a_rest and not b_rest:
         return last
     # a missing third entry is 0, and is left out rather than multiplied
-    if a_rest and b_rest:
-        parts = [a1 * b_rest[0] - a_rest[0] * b1, a_rest[0] * b0 - a0 * b_rest[0], last]
-    elif a_rest:
-        parts = [-(a_rest[0] * b1), a_rest[0] * b0, last]
-    else:
-        parts = [a1 * b_rest[0], -(a0 * b_rest[0]), last]
-    rank = len(last.shape) + 1
-    return np.stack(parts, normalize_axis_index(axisc, rank))
+    parts = [-(a_rest[0] * b1), a_rest[0] * b0] if a_rest else [a1 * b_rest[0], -(a0 * b_rest[0])]
+    return np.stack([*parts, last], normalize_axis_index(axisc, len(last.shape) + 1))
 
 
 @implements(np.linalg.cross)

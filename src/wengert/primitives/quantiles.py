@@ -23,7 +23,7 @@ from wengert.primitives.families import discrete, of_nobody, smooth
 from wengert.primitives.ordering import along, by_member, entries_of_rank
 from wengert.primitives.pattern import dense_pattern
 from wengert.primitives.reductions import as_rows, trailing
-from wengert.primitives.shaping import into, to_dtype
+from wengert.primitives.shaping import boxed, into, to_dtype
 from wengert.primitives.statistics import weights_like
 from wengert.primitives.structure import sum_
 
@@ -217,7 +217,7 @@ def _with_axes(y: Any, axis: tuple[int, ...], rank: int, keepdims: Any, q: Any =
     if keepdims is not NOT_GIVEN and keepdims:
         rest = iter(y.shape)
         shape = tuple([1 if k in axis else next(rest) for k in range(-rank, 0)])
-        y = np.reshape(y, shape + tuple(rest))
+        y = boxed(np.reshape(y, shape + tuple(rest)))
     return np.moveaxis(y, tuple(range(-extra, 0)), tuple(range(extra))) if extra else y
 
 

@@ -13,12 +13,24 @@ from wengert.core.trace import Tracer, lowest, peek
 from wengert.errors import BatchError, page
 from wengert.primitives.align import as_operand
 from wengert.primitives.index import ARRAY, as_view, index, selection
-from wengert.primitives.shaping import flatten, gather, into, on_axis, read_only, reshape_to, size_of, to_dtype
+from wengert.primitives.layout import laid_in_rows
+from wengert.primitives.shaping import (
+    duplicate,
+    flatten,
+    gather,
+    into,
+    on_axis,
+    read_only,
+    reshape_to,
+    size_of,
+    to_dtype,
+)
 from wengert.primitives.structure import permute, reshape
 
 rolled = selection(
     "roll",
     lambda x, shift, axis: np.roll(x, shift, axis),
+    inverse=lambda params: {"shift": tuple(-n for n in params["shift"]), "axis": params["axis"]},
     laws=lambda make: [
         ((make(5),), {"shift": (2,), "axis": (-1,)}),
         ((make(3, 4),), {"shift": (1, -1), "axis": (-1, -2)}),
@@ -33,8 +45,8 @@ repeated = selection(
         ((make(3, 2),), {"repeats": (1, 0, 2), "axis": -2}),
     ],
 )
-lower = selection("tril", lambda x, k: np.tril(x, k), laws=lambda make: [((make(3, 4),), {"k": 1})])
-upper = selection("triu", lambda x, k: np.triu(x, k), laws=lambda make: [((make(3, 4),), {"k": -1})])
+lower = selection("tril", lambda x, k: np.tril(x, k), inverse=lambda params: params, laws=lambda make: [((make(3, 4),), {"k": 1})])
+upper = selection("triu", lambda x, k: np.triu(x, k), inverse=lambda params: params, laws=lambda make: [((make(3, 4),), {"k": -1})])
 
 
 def _on_diagonal(x: Any, k: int) -> Any:
@@ -79,6 +91,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return reshape(roll(flatten(a), shift, 0), shape=tuple(a.shape))
     axes = normalize_axis_tuple(axis, len(a.shape), allow_duplicate=True)
+    if not axes:
+        return duplicate(a)
     pairs = np.broadcast(np.asarray(shift), np.asarray(axes))
     shifts, places = zip(*[(int(s), int(k) - len(a.shape)) for s, k in pairs], strict=True)
     return rolled(a, shift=shifts, axis=places)
@@ -96,7 +110,7 @@ def tile(A: Any, reps: Any) -> Any:
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each entry (or slice) repeated in place."""
-    if axis is None:
+    if axis is None or not a.shape and axis in {0, -1}:
         a, axis = flatten(a), -1
     counts = tuple(int(n) for n in repeats) if np.ndim(repeats) else int(repeats)
     return repeated(a, repeats=counts, axis=from_end(axis, len(a.shape)))
@@ -184,13 +198,13 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
     if not isinstance(indices, (int, Tracer)):
         indices = np.asarray(indices)
         indices = indices.astype(int) if indices.size == 0 else indices
-    if axis is None:
+    if axis is None or not a.shape and axis in {0, -1}:
         a, axis = flatten(a), 0
     axis = normalize_axis_index(axis, len(a.shape))
     indices = within(indices, a.shape[axis], mode)
     if np.ndim(indices) == 0 and not isinstance(indices, Tracer):
         return into(out, index(a, layout=on_axis(axis, int(indices))))
-    return into(out, index(a, indices, layout=on_axis(axis, ARRAY)))
+    return into(out, laid_in_rows(index(a, indices, layout=on_axis(axis, ARRAY))))
 
 
 def within(places: Any, n: int, mode: str) -> Any:

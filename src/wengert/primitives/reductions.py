@@ -37,8 +37,10 @@ def trailing(axis: Any, rank: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=4096, typed=True)
-def reduction_params(axis: Any, rank: int, keepdims: Any) -> Params:
-    """The params of a reduction over NumPy's `axis`."""
+def reduction_params(axis: Any, rank: int, keepdims: Any, *, is_ufunc: bool = True) -> Params:
+    """The params of a reduction over NumPy's `axis`; ufuncs reduce numbers, too, along an axis 0 that they have not."""
+    if is_ufunc and rank == 0 and axis in {0, -1}:
+        axis = None
     return {"axis": trailing(axis, rank), "keepdims": keepdims is not NOT_GIVEN and bool(keepdims)}
 
 

@@ -87,4 +87,4 @@ def _finite(x: Any, nan: Any, posinf: Any, neginf: Any) -> Any:
     limits = np.finfo(x.dtype)
     y = np.where(np.isnan(x), nan, x)
     y = np.where(np.isposinf(x), limits.max if posinf is None else posinf, y)
-    return to_dtype(np.where(np.isneginf(x), limits.min if neginf is None else neginf, y), x.dtype)
+    return to_dtype(np.where(np.isneginf(x), limits.min if neginf is None else neginf, y), x.dtype)[()]

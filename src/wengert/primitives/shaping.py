@@ -31,9 +31,24 @@ def named(*names: str, room: Any = np) -> list[Any]:
 def viewed(x: Any, take: Callable[[Any], Any], put: Callable[[Any, Any], Any]) -> Any:
     """`take(x)`, marked as a view of `x` where NumPy's value is one; `put(base, new)` writes through it."""
     result = take(x)
-    if not isinstance(result, Array) or not isinstance(x, Array) or not result.shape:
+    if not isinstance(result, Array) or not isinstance(x, Array) or _is_number(result) or _is_number(x):
         return result
-    return as_view(result, x, take, put) if np.may_share_memory(beneath(result), beneath(x)) else result
+    return as_view(result, x, take, put) if shares_memory(result, x) else result
+
+
+def _is_number(x: Any) -> bool:
+    return not x.shape and x.is_scalar
+
+
+def shares_memory(x: Any, y: Any) -> bool:
+    """Whether NumPy's values have memory in common; values of other libraries say nothing of theirs."""
+    plain = beneath(x), beneath(y)
+    return all(isinstance(value, (np.ndarray, np.generic)) for value in plain) and np.may_share_memory(*plain)
+
+
+def boxed(x: Any) -> Any:
+    """`x`, which is an array without axes if it was a number: what NumPy's functions of arrays return."""
+    return x[...] if getattr(x, "is_scalar", False) else np.asarray(x) if isinstance(x, np.generic) else x
 
 
 def read_only(base: Any, new: Any) -> NoReturn:
@@ -118,13 +133,13 @@ def reshape_to(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = N
     if order not in {"C", "F", "A"}:
         msg = f"order must be one of 'C', 'F' or 'A' (got {order!r})"
         raise ValueError(msg)
-    if order in {"F", "A"} and (order == "F" or is_fortran(a)):
+    if a.shape and order in {"F", "A"} and (order == "F" or is_fortran(a)):
         turned = np.transpose(reshape_to(np.transpose(a), shape[::-1], copy=copy))
         return duplicate(turned) if copy else turned
     if shape == tuple(a.shape):
         return duplicate(a) if copy else a
     result = viewed(a, lambda x: reshape(x, shape=shape), lambda base, new: reshape(new, shape=tuple(base.shape)))
-    if copy is False and not np.may_share_memory(beneath(result), beneath(a)):
+    if copy is False and not shares_memory(result, a):
         msg = "Unable to avoid creating a copy while reshaping."
         raise ValueError(msg)
     return duplicate(result) if copy else result
@@ -132,15 +147,29 @@ def reshape_to(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = N
 
 def is_fortran(a: Any) -> bool:
     """Whether the value lies in memory column by column, and not row by row."""
-    value = beneath(a)
-    flags = value[(0,) * (value.ndim - len(a.shape))].flags if value.size else value.flags  # of one member of a batch
+    flags = _flags(a)
     return bool(flags.f_contiguous and not flags.c_contiguous)
+
+
+def _flags(a: Any) -> Any:
+    value = beneath(a)
+    return value[(0,) * (value.ndim - len(a.shape))].flags if value.size else value.flags  # of one member of a batch
 
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """`a` as a vector."""
-    return reshape_to(a, (size_of(a),), order="A" if order == "K" else order)
+    """`a` as a vector; a view of what lies without gaps and in this order in memory, and a copy of anything else."""
+    if order in {"A", "K"}:
+        order = "F" if is_fortran(a) else "C"
+    flat = reshape_to(a, (size_of(a),), order=order)
+    return flat if not isinstance(a, Array) or _lies_in_order(a, order) else duplicate(flat)
+
+
+def _lies_in_order(a: Any, order: str) -> bool:
+    """Whether NumPy hands out the memory of `a` as a vector."""
+    flags = _flags(a)
+    in_order = flags.f_contiguous if order == "F" else flags.c_contiguous
+    return bool(in_order) and getattr(a, "_base", (None, None))[1] is not read_only
 
 
 @implements(np.expand_dims)
@@ -206,7 +235,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:
     """All arrays repeated to their common shape."""
     arrays = [as_operand(a) for a in args]
     shape = np.broadcast_shapes(*map(np.shape, arrays))
-    return tuple([a if np.shape(a) == shape else np.broadcast_to(a, shape) for a in arrays])
+    return tuple([boxed(a) if np.shape(a) == shape else np.broadcast_to(a, shape) for a in arrays])
 
 
 # --- order of axes --------------------------------------------------------------------------------------------------
@@ -223,7 +252,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
             msg = "axes don't match array"
             raise ValueError(msg)
     result = permute(a, axes=order)
-    if not isinstance(result, Array) or not isinstance(a, Array) or not order:
+    if not isinstance(result, Array) or not isinstance(a, Array) or _is_number(a):
         return result
     return as_view(result, a, lambda x: permute(x, axes=order), lambda base, new: permute(new, axes=inverse_of(order)))
 

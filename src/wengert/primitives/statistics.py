@@ -92,11 +92,11 @@ def mean(
 ) -> Any:
     """The sum over the number of entries."""
     if is_usual(a, dtype, out, NOT_GIVEN, where):
-        return bind(average_of, (a,), reduction_params(axis, len(a.shape), keepdims))
+        return bind(average_of, (a,), reduction_params(axis, len(a.shape), keepdims, is_ufunc=False))
     a = as_array(a)
     dtype = out.dtype if dtype is None and out is not None else dtype
     if where is NOT_GIVEN or where is True:
-        params = reduction_params(axis, len(a.shape), keepdims)
+        params = reduction_params(axis, len(a.shape), keepdims, is_ufunc=False)
         return into(out, average_of(a, dtype=None if dtype is None else np.dtype(dtype), **params))
     accumulated = np.dtype(np.float32) if dtype is None and a.dtype == np.float16 else mean_dtype(a, dtype)
     count = count_let_in(a, axis, keepdims, where)
@@ -131,7 +131,7 @@ def _spread_front(card: Any, finish: Any) -> Any:
         dtype = out.dtype if dtype is None and out is not None else dtype
         if (where is NOT_GIVEN or where is True) and mean is NOT_GIVEN:
             a = a if dtype is None else to_dtype(a, dtype)
-            return into(out, card(a, ddof=ddof, **reduction_params(axis, len(a.shape), keepdims)))
+            return into(out, card(a, ddof=ddof, **reduction_params(axis, len(a.shape), keepdims, is_ufunc=False)))
         return into(out, finish(_masked_variance(a, axis, mean_dtype(a, dtype), ddof, keepdims, where, mean)))
 
     return front

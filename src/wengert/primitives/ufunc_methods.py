@@ -22,7 +22,17 @@ from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.cumulative import recurrence
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, linear, smooth
-from wengert.primitives.index import ARRAY, assign, chosen_shape, deposit, index, positions, replace, split_index
+from wengert.primitives.index import (
+    ARRAY,
+    assign,
+    chosen_shape,
+    deposit,
+    index,
+    positions,
+    replace,
+    split_index,
+)
+from wengert.primitives.layout import laid_in_rows
 from wengert.primitives.rearranging import concrete
 from wengert.primitives.reductions import (
     as_rows,
@@ -205,7 +215,7 @@ def reduce(
             given["dtype"] = dtype
         return FRONT[_NUMPY.get(ufunc) or _TRUTH[ufunc]](x, axis=axis, out=out, keepdims=keepdims, **given)
     kind, shape = _result_of_reduce(ufunc, x, axis, dtype, keepdims, given)
-    axes = trailing(axis, len(x.shape))
+    axes = trailing(axis if x.shape or axis not in {0, -1} else None, len(x.shape))
     if not given and getattr(front, "is_discrete", False):
         params = {"axis": axes, "keepdims": keepdims, "dtype": dtype}
         return into(out, discrete_method(x, ufunc=ufunc.__name__, method="reduce", **params))
@@ -288,7 +298,7 @@ def reduceat(ufunc: Any, array: Any, indices: Any, axis: int = 0, dtype: Any = N
     axis = normalize_axis_index(axis, len(x.shape))
     if ufunc is np.add:
         x = to_dtype(np.moveaxis(x, axis, -1), kind)
-        return into(first_of(out), np.moveaxis(sum_parts(x, cuts=tuple(cuts.tolist())), -1, axis))
+        return into(first_of(out), laid_in_rows(np.moveaxis(sum_parts(x, cuts=tuple(cuts.tolist())), -1, axis)))
     pieces = []
     for start, stop in zip(cuts.tolist(), [*cuts.tolist()[1:], x.shape[axis]], strict=True):
         pieces.append(reduce(ufunc, x[on_axis(axis, slice(start, max(stop, start + 1)))], axis, dtype))
@@ -338,6 +348,8 @@ def at(ufunc: Any, a: Any, indices: Any, b: Any = NOT_GIVEN, /) -> None:
     if ufunc in (np.add, np.subtract):
         change = deposit(to_dtype(values[0], a.dtype), *arrays, layout=layout, shape=tuple(a.shape))
         replace(a, ufunc(a, change))
+        return
+    if not a.size:
         return
     found = np.ravel(positions(*arrays, layout=layout, shape=tuple(a.shape)))
     new = _in_rounds(ufunc, np.ravel(a), found, [np.ravel(v) for v in values])

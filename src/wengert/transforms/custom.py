@@ -147,7 +147,17 @@ class FlatRules:
         dxs: list[Any] = [None] * len(xs)
         for slot in slots:
             dxs[slot] = record.input(finish(None, xs[slot]))
-        return record.pull_back(tuple(self.push(dxs, y, xs, params)), tuple(cts), consume=True)
+        try:
+            return record.pull_back(tuple(self.push(dxs, y, xs, params)), tuple(cts), consume=True)
+        except RecursionError:
+            raise RuleError(
+                page(
+                    f"the reverse rule of {location_of(self.custom._function)} cannot be found from its forward rule.",
+                    "The forward rule applies the function itself to a tangent, so each transpose asks for the next one.",
+                    f"@{self.custom.rule_name}.reverse   # state it too: y, and lambda ct: (the transposed map of ct,)",
+                    "rule",
+                )
+            ) from None
 
     def _pull_all(self, cts: Sequence[Any], xs: Sequence[Any]) -> list[Any]:
         """The user's cotangent for every operand, `None` where none was given."""

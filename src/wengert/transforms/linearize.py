@@ -14,7 +14,8 @@ import numpy as np
 from wengert.core.array import Array
 from wengert.core.record import Record, walk_back, walk_forward
 from wengert.core.trace import Tracer, beneath
-from wengert.errors import NotDifferentiableError, page
+from wengert.errors import NotDifferentiableError
+from wengert.primitives.layout import laid_as
 from wengert.primitives.structure import cast, real
 
 Flat = Callable[..., Sequence[Any]]
@@ -36,16 +37,9 @@ def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
     if type(x) is float or type(x) is complex:
         return np.asarray(x)[()]
     if is_inexact(x):
-        if getattr(x, "__array_priority__", 0.0) > 0.0:
-            raise NotDifferentiableError(
-                page(
-                    f"{name()} is a {type(x).__name__}, whose operators have a meaning of their own.",
-                    "Traced values are plain arrays: the meaning of * or of masked entries would be lost without a word.",
-                    "np.asarray(x)   # for a matrix, with @ for its products\n"
-                    "np.where(mask, 0.0, x.data)   # for a masked array, or the mask as an argument of its own",
-                    "not-differentiable",
-                )
-            )
+        is_numpy_like = not isinstance(x, np.ndarray) and hasattr(x, "__array_function__")  # a Dask array
+        if getattr(x, "__array_priority__", 0.0) > 0.0 and not is_numpy_like:
+            raise NotDifferentiableError.of_subclass(name(), x)
         return as_array(x)
     x = as_array(x) if isinstance(x, (int, bool)) else x
     raise NotDifferentiableError.of_input(name(), x)
@@ -54,7 +48,7 @@ def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
 def snapshot(x: Any) -> Any:
     """The same value, which writing into `x` does not change."""
     if isinstance(x, np.ndarray):
-        return x.copy(order="K")
+        return x.copy(order="K") if x.flags.forc or type(x) is not np.ndarray else laid_as(x, x.strides)
     return type(x)(x.value, x.watcher, x.extra) if isinstance(x, Tracer) else x
 
 

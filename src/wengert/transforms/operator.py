@@ -22,8 +22,8 @@ from wengert.transforms.selection import Selection
 class Operator:
     """A matrix that is known by what it does to vectors.
 
-    `A @ v`, `A @ V`, `A.T`, `A.H`, `A + B`, `A - B`, `2 * A`, `-A`, `A @ B`, `A**3` and `A.toarray()` mean what they
-    mean for matrices.  `shape`, `dtype`, `matvec`, `rmatvec`, `matmat`, `rmatmat` and the rest are those of
+    `A @ v`, `A @ V`, `A.T`, `A.H`, `A + B`, `A - B`, `2 * A`, `A / 2`, `-A`, `A @ B`, `A**3` and `A.toarray()` mean what
+    they mean for matrices; `B` is another operator, an array, a sparse matrix, or an operator of SciPy's.  `shape`, `dtype`, `matvec`, `rmatvec`, `matmat`, `rmatmat` and the rest are those of
     `scipy.sparse.linalg.LinearOperator`, so SciPy's solvers take it as it is.
     """
 
@@ -75,6 +75,10 @@ class Operator:
         """`A V`, all columns at once."""
         if len(matrix.shape) != 2 or matrix.shape[0] != self.shape[1]:
             raise self._misfit(matrix)
+        return self._columns(matrix)
+
+    def _columns(self, matrix: Any) -> Any:
+        """`A V` for a matrix of shape `[shape[1], n]`."""
         columns = batch_call(lambda v: [self._vector(v)], [matrix], [1], matrix.shape[1])[0]
         return move_axis(columns, 0, 1)
 
@@ -94,20 +98,22 @@ class Operator:
 
     def dot(self, other: Any) -> Any:
         """`A @ other` for a vector, a matrix or another operator; `other * A` for a number."""
-        if isinstance(other, Operator):
-            return Product(self, other)
+        if not is_array(other):
+            return Product(self, as_operator(other))
         if np.ndim(other) == 0:
             return Scaled(self, other)
         other = other if hasattr(other, "shape") else np.asarray(other)
         return self.matvec(other) if len(other.shape) == 1 else self.matmat(other)
 
     def __matmul__(self, other: Any) -> Any:
-        if np.ndim(other) == 0 and not isinstance(other, Operator):
+        if is_array(other) and np.ndim(other) == 0:
             msg = "a number has no axes for @; use * instead"
             raise ValueError(msg)
         return self.dot(other)
 
     def __rmatmul__(self, other: Any) -> Any:
+        if not is_array(other):
+            return Product(as_operator(other), self)
         other = other if hasattr(other, "shape") else np.asarray(other)
         return self.T.matvec(other) if len(other.shape) == 1 else move_axis(self.T.matmat(move_axis(other, 0, 1)), 0, 1)
 
@@ -115,16 +121,25 @@ class Operator:
         return self.dot(other)
 
     def __rmul__(self, factor: Any) -> Any:
-        return Scaled(self, factor) if np.ndim(factor) == 0 else self.__rmatmul__(factor)
+        return Scaled(self, factor) if is_array(factor) and np.ndim(factor) == 0 else self.__rmatmul__(factor)
+
+    def __truediv__(self, divisor: Any) -> Any:
+        return Scaled(self, 1 / divisor) if is_array(divisor) and np.ndim(divisor) == 0 else NotImplemented
 
     def __neg__(self) -> Operator:
         return Scaled(self, -1)
 
     def __add__(self, other: Any) -> Any:
-        return Sum(self, other) if isinstance(other, Operator) else NotImplemented
+        return Sum(self, as_operator(other)) if len(np.shape(other)) == 2 else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return Sum(as_operator(other), self) if len(np.shape(other)) == 2 else NotImplemented
 
     def __sub__(self, other: Any) -> Any:
-        return Sum(self, Scaled(other, -1)) if isinstance(other, Operator) else NotImplemented
+        return Sum(self, -as_operator(other)) if len(np.shape(other)) == 2 else NotImplemented
+
+    def __rsub__(self, other: Any) -> Any:
+        return Sum(as_operator(other), -self) if len(np.shape(other)) == 2 else NotImplemented
 
     def __pow__(self, n: int) -> Operator:
         result: Operator = self
@@ -143,6 +158,45 @@ class Operator:
         return f"<{self.shape[0]}x{self.shape[1]} {type(self).__name__} of dtype {self.dtype}>"
 
 
+def is_array(x: Any) -> bool:
+    """Whether `x` is a number or an array (a traced one, perhaps), and not a matrix of another kind."""
+    return hasattr(x, "__array_function__") or isinstance(x, (list, tuple)) or np.ndim(x) != 2
+
+
+def as_operator(matrix: Any) -> Operator:
+    """A matrix of any kind as an operator."""
+    return matrix if isinstance(matrix, Operator) else Given(matrix)
+
+
+class Given(Operator):
+    """A matrix that is there: an array, a sparse matrix, or an operator of SciPy's."""
+
+    def __init__(self, matrix: Any) -> None:
+        self.matrix: Any = matrix if hasattr(matrix, "shape") else np.asarray(matrix)
+        rows, columns = self.matrix.shape
+        super().__init__((rows, columns), self.matrix.dtype)
+
+    def _vector(self, vector: Any) -> Any:
+        return self.matrix @ vector
+
+    def _columns(self, matrix: Any) -> Any:
+        return self.matrix @ matrix
+
+    def conj(self) -> Operator:
+        """The matrix of conjugate entries."""
+        return self.H.T if not hasattr(self.matrix, "conj") else Given(self.matrix.conj())
+
+    @property
+    def H(self) -> Operator:
+        """The adjoint, in the same form."""
+        return Given(self.matrix.H if not hasattr(self.matrix, "conj") else self.matrix.conj().T)
+
+    @property
+    def T(self) -> Operator:
+        """The transpose, in the same form."""
+        return Given(self.matrix.T)
+
+
 class Product(Operator):
     """`(A B) v = A (B v)`."""
 
@@ -154,6 +208,9 @@ class Product(Operator):
 
     def _vector(self, vector: Any) -> Any:
         return self.left._vector(self.right._vector(vector))
+
+    def _columns(self, matrix: Any) -> Any:
+        return self.left._columns(self.right._columns(matrix))
 
     def conj(self) -> Operator:
         """Factor by factor."""
@@ -177,6 +234,9 @@ class Sum(Operator):
     def _vector(self, vector: Any) -> Any:
         return self.left._vector(vector) + self.right._vector(vector)
 
+    def _columns(self, matrix: Any) -> Any:
+        return self.left._columns(matrix) + self.right._columns(matrix)
+
     def conj(self) -> Operator:
         """Term by term."""
         return Sum(self.left.conj(), self.right.conj())
@@ -196,6 +256,9 @@ class Scaled(Operator):
 
     def _vector(self, vector: Any) -> Any:
         return self.factor * self.operator._vector(vector)
+
+    def _columns(self, matrix: Any) -> Any:
+        return self.factor * self.operator._columns(matrix)
 
     def conj(self) -> Operator:
         """The factor and the matrix."""
