@@ -109,6 +109,7 @@ PROGRAMS = {
     "float32 and float64": lambda a, v: (a.astype(np.float32) * v, np.sum(a.astype(np.float32), axis=1)),
     "sums along every axis": lambda a, v: (np.sum(a, 0), np.sum(a, 1), np.sum(a), np.sum(a * v, 0, keepdims=True), np.mean(a, 1)),
     "extremes": lambda a, v: (np.max(a, 0), np.min(a, 1), np.max(a - v, keepdims=True), np.min(a * 1.0)),
+    "multiplied up": lambda a, v: (np.prod(a, 0), np.prod(a, axis=1, keepdims=True), np.prod(v), np.prod(np.stack([v, v + 1]), 0)),
     "windows": lambda a, v: (np.concatenate([a, a[:2]], 0), np.concatenate([v, v[::-1], v[:0]]), np.stack([v, 2 * v], 1)),
     "gathers": lambda a, v: (a[[0, -1, 2]], a[[0, 1], [2, -2]], a[:, [3, 3]], a[1, [0, 2]], v[np.array([[0, 1], [-1, -1]])]),
     "triangles": lambda a, v: (np.tril(a), np.triu(a, 1), np.tril(a @ a.T)),

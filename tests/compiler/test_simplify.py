@@ -97,10 +97,17 @@ STRUCTURES = {
     "a sum of what repeats": lambda x: np.sum(np.broadcast_to(x, (5, 2, 3, 4)), axis=0),
     "the same dtype": lambda x: REGISTRY["cast"](x, dtype=np.dtype(float)),
     "cast of cast": lambda x: x.astype(np.float32).astype(np.float64).astype(np.float32),
+    "scale by a number": lambda x: REGISTRY["scale"](x, np.full(x.shape, 2.5)) + REGISTRY["scale"](0.5, x),
     "zeros into zeros": lambda x: x + REGISTRY["deposit"](
         np.where(np.zeros((2, 4), bool), x[:, 0], np.zeros((2, 4))), layout=(slice(None), 1), shape=(2, 3, 4)
     ),
     "a mean is a sum": lambda x: np.mean(x, axis=1),
+    "a variance is a mean of squares": lambda x: np.var(x, axis=0, ddof=1) + np.std(x, axis=(0, 2))[:, None],
+    "a length is a sum of squares": lambda x: np.linalg.norm(x, axis=1),
+    "shares of exponentials": lambda x: REGISTRY["softmax"](x, axis=(-1,)),
+    "a sum of exponentials": lambda x: REGISTRY["logsumexp"](np.where(x > 3, 3, x * 9), axis=(-2, -1)),
+    "any is the largest": lambda x: np.any(x > 3, axis=1) * 1.0 + np.any(x),
+    "all is the smallest": lambda x: np.all(x < 3, axis=1, keepdims=True) * 1.0 + np.all(x),
     "a small product of matrices": lambda x: x @ np.swapaxes(x, 1, 2),
     "a sum of products": lambda x: np.einsum("ijk,ijl,i->kl", x, x, x[:, 0, 0]),
     "a triangle": lambda x: np.tril(x, 1),

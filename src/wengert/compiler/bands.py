@@ -32,6 +32,7 @@ from wengert.compiler.loops import (
 )
 
 LEAST = 2**16  # bytes handed on from which on a band pays
+AGAIN = 2**20  # or bytes that several steps read
 IN_HAND = 2**17  # bytes of rows in hand
 FEWEST, MOST = 32, 4096  # rows of a tile
 SUMMED = 64  # the fewest where products are summed over rows
@@ -192,10 +193,10 @@ class Collector:
             return
         inner = self.handed_on(group)
         tile = tile_of(group, inner)
-        if sum(buffer.n_bytes for buffer in inner) < LEAST:
+        if sum(buffer.n_bytes for buffer in inner) < LEAST and read_again(group) < AGAIN:
             inner = []
             tile = -(-group.n // (CHUNKS * 1024)) * 1024  # for threads
-        if tile >= group.n or not inner and work_of(group.steps) < PARALLEL:
+        if tile >= group.n or not inner and read_again(group) < AGAIN and work_of(group.steps) < PARALLEL:
             self.steps += group.steps
             return
         self.steps += banded(group, inner, tile)
@@ -223,6 +224,16 @@ def work_of(steps: Sequence[LoopNest | MatrixProduct]) -> float:
 def instructions(op: Op) -> int:
     """About how many instructions an op takes."""
     return 1 if op.place is not None or "(" not in op.code else 15
+
+
+def read_again(group: Group) -> int:
+    """The bytes of rows that come from elsewhere and that more than one step reads."""
+    readers: dict[Buffer, int] = {}
+    for step in group.steps:
+        for buffer in step.reads():
+            if row_of(buffer, group.n) and buffer not in group.written:
+                readers[buffer] = readers.get(buffer, 0) + 1
+    return sum(buffer.n_bytes for buffer, n in readers.items() if n > 1)
 
 
 def tile_of(group: Group, inner: list[Buffer]) -> int:

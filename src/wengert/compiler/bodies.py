@@ -215,7 +215,7 @@ class Bodies:
         return self.evaluate(draft, node.operands[found[0]], found[1])
 
 
-COMBINE = {"sum": "a + b", "max": maximum.code, "min": minimum.code}
+COMBINE = {"sum": "a + b", "prod": "a * b", "max": maximum.code, "min": minimum.code}
 
 
 def _index(bodies: Bodies, draft: Draft, node: Node, index: Index) -> int:
@@ -228,6 +228,7 @@ RULES: Mapping[str, Any] = {
     "reshape": Bodies.moved,
     "index": _index,
     "sum": Bodies.reduced,
+    "prod": Bodies.reduced,
     "max": Bodies.reduced,
     "min": Bodies.reduced,
     "deposit": Bodies.deposited,

@@ -1,4 +1,4 @@
-"""Larger operations said by smaller ones, which fuse: means, sums of products, triangles.
+"""Larger operations said by smaller ones, which fuse: sums of products, triangles, and the reductions of their own room.
 
 ::
 
@@ -16,24 +16,12 @@ import numpy as np
 from wengert.compiler.builder import Builder, Shape, constant
 from wengert.compiler.loops import dtype_name
 from wengert.compiler.products import is_large_product, pays
+from wengert.compiler.reductions import REDUCTIONS
 from wengert.compiler.structure import Rewrite
 from wengert.core.graph import Atom, Node
 from wengert.core.types import ArrayType
 
 FLOATS = ("float64", "float32")
-
-
-def mean(node: Node, builder: Builder) -> Atom | None:
-    """`mean x  ->  (sum x) / n`."""
-    (x,), out = node.operands, node.outputs[0].type
-    rank, shape = len(x.type.shape), x.type.shape
-    dtype = out.dtype
-    axes = tuple(sorted(k % rank for k in node.params["axis"])) if rank else ()
-    count = math.prod(shape[k] for k in axes)
-    if dtype_name(dtype) not in FLOATS or dtype_name(x.type.dtype) not in FLOATS or dtype != x.type.dtype or not count:
-        return None
-    total = builder.sum(x, axes, keepdims=node.params["keepdims"])
-    return builder.elementwise("divide", total, constant(dtype.type(count)))
 
 
 def matmul(node: Node, builder: Builder) -> Atom | None:
@@ -158,7 +146,7 @@ def triangle(node: Node, builder: Builder) -> Atom | None:
 
 
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
-    "mean": (("a mean is a sum", mean),),
+    **REDUCTIONS,
     "matmul": (("a small product of matrices", matmul),),
     "matmul_of_derivatives": (("a small product of matrices", matmul),),
     "contract": (("a sum of products", contract),),

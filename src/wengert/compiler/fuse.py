@@ -96,7 +96,8 @@ class Fuser(Places):
         """A reduction: of unrolled axes a row of scalar instructions, of loops a total that is kept beside them."""
         (source,), out = node.operands, node.outputs[0]
         if 0 in source.type.shape:
-            return node.primitive.name == "sum" and self.as_number(out, 0)
+            neutral = {"sum": 0, "prod": 1}.get(node.primitive.name)
+            return neutral is not None and self.as_number(out, neutral)
         axes, keepdims = axes_of(node), node.params["keepdims"]
         if not axes:
             return False
@@ -184,6 +185,7 @@ class Fuser(Places):
 
 PLACES: dict[str, Any] = {
     "sum": Fuser.as_reduction,
+    "prod": Fuser.as_reduction,
     "max": Fuser.as_reduction,
     "min": Fuser.as_reduction,
     "index": Fuser.as_index,

@@ -116,7 +116,7 @@ class Reduction:
     op: int
     letters: tuple[int, ...]
     place: Place
-    combine: str = "sum"  # "sum", "max", "min"
+    combine: str = "sum"  # "sum", "prod", "max", "min"
 
 
 @dataclass(eq=False)

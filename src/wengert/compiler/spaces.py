@@ -206,7 +206,7 @@ class Spaces:
             return spread_index(index, source, shape)
         if name in MOVES and is_basic(node.params.get("layout", ())):
             return MOVES[name](index, source, shape, node.params, space) if k == 0 else None
-        if name in ("sum", "max", "min"):
+        if name in ("sum", "prod", "max", "min"):
             inner = (constant(0, len(space)),) * len(node.params["axis"])
             return reduced_index(index, len(source), axes_of(node), node.params["keepdims"], inner)
         if name == "deposit" and is_basic(node.params["layout"]) and k == 0:

@@ -141,6 +141,16 @@ def deposit_of_zero(node: Node, builder: Builder) -> Atom | None:
     return constant(np.broadcast_to(out.dtype.type(0), out.shape))
 
 
+def scale_by_number(node: Node, builder: Builder) -> Atom | None:
+    """`scale x c  ->  multiply x c` for a number that is neither 0 nor infinite nor NaN: no zero meets an infinity."""
+    out = node.outputs[0].type
+    for atom in node.operands:
+        number = repeated_number(atom.value) if isinstance(atom, Const) else None
+        if number is not None and out.dtype.kind == "f" and np.isfinite(number) and np.isfinite(1 / out.dtype.type(number or 1)) and number != 0:
+            return builder.emit("multiply", node.operands, {}, out)
+    return None
+
+
 STRUCTURE: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "reshape": (("the same shape", same_shape), ("a number moved", move_of_number), ("reshape of reshape", reshape_of_reshape)),
     "spread": (("the same shape", same_shape), ("spread of spread", spread_of_spread)),
@@ -150,5 +160,6 @@ STRUCTURE: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "cast": (("the same dtype", same_dtype), ("cast of cast", cast_of_cast)),
     "real": (("the same dtype", same_dtype),),
     "conjugate": (("the same dtype", same_dtype),),
+    "scale": (("scale by a number", scale_by_number),),
     "deposit": (("zeros into zeros", deposit_of_zero),),
 }

@@ -1,4 +1,4 @@
-"""Totals of a nest: sums and extremes along some of its loops.
+"""Totals of a nest: sums, products and extremes along some of its loops.
 
 Along the innermost loops a total is kept in a register, over blocks of `BLOCK` terms, and the blocks are added with compensation
 (A. Neumaier, ZAMM 54 (1974)), which is more accurate than adding by pairs.  Only inside a block may the order of additions change.
@@ -39,6 +39,8 @@ class Total:
         dtype = np.dtype(self.dtype)
         if self.reduction.combine == "sum":
             return literal(-0.0 if dtype.kind == "f" else 0, self.dtype)
+        if self.reduction.combine == "prod":
+            return literal(1, self.dtype)
         sign = -1 if self.reduction.combine == "max" else 1
         if dtype.kind == "f":
             return literal(sign * np.inf, self.dtype)
@@ -52,6 +54,8 @@ class Total:
         new, combine, kind = self.writer.scalars.new, self.reduction.combine, self.kind
         if combine == "sum":
             return str(new(f"fadd{order} {kind} {a}, {b}" if self.dtype in FLOATS else f"add {kind} {a}, {b}"))
+        if combine == "prod":
+            return str(new(f"fmul{order} {kind} {a}, {b}" if self.dtype in FLOATS else f"mul {kind} {a}, {b}"))
         if self.dtype in FLOATS:
             suffix = "f64" if self.dtype == "float64" else "f32"
             return str(new(f"call {kind} @llvm.{combine}imum.{suffix}({kind} {a}, {kind} {b})"))
