@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
-from wengert.compiler.runtime.launcher import Output
+from wengert.compiler.runtime.launcher import Input, Launch, Output, Watch, dispatcher
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
 from wengert.errors import CompileError, reveal
@@ -28,7 +28,6 @@ from wengert.transforms.record_graph import leaf_names, name_of
 from wengert.transforms.record_path import PathNumber, is_array
 
 _NUMERIC = "biufc"
-Launch = Callable[..., Any]
 MOST_LAUNCHES = 4  # are tried in turn before a call takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
 
@@ -200,7 +199,13 @@ def is_operand(x: Any) -> bool:
 
 
 class Jitted:
-    """A function compiled for each signature that it is called with; see `wengert.jit`."""
+    """A function compiled for each signature that it is called with; see `wengert.jit`.
+
+    How an instance is called stands in its slot `__call__`: at first the long way, later a builtin that knows the latest programs.
+    """
+
+    __slots__ = ("__call__", "__dict__", "__weakref__")
+    __call__: Callable[..., Any]
 
     def __init__(
         self, function: Callable[..., Any], static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
@@ -211,15 +216,8 @@ class Jitted:
         self._names: set[str] = set()
         self._captured = Reach((function,), self._names)
         self._signatures: dict[Any, Signature] = {}
-        self._launches: list[tuple[Any, Launch]] = []
-        self._launch: Launch = not_yet
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            result = self._launch(*args)
-            if result is not None and type(result) is not int:
-                return result
-        return self._call(args, kwargs)
+        self._launches: list[tuple[CompiledPath, Launch]] = []
+        self.__call__ = self._call_at_length
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -230,7 +228,8 @@ class Jitted:
     def __rebuild__(self, parts: Sequence[Any]) -> Jitted:
         return Jitted(parts[0], *self._static.given)
 
-    def _call(self, args: Any, kwargs: Any) -> Any:
+    def _call_at_length(self, *args: Any, **kwargs: Any) -> Any:
+        """A call of which nothing is known."""
         call = SplitCall(*self._static(args, kwargs), self._names)
         captured = self._reached()
         operands = [*captured.arrays, *call.operands]
@@ -252,7 +251,7 @@ class Jitted:
             return
         new = (path, direct_launch(path, captured, call, args))
         self._launches = [new, *self._launches[: MOST_LAUNCHES - 1]]
-        self._launch = first_of([launch for _, launch in self._launches])
+        self.__call__ = dispatcher([launch for _, launch in self._launches], self._call_at_length)
 
     def stages(self, *args: Any, **kwargs: Any) -> Stages:
         """Every stage of the compilation for these arguments: graphs, loop nests, LLVM text, assembly."""
@@ -303,85 +302,29 @@ def as_compiled_as(function: Any, transformed: Callable[..., Any]) -> Callable[.
 # --- the short way ---------------------------------------------------------------------------------------------------
 
 
-def not_yet(*args: Any) -> None:
-    """No call has been compiled: every call takes the long way."""
-
-
 def direct_launch(path: CompiledPath, captured: Reach, call: SplitCall, args: Sequence[Any]) -> Launch:
-    """A function of the arguments that runs a compiled path; `None` or a number where it does not fit."""
+    """How calls like this one run a compiled path, as long as the function reaches the same objects.
+
+    What goes wrong on a path with guards may come from its being the wrong one: the long way finds out.
+    """
     outline = path.path.outline
     kinds = [kind for kind in outline.leaves if kind is ARRAY or kind is NUMBER]
     results = [Output(y.type, "number") if kind is NUMBER else y for y, kind in zip(path.outputs, kinds, strict=False)]
     is_plain, is_single = outline.is_plain()
-    launch = path.compiled.launcher(path.inputs, [*results, *path.outputs[len(kinds) :]], is_single=is_single)
-    if path.keys and path.has_host_calls:
-        launch = doubting(launch)
-    if not is_plain:
-        launch = finishing(launch, outline)
-    if not captured.is_fixed:
-        launch = following(launch, captured)
-    return launch if all(call.is_operand) else recognising(launch, args, call.is_operand)
+    n = len(captured.arrays)
+    operands = iter(path.inputs[n:])
+    given = [next(operands) if flag else Input(None, "object", x) for x, flag in zip(args, call.is_operand, strict=True)]
+    return path.compiled.launch_of(
+        [*path.inputs[:n], *given], [*results, *path.outputs[len(kinds) :]], is_single=is_single,
+        bound=captured.arrays, watches=watches_of(captured), doubts=bool(path.keys),
+        finish=None if is_plain else lambda results: outline.finish(results, ()),
+    )  # fmt: skip
 
 
-def doubting(launch: Launch) -> Launch:
-    """A launch whose errors may come from another path than the right one: the long way finds out."""
-
-    def run(*args: Any) -> Any:
-        try:
-            return launch(*args)
-        except Exception:
-            return None
-
-    return run
-
-
-def recognising(launch: Launch, args: Sequence[Any], is_operand: Sequence[bool]) -> Launch:
-    """A launch that takes settings, too, which must be the very same objects."""
-    settings = [(k, x) for k, (x, flag) in enumerate(zip(args, is_operand, strict=True)) if not flag]
-    operands = [k for k, flag in enumerate(is_operand) if flag]
-    n = len(args)
-
-    def run(*args: Any) -> Any:
-        if len(args) != n:
-            return None
-        for k, setting in settings:
-            if args[k] is not setting:
-                return None
-        return launch(*[args[k] for k in operands])
-
-    return run
-
-
-def finishing(launch: Launch, outline: Outline) -> Launch:
-    """A launch whose results are put into containers."""
-
-    def run(*args: Any) -> Any:
-        results = launch(*args)
-        return results if results is None or type(results) is int else outline.finish(results, ())
-
-    return run
-
-
-def following(launch: Launch, captured: Reach) -> Launch:
-    """A launch that takes what the function reaches now, as long as it is the same objects."""
-    arrays = captured.arrays
-
-    def run(*args: Any) -> Any:
-        return launch(*arrays, *args) if captured.is_current() else None
-
-    return run
-
-
-def first_of(launches: Sequence[Launch]) -> Launch:
-    """The launches in turn, until one fits."""
-    if len(launches) == 1:
-        return launches[0]
-
-    def run(*args: Any) -> Any:
-        for launch in launches:
-            result = launch(*args)
-            if result is not None and type(result) is not int:
-                return result
-        return None
-
-    return run
+def watches_of(captured: Reach) -> list[Watch]:
+    """The places that a function reaches things through, and that may come to hold something else."""
+    return [
+        *(Watch.item(owner, key, value) for owner, key, value in captured.items if not isinstance(owner, tuple)),
+        *(Watch.cell(cell, value) for cell, value in captured.cells),
+        *(Watch.length(owner, n) for owner, n in captured.lengths if not isinstance(owner, tuple)),
+    ]

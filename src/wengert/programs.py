@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.loops import HostCall
 from wengert.compiler.pipeline import Compiled
-from wengert.compiler.runtime.launcher import Input, Output, conform
+from wengert.compiler.runtime.launcher import Input, Output, conform, launcher
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind
@@ -41,8 +40,7 @@ class CompiledPath:
         self.keys = [_key_of(seen) for seen in path.seen]
         self.inputs = [input_of(x) for x in values]
         self.outputs = outputs_of(path)
-        self.launch = self.compiled.launcher(self.inputs, self.outputs)
-        self.has_host_calls = any(isinstance(step, HostCall) for step in self.compiled.program.steps)
+        self.launch = launcher(self.compiled.launch_of(self.inputs, self.outputs))
 
     def run(self, values: Sequence[Any]) -> tuple[list[Any], int | None]:
         """The results, or the first guard that does not hold."""

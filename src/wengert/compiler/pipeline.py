@@ -62,14 +62,15 @@ class Compiled:
         self.inputs = [Input(ArrayType(tuple(v.type.shape), v.type.dtype)) for v in graph.inputs]
         self.outputs = [output_of(atom.type) for atom in graph.outputs]
         self.name = graph.name
-        self.launch = self.launcher(self.inputs, self.outputs)
+        self.launch = launcher(self.launch_of(self.inputs, self.outputs))
 
-    def launcher(self, inputs: Sequence[Input], outputs: Sequence[Output], *, is_single: bool = False) -> Callable[..., Any]:
-        """A way in for arguments of other kinds, and results of other kinds, than `launch` takes and returns."""
-        return launcher(Launch(
-            self.module.address("entry"), inputs, outputs, self.plan.workspace, is_single=is_single,
+    def launch_of(self, inputs: Sequence[Input], outputs: Sequence[Output], **options: Any) -> Launch:
+        """How to call the program with arguments of these kinds, for results of these kinds."""
+        return Launch(
+            self.module.address("entry"), inputs, outputs, self.plan.workspace,
             on_error=stopped(self.program, self.name, self.host), name=self.name, keep=[self.module, self.host, self.plan],
-        ))  # fmt: skip
+            **options,
+        )  # fmt: skip
 
     def __call__(self, values: Sequence[Any]) -> list[Any]:
         """The outputs at these inputs."""

@@ -105,11 +105,12 @@ class PathTrace(GraphTrace):
                 atoms.append(self.atom_of(x))
             values.append(x)
         result = bind(primitive, values, params)
+        is_still = primitive.is_discrete or not any(type(a) is Place and not a.is_discrete for a in atoms)
         if primitive.n_outputs is None:
-            place = Place(self._type(result), is_discrete=primitive.is_discrete)
+            place = Place(self._type(result), is_discrete=is_still)
             self.drafts.append(Draft(primitive, atoms, params, [place], self._location()))
             return PathArray(result, self, place)
-        outputs = [Place(self._type(y), is_discrete=primitive.is_discrete) for y in result]
+        outputs = [Place(self._type(y), is_discrete=is_still) for y in result]
         self.drafts.append(Draft(primitive, atoms, params, outputs, self._location()))
         return tuple([PathArray(y, self, place) for y, place in zip(result, outputs, strict=True)])
 
