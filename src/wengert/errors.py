@@ -776,6 +776,17 @@ def reveal(error: ValueError) -> None:
         raise error.__cause__.with_traceback(error.__traceback__) from None
 
 
+def warn_many_signatures(name: str, n: int) -> None:
+    """Say that a function is compiled again and again for settings that could be operands."""
+    message = page(
+        f"jit({name}) has compiled {n} signatures.",
+        "Python's integers, texts and truth values belong to the signature, and another value is compiled anew.",
+        "f(x, np.int64(n))   # a number of NumPy's is an operand\nf(x, float(n))   # and so is a Python float",
+        "compile",
+    )
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
 def warn_disconnected(message: str) -> None:
     """Issue a `DisconnectedWarning` that points to the user's line, however deep below it we are."""
     frame = Place().frame

@@ -19,7 +19,7 @@ from wengert import trees
 from wengert.compiler.runtime.launcher import Input, Launch, Output, Watch, dispatcher
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
-from wengert.errors import CompileError, reveal
+from wengert.errors import CompileError, reveal, warn_many_signatures
 from wengert.programs import CompiledPath, Program, is_recorded
 from wengert.stages import Report, Stages, report_of
 from wengert.transforms.checkpoint import RandomState
@@ -28,6 +28,7 @@ from wengert.transforms.record_graph import leaf_names, name_of
 from wengert.transforms.record_path import PathNumber, is_array
 
 _NUMERIC = "biufc"
+MANY_SIGNATURES = 64  # are worth a warning
 MOST_LAUNCHES = 4  # are tried in turn before a call takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
 
@@ -291,6 +292,8 @@ class Jitted:
         found = self._signatures.get(key)
         if found is None:
             found = self._signatures.setdefault(key, Signature(self._function, captured, call))
+            if len(self._signatures) % MANY_SIGNATURES == 0:
+                warn_many_signatures(name_of(self._function), len(self._signatures))
         return found
 
 

@@ -124,6 +124,14 @@ def test_integers_are_settings():
     agree(wg.jit(lambda x, flag: x if flag else -x)(X, True), X)
 
 
+def test_many_settings_are_worth_a_warning():
+    jitted = wg.jit(lambda x, n: x + n)
+    for n in range(63):
+        jitted(X, n)
+    with pytest.warns(RuntimeWarning, match="64 signatures"):
+        jitted(X, 63)
+
+
 def test_a_number_of_numpy_is_an_operand():
     jitted = wg.jit(lambda x, n: x * n)
     for n in range(5):
