@@ -18,6 +18,7 @@ from typing import Any
 
 from wengert.compiler.bands import group_rows
 from wengert.compiler.blas import register
+from wengert.compiler.cost import seconds_of
 from wengert.compiler.emit.module import OUTSIDE, write_module
 from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
@@ -67,7 +68,7 @@ class Compiled:
     def launch_of(self, inputs: Sequence[Input], outputs: Sequence[Output], **options: Any) -> Launch:
         """How to call the program with arguments of these kinds, for results of these kinds."""
         return Launch(
-            self.module.address("entry"), inputs, outputs, self.plan.workspace,
+            self.module.address("entry"), inputs, outputs, self.plan.workspace, seconds_of(self.program),
             on_error=stopped(self.program, self.name, self.host), name=self.name, keep=[self.module, self.host, self.plan],
             **options,
         )  # fmt: skip
