@@ -35,6 +35,17 @@ def test_rows_stay_in_the_cache(program, n):
     agree(wg.grad(total(program)), x)
 
 
+def test_an_array_that_is_also_written_outside_of_a_band_is_whole():
+    """The zeros of a deposit are there before its column, which waits for a total."""
+    x = np.random.default_rng(0).normal(size=(700, 30))
+
+    def program(x):
+        y = np.exp(x) / np.sum(np.exp(x), 1, keepdims=True)
+        return np.sum(np.sin(np.maximum(np.mean(y[:, 28]), x))) + np.sum(y * y)
+
+    agree(wg.grad(program), x)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_mixtures(dtype):
     """Products of each row with small matrices, and sums of products over all rows."""

@@ -14,6 +14,7 @@ fixed number of chunks, and put together afterwards in their order, so that they
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -134,10 +135,7 @@ class Collector:
         self.program = program
         self.steps: list[Step] = []
         self.group: Group | None = None
-        self.readers: dict[Buffer, int] = {}
-        for step in program.steps:
-            for buffer in step.reads():
-                self.readers[buffer] = self.readers.get(buffer, 0) + 1
+        self.touched = Counter(buffer for step in program.steps for buffer in step.buffers())
 
     def run(self) -> Program:
         """The program with its bands."""
@@ -202,12 +200,9 @@ class Collector:
         self.steps += banded(group, inner, tile)
 
     def handed_on(self, group: Group) -> list[Buffer]:
-        """What nobody outside of the band reads."""
-        inside: dict[Buffer, int] = {}
-        for step in group.steps:
-            for buffer in step.reads():
-                inside[buffer] = inside.get(buffer, 0) + 1
-        return [b for b in group.written if b.kind == "temporary" and self.readers.get(b, 0) == inside.get(b, 0)]
+        """What nobody outside of the band reads or writes."""
+        inside = Counter(buffer for step in group.steps for buffer in step.buffers())
+        return [b for b in inside if b in group.written and b.kind == "temporary" and self.touched[b] == inside[b]]
 
 
 def work_of(steps: Sequence[LoopNest | MatrixProduct]) -> float:

@@ -44,6 +44,9 @@ def verify(program: Program) -> Program:
         for buffer in step.writes():
             require(buffer.kind in ("temporary", "output"), f"{where} writes to the {buffer.kind}s")
         written.update(step.writes())
+        if isinstance(step, Band):
+            others = {buffer for other in program.steps if other is not step for buffer in other.buffers()}
+            require(not others.intersection(step.inner), f"{where} keeps rows to itself that others touch")
         for part in step.steps if isinstance(step, Band) else ():
             if isinstance(part, LoopNest):
                 verify_nest(part, where)
