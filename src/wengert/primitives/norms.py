@@ -190,4 +190,5 @@ def cond(x: Any, p: Any = None) -> Any:
         else:
             r = norm(x, p, (-2, -1)) * norm(inverse_or_infinite(x), p, (-2, -1))
         lost = np.isnan(r) & ~np.any(np.isnan(x), axis=(-2, -1))
-    return np.where(lost, np.inf, r)
+    y = np.where(lost, np.inf, r)
+    return y if y.shape else y[()]

@@ -155,7 +155,8 @@ def _masked_variance(a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, wh
 def root(v: Any) -> Any:
     """`√v`, with slope 0 at the kink 0."""
     is_zero = v == 0
-    return np.where(is_zero, v, np.sqrt(np.where(is_zero, 1, v)))
+    y = np.where(is_zero, v, np.sqrt(np.where(is_zero, 1, v)))
+    return y if y.shape else y[()]
 
 
 var = implements(np.var)(_spread_front(variance, lambda v: v))
