@@ -107,6 +107,13 @@ def test_single_precision_has_a_form_for_loops_of_doubles():
     assert f"_ZGV_LLVM_N{lanes}v_one_expf" in declared
 
 
+def test_without_libmvec_powers_of_ten_are_powers():
+    x = np.array([0.0, 2.0, -3.5, 400.0, np.nan])
+    found = compile_code("exp10(a) + pow(a, a)", ["float64"], "float64", "float64", 0)(x)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(found, 10.0**x + x**x, rtol=1e-15)
+
+
 @pytest.mark.parametrize("name", sorted(SPECIAL))
 def test_scipys_functions_have_an_address(name):
     assert address_of_special(name)

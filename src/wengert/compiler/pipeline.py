@@ -3,6 +3,7 @@
 | pass     | from, to                | afterwards                                                                     |
 |----------|-------------------------|--------------------------------------------------------------------------------|
 | simplify | graph to graph          | no node is dead, none is computed twice, no rule applies                        |
+| plain    | graph to graph          | strong products test only for zeros that may have something to absorb           |
 | fuse     | graph to program        | index maps are strides; chains and their reductions share loops                 |
 | split    | program to program      | no body is longer than a bound                                                  |
 | bands    | program to program      | steps over the same rows share them while they are in the cache                 |
@@ -24,6 +25,7 @@ from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
 from wengert.compiler.loops import Check, Program
 from wengert.compiler.memory import late_fills, plan_memory
+from wengert.compiler.plain import plain_products
 from wengert.compiler.runtime.host import Host
 from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, launcher
 from wengert.compiler.runtime.library import library
@@ -45,7 +47,7 @@ class Compiled:
     """A graph as native code: called on arrays of exactly its input types."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = simplify(graph)
+        self.graph = plain_products(simplify(graph))
         self.program = lower(self.graph)
         self.plan = plan_memory(self.program)
         emitted = write_module(self.program, self.plan, vector_bits())

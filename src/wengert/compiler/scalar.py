@@ -202,8 +202,8 @@ class Scalars:
         match node:
             case ast.Name(id=name):
                 return names[name] if name in names else self.constant(name, working)
-            case ast.Constant(value=value):
-                return self.constant(value, working)
+            case ast.Constant(value=known):
+                return self.constant(known, working)
             case ast.UnaryOp(op=op, operand=x):
                 return self.unary(op, self.walk(x, names, working), working)
             case ast.BinOp(left=x, op=op, right=y):
@@ -211,11 +211,11 @@ class Scalars:
                 return self.arithmetic(word, self.walk(x, names, working), self.walk(y, names, working), working)
             case ast.Compare(left=x, ops=[op], comparators=[y]) if type(op) in COMPARISONS:
                 return self.compare(COMPARISONS[type(op)], self.walk(x, names, working), self.walk(y, names, working), working)
-            case ast.BoolOp(op=op, values=values):
+            case ast.BoolOp(op=op, values=[x, *rest]):
                 word = "and" if isinstance(op, ast.And) else "or"
-                result = self.truth(self.walk(values[0], names, working))
-                for value in values[1:]:
-                    result = self.new(f"{word} i1 {result}, {self.truth(self.walk(value, names, working))}")
+                result = self.truth(self.walk(x, names, working))
+                for y in rest:
+                    result = self.new(f"{word} i1 {result}, {self.truth(self.walk(y, names, working))}")
                 return (result, "bool")
             case ast.IfExp(test=p, body=x, orelse=y):
                 chosen = self.truth(self.walk(p, names, working))

@@ -62,7 +62,7 @@ class VectorMath:
         lines, kept = [], []
         for (name, dtype), group in self._complete().items():
             function = Function(name, dtype, self.width_bits)
-            lines += function.text()
+            lines += [line for line in function.text() if not line.startswith("declare") or line not in lines]
             variants = function.variants()
             kept += [f"ptr @{symbol}" for _, symbol in variants]
             text = ",".join(f"_ZGV_LLVM_N{n}{'v' * function.arity}_one_{function.stem}({symbol})" for n, symbol in variants)
@@ -177,6 +177,10 @@ class Function:
         return self._renamed()
 
     def _renamed(self) -> list[str]:
+        if self.name == "exp10":  # which only glibc has
+            ten, symbol = literal(10, self.dtype), stem("pow", self.dtype)
+            body = f"  %y = call {self.kind} @{symbol}({self.kind} {ten}, {self.kind} %x0)"
+            return [f"declare {self.kind} @{symbol}({self.kind}, {self.kind}) #5", *self._define(1, self.kind, [body])]
         symbol = f"scipy_{self.name}" if self.name in SPECIAL else self.stem
         declared = f"declare {self.kind} @{symbol}({', '.join([self.kind] * self.arity)}) #5"
         arguments = ", ".join(f"{self.kind} %x{k}" for k in range(self.arity))
