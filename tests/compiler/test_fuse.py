@@ -1,10 +1,13 @@
 """Compiled graphs against the same graphs run eagerly: shapes, dtypes, layouts, aliases, and programs made up at random."""
 
+import re
+
 import numpy as np
 import pytest
 from random_programs import random_program
 
 import wengert as wg
+from wengert.compiler.engine import vector_bits
 from wengert.compiler.loops import Fill, HostCall
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.verify import verify, verify_plan
@@ -151,6 +154,15 @@ def test_an_elementwise_chain_and_its_gradient_are_one_loop():
     assert len(found.program.steps) == 1
     assert len(found.program.steps[0].stores) == len(found.program.steps[0].reductions) == 1
     assert not any(isinstance(step, HostCall) for step in found.program.steps)
+
+
+@pytest.mark.skipif(vector_bits() == 0, reason="this machine has no vector functions")
+@pytest.mark.parametrize("shape", [(1000,), (300, 3), (50, 40)])
+def test_functions_are_called_on_vectors(shape):
+    """Also where short axes are unrolled, and where totals run along."""
+    x = np.random.default_rng(0).normal(size=shape)
+    found = agree(wg.value_and_grad(lambda x: np.sum(np.log(np.sum(np.exp(x), axis=-1)))), x)
+    assert re.search(r"call <\d+ x double> @_ZGV\w+_exp", found.module.optimised)
 
 
 @pytest.mark.parametrize("n", [1, 7, 63, 1024, 1025, 100_003])

@@ -14,7 +14,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wengert.compiler.loops import Buffer, Fill, HostCall, LoopNest, MatrixProduct, Place, Program, Step, View
+from wengert.compiler.loops import (
+    Band,
+    Buffer,
+    Check,
+    Fill,
+    HostCall,
+    LoopNest,
+    MatrixProduct,
+    Place,
+    Program,
+    Step,
+    View,
+)
 
 LETTERS = "ijklmnpq"
 LIBRARY_FLOPS = 20  # what a call of a function of libm counts for
@@ -72,8 +84,12 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         right = " ".join(_output(operand, names) for operand in step.operands)
         where = f", {step.location}" if step.location else ""
         yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}"
+    elif isinstance(step, Check):
+        yield f"stop if {names[step.buffer]}   # an index out of bounds, {step.location}"
     else:
-        yield type(step).__name__
+        yield f"for {step.n_chunks} chunks of {step.chunk} tiles of {step.tile} of {step.n_rows} rows:"
+        for part in step.steps:
+            yield from (f"  {line}" for line in list_step(part, names))
 
 
 def _list_nest(nest: LoopNest, names: Names) -> Iterator[str]:
@@ -136,6 +152,8 @@ def account_of(step: Step) -> Account:
         return Account(n * per_entry, read, written)
     if isinstance(step, MatrixProduct):
         return Account(2 * step.result.size * step.left.shape[-1], read, written)
+    if isinstance(step, Band):
+        return Account(sum(account_of(part).flops for part in step.steps), read, written)
     return Account(0, read, written)
 
 

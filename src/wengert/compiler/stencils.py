@@ -24,7 +24,7 @@ def window_of(node: Node | None, shape: Shape) -> Box | None:
         return tuple([range(n) for n in shape])
     if len(node.operands) > 1:
         return None
-    found = []
+    found: list[range] = []
     for part in basic_parts(node.params["layout"], len(shape)):
         if part is None:
             continue
