@@ -343,7 +343,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
 
 
 def jit(
-    f: Function | None = None, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+    f: Function | None = None, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (), *, cache: bool = True
 ) -> Any:
     """`f` as native code: the same function, recorded once for each signature, optimised and compiled.
 
@@ -355,6 +355,7 @@ def jit(
         f: any function that `grad` would take; left out, `jit` is a decorator with arguments.
         static_argnums: positions of arguments that belong to the signature as a whole; they must be hashable.
         static_argnames: names of such arguments.
+        cache: whether compiled programs are kept in the user's cache folder, so that another process need not compile them.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -363,9 +364,9 @@ def jit(
         array([1., 1.])
     """
     if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, cache=cache)
     _check_call("jit", f)
-    return Jitted(f, static_argnums, static_argnames)
+    return Jitted(f, static_argnums, static_argnames, cache=cache)
 
 
 def checkpoint(f: Function) -> Function:

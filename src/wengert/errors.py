@@ -712,6 +712,18 @@ class CompileError(WengertError, RuntimeError):
         )
 
     @classmethod
+    def of_questions(cls, name: str) -> CompileError:
+        """The error for a C function that would have to choose among paths."""
+        return cls(
+            page(
+                f"{name} asks for the values of its arguments, so one C function cannot stand for it.",
+                "Each outcome of `if`, `int()` or an index that depends on values is a program of its own.",
+                "np.where(condition, a, b)   # both branches in one program",
+                "compile",
+            )
+        )
+
+    @classmethod
     def of_binding(cls, name: str, what: str) -> CompileError:
         """The error for a name that the function binds anew where others would look it up."""
         return cls(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
+import os
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,9 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
+from wengert.compiler.export import Interface, export, identifier
+from wengert.compiler.lower_callable import LowerCallable, lower_callable
+from wengert.compiler.pipeline import Compiled
 from wengert.compiler.runtime.launcher import Input, Launch, Output, Watch, dispatcher
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
@@ -68,10 +72,10 @@ class Outline:
 class Signature:
     """All of a call that is not an operand, and the program for it."""
 
-    def __init__(self, function: Any, captured: Reach, call: SplitCall) -> None:
+    def __init__(self, function: Any, captured: Reach, call: SplitCall, *, cache: bool) -> None:
         self.function, self.captured, self.call = function, captured, call
         call.operands = []  # they belong to one call
-        self.program = Program(self._flat, name_of(function), self._hints)
+        self.program = Program(self._flat, name_of(function), self._hints, cache=cache)
 
     def _hints(self) -> list[str]:
         args, kwargs = trees.unflatten(self.call.structure, [0.0] * len(self.call.is_operand))
@@ -209,10 +213,11 @@ class Jitted:
     __call__: Callable[..., Any]
 
     def __init__(
-        self, function: Callable[..., Any], static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
-    ) -> None:
+        self, function: Callable[..., Any], static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
+        *, cache: bool = True,
+    ) -> None:  # fmt: skip
         functools.update_wrapper(self, function)
-        self._function = function
+        self._function, self._cache = function, cache
         self._static = Statics(function, static_argnums, static_argnames)
         self._names: set[str] = set()
         self._captured = Reach((function,), self._names)
@@ -227,7 +232,7 @@ class Jitted:
         return (self._function,)
 
     def __rebuild__(self, parts: Sequence[Any]) -> Jitted:
-        return Jitted(parts[0], *self._static.given)
+        return Jitted(parts[0], *self._static.given, cache=self._cache)
 
     def _call_at_length(self, *args: Any, **kwargs: Any) -> Any:
         """A call of which nothing is known."""
@@ -271,6 +276,42 @@ class Jitted:
         path, n_paths = self._path_of(args, kwargs)
         return report_of(path, name_of(self._function), n_paths)
 
+    def lower_callable(self, *args: Any, signature: str = "double (int, double *)", **kwargs: Any) -> LowerCallable:
+        """A C function in this process that does what this one does, for arguments like these: for SciPy, ctypes, Numba.
+
+        `signature` is one of those of `wengert.compiler.lower_callable`.  What goes wrong inside gives NaN, or a status.
+
+        Example:
+            >>> import numpy as np, wengert as wg
+            >>> from scipy import integrate
+            >>> f = wg.jit(lambda x, a: np.exp(-a * x * x)).lower_callable(0.0, 1.0)
+            >>> round(integrate.quad(f.for_scipy(), 0.0, 1.0, args=(1.0,))[0], 6)
+            0.746824
+        """
+        compiled, bound = self._alone(args, kwargs)
+        types = [var.type for var in compiled.graph.inputs], [output.type for output in compiled.outputs]
+        program = compiled.module.address("entry"), compiled.plan.workspace
+        return lower_callable(program, *types, signature, bound=bound, name=compiled.name, keep=compiled)
+
+    def export(self, path: str, *args: Any, target: str | None = None, cpu: str = "", **kwargs: Any) -> tuple[str, str]:
+        """Write `path`.o and `path`.h: this function for arguments like these, for C programs on any target of LLVM.
+
+        `target` is a triple ("aarch64-unknown-linux-gnu"), this machine's if left out; `cpu` one of its processors, or
+        "native".  Arrays that the function has captured are written into the file as they are now.
+        """
+        compiled, bound = self._alone(args, kwargs)
+        types = [var.type for var in compiled.graph.inputs], [output.type for output in compiled.outputs]
+        names = [var.hint for var in compiled.graph.inputs]
+        interface = Interface(identifier(os.path.basename(path)), *types, names, bound=bound)
+        return export(compiled.program, compiled.plan, interface, path, target=target, cpu=cpu)
+
+    def _alone(self, args: Any, kwargs: Any) -> tuple[Compiled, dict[int, Any]]:
+        """The program for these arguments, which must not ask for values, and the arrays that the function has captured."""
+        path, _ = self._path_of(args, kwargs)
+        if path.keys:
+            raise CompileError.of_questions(name_of(self._function))
+        return path.compiled, dict(enumerate(map(beneath, self._reached().arrays)))
+
     def _path_of(self, args: Any, kwargs: Any) -> tuple[CompiledPath, int]:
         """The compiled path that a call takes, and how many there are for its types; arguments are not written into."""
         call = SplitCall(*self._static(args, kwargs), self._names)
@@ -291,7 +332,7 @@ class Jitted:
         key = (call.key, captured.key)
         found = self._signatures.get(key)
         if found is None:
-            found = self._signatures.setdefault(key, Signature(self._function, captured, call))
+            found = self._signatures.setdefault(key, Signature(self._function, captured, call, cache=self._cache))
             if len(self._signatures) % MANY_SIGNATURES == 0:
                 warn_many_signatures(name_of(self._function), len(self._signatures))
         return found
@@ -299,7 +340,7 @@ class Jitted:
 
 def as_compiled_as(function: Any, transformed: Callable[..., Any]) -> Callable[..., Any]:
     """A transformation of a jitted function is jitted, too, with the same static arguments: `grad(jit(f))` is one program."""
-    return Jitted(transformed, *function._static.given) if isinstance(function, Jitted) else transformed
+    return Jitted(transformed, *function._static.given, cache=function._cache) if isinstance(function, Jitted) else transformed
 
 
 # --- the short way ---------------------------------------------------------------------------------------------------

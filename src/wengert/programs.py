@@ -34,9 +34,9 @@ MOST_PATHS = 32
 class CompiledPath:
     """A recorded path as native code, for operands of the types that it was recorded with."""
 
-    def __init__(self, path: Path, values: Sequence[Any]) -> None:
+    def __init__(self, path: Path, values: Sequence[Any], *, cache: bool = True) -> None:
         self.path = path
-        self.compiled = Compiled(path.graph)
+        self.compiled = Compiled(path.graph, cache=cache)
         self.keys = [_key_of(seen) for seen in path.seen]
         self.inputs = [input_of(x) for x in values]
         self.outputs = outputs_of(path)
@@ -110,7 +110,7 @@ class Version:
             if new is None:
                 if len(self.paths) >= MOST_PATHS:
                     raise CompileError.of_paths(self.program.name, MOST_PATHS)
-                new = CompiledPath(path, values)
+                new = CompiledPath(path, values, cache=self.program.cache)
                 self.paths.insert(0, new)
         found, failed = new.run(values)
         return (results if failed is not None else found), new  # rounding may decide otherwise than it did for NumPy
@@ -124,8 +124,8 @@ def _differs_at(keys: list[Any], tried: list[Any], k: int) -> bool:
 class Program:
     """A flat function, compiled for the types that it meets; `wengert.programs` says what it does with traced values."""
 
-    def __init__(self, function: Flat, name: str, hints: Callable[[], Sequence[str]] | None = None) -> None:
-        self.function, self.name = function, name
+    def __init__(self, function: Flat, name: str, hints: Callable[[], Sequence[str]] | None = None, *, cache: bool = True) -> None:
+        self.function, self.name, self.cache = function, name, cache
         self._hints = hints
         self.versions: dict[Any, Version] = {}
         self.readings: dict[Any, Program] = {}
@@ -164,7 +164,7 @@ class Program:
         found = self.readings.get(key)
         if found is None:
             with self.lock:
-                found = self.readings.setdefault(key, Program(function, f"{self.name}_{key[0]}"))
+                found = self.readings.setdefault(key, Program(function, f"{self.name}_{key[0]}", cache=self.cache))
         return found
 
     # --- as one operation -----------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from wengert.compiler.engine import processor
 from wengert.compiler.export import Interface, export, header, identifier
 from wengert.compiler.lower_callable import SIGNATURES, lower_callable
 from wengert.compiler.pipeline import Compiled
-from wengert.errors import ArgumentError
+from wengert.core.types import type_of
+from wengert.errors import ArgumentError, CompileError
 
 TARGETS = [
     "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "arm64-apple-macosx", "x86_64-pc-windows-msvc",
@@ -253,3 +254,47 @@ def test_what_cannot_be_exported(tmp_path):
     with pytest.raises(ArgumentError, match="native"):
         exported(gaussian, [np.float64(1)], tmp_path / "model", target="wasm32-unknown-unknown", cpu="native")
     assert os.listdir(tmp_path) == []
+
+
+# --- by way of jit -------------------------------------------------------------------------------------------------
+
+
+def test_a_jitted_function_as_a_c_function():
+    a = np.array([2.0])
+    f = wg.jit(lambda x: np.sin(a[0] * x))
+    low = f.lower_callable(0.0, signature="double (double)")
+    assert low(0.3) == pytest.approx(np.sin(0.6), rel=1e-15)
+    assert wg.jit(wg.grad(f)).lower_callable(0.0, signature="double (double)")(0.3) == pytest.approx(2 * np.cos(0.6), rel=1e-14)
+    a[0] = 3.0
+    assert low(0.3) == pytest.approx(np.sin(0.9), rel=1e-15)
+
+
+def test_captured_arrays_are_in_the_file(tmp_path):
+    weights = np.array([1.0, -2.0, 0.5])
+    f = wg.jit(lambda x: np.sum(weights * x**2))
+    path = str(tmp_path / "model")
+    _, header_file = f.export(path, np.zeros(3))
+    with open(header_file, encoding="utf-8") as file:
+        assert "int model(const double *x, double *y0);" in file.read()
+    if any(map(shutil.which, ("gcc", "cc", "clang"))):
+        x = np.array([1.0, 2.0, 3.0])
+        main = write_main(tmp_path, "main.c", ([type_of(x)], [type_of(np.float64(1))]), [x])
+        np.testing.assert_array_equal(run(tmp_path, main, ["-lm"]), f(x))
+
+
+def test_programs_that_ask_for_values_stay_here(tmp_path):
+    f = wg.jit(lambda x: x if x > 0 else -x)
+    with pytest.raises(CompileError, match="asks for the values"):
+        f.lower_callable(1.0)
+    with pytest.raises(CompileError, match="asks for the values"):
+        f.export(str(tmp_path / "model"), 1.0)
+
+
+def test_without_a_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    wg.jit(lambda x: x * 17.25, cache=False)(np.zeros(3))
+    before = len(os.listdir(tmp_path / "wengert")) if (tmp_path / "wengert").exists() else 0
+    wg.jit(lambda x: x * 17.75, cache=False)(np.zeros(3))
+    assert (len(os.listdir(tmp_path / "wengert")) if (tmp_path / "wengert").exists() else 0) == before
+    wg.jit(lambda x: x * 17.75)(np.zeros(3))
+    assert len(os.listdir(tmp_path / "wengert")) == before + 1

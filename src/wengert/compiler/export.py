@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from wengert.compiler import engine
 from wengert.compiler.emit.module import write_module
 from wengert.compiler.engine import Effort, Processor
-from wengert.compiler.loops import Buffer, HostCall, Program
+from wengert.compiler.loops import HostCall, Program
 from wengert.compiler.memory import Plan
 from wengert.compiler.wrappers import Wrapping, write_pointers
 from wengert.core.types import ArrayType
@@ -65,17 +67,24 @@ declare void @free(ptr)
 
 @dataclass(frozen=True)
 class Interface:
-    """What the C function is called, and what its arguments are called and are."""
+    """What the C function is called, and what its arguments are called and are; inputs that are `bound` are none of them."""
 
     name: str
     inputs: Sequence[ArrayType]
     outputs: Sequence[ArrayType]
     input_names: Sequence[str] = ()
     output_names: Sequence[str] = ()
+    bound: Mapping[int, Any] = field(default_factory=dict)
+
+    @property
+    def free(self) -> list[int]:
+        """The inputs that are arguments."""
+        return [k for k in range(len(self.inputs)) if k not in self.bound]
 
     def names(self) -> list[str]:
         """Names of C for inputs and outputs, each once."""
-        given = [*_padded(self.input_names, len(self.inputs), "x"), *_padded(self.output_names, len(self.outputs), "y")]
+        every = _padded(self.input_names, len(self.inputs), "x")
+        given = [*(every[k] for k in self.free), *_padded(self.output_names, len(self.outputs), "y")]
         found: list[str] = []
         for name in given:
             name = identifier(name)
@@ -156,24 +165,26 @@ def stand_alone(text: str, plan: Plan, interface: Interface, pointer: int) -> st
     kept = [line for line in text.splitlines() if not re.match(r"declare .*@wg_\w+\(", line) and not line.startswith("@constants =")]
     body = BLAS.sub(r"@\1_", "\n".join(kept)).replace("define i32 @entry(", "define internal i32 @entry(")
     what = Wrapping(
-        interface.name, interface.inputs, interface.outputs, plan.workspace,
+        interface.name, interface.inputs, interface.outputs, plan.workspace, bound=tuple(interface.bound),
         call=["  %entry.point = getelementptr i8, ptr @entry, i64 0"],
         take=[f"  %block = call ptr @wg_take(i64 {plan.workspace})"], give=["  call void @wg_give(ptr %block)"],
     )  # fmt: skip
-    return "\n".join([*constants(plan.constants), alone, body, write_pointers(what)])
+    bound = [np.ascontiguousarray(x, interface.inputs[k].dtype) for k, x in interface.bound.items()]
+    tables = [*data("constants", [buffer.value for buffer in plan.constants]), *data("bound", bound)]
+    return "\n".join([*tables, alone, body, write_pointers(what)])
 
 
-def constants(buffers: Sequence[Buffer]) -> list[str]:
-    """The arrays that the program reads, inside the file."""
-    if not buffers:
+def data(name: str, arrays: Sequence[Any]) -> list[str]:
+    """A table of arrays inside the file."""
+    if not arrays:
         return []
     lines = []
-    for k, buffer in enumerate(buffers):
-        data = buffer.value.tobytes()
-        shown = "".join(f"\\{byte:02x}" for byte in data)
-        lines.append(f'@constant{k} = internal constant [{len(data)} x i8] c"{shown}", align 64')
-    table = ", ".join(f"ptr @constant{k}" for k in range(len(buffers)))
-    return [*lines, f"@constants = internal constant [{len(buffers)} x ptr] [{table}]"]
+    for k, array in enumerate(arrays):
+        content = array.tobytes()
+        shown = "".join(f"\\{byte:02x}" for byte in content)
+        lines.append(f'@{name}.{k} = internal constant [{len(content)} x i8] c"{shown}", align 64')
+    table = ", ".join(f"ptr @{name}.{k}" for k in range(len(arrays)))
+    return [*lines, f"@{name} = internal constant [{len(arrays)} x ptr] [{table}]"]
 
 
 def libraries(text: str, vector_bits: int) -> list[str]:
@@ -192,10 +203,11 @@ def libraries(text: str, vector_bits: int) -> list[str]:
 def header(interface: Interface, place: Processor, linked: Sequence[str]) -> str:
     """The declaration in C and C++."""
     names = interface.names()
-    n = len(interface.inputs)
-    arguments = [f"const {C_TYPES[t.dtype.name]} *{name}" for t, name in zip(interface.inputs, names[:n], strict=True)]
+    inputs = [interface.inputs[k] for k in interface.free]
+    n = len(inputs)
+    arguments = [f"const {C_TYPES[t.dtype.name]} *{name}" for t, name in zip(inputs, names[:n], strict=True)]
     arguments += [f"{C_TYPES[t.dtype.name]} *{name}" for t, name in zip(interface.outputs, names[n:], strict=True)]
-    rows = [f" *   {name:<12} {t}{_pairs(t)}" for name, t in zip(names, [*interface.inputs, *interface.outputs], strict=True)]
+    rows = [f" *   {name:<12} {t}{_pairs(t)}" for name, t in zip(names, [*inputs, *interface.outputs], strict=True)]
     guard = f"WENGERT_{identifier(interface.name).upper()}_H"
     return "\n".join([
         f"/* {interface.name}, made by wengert for {place.triple}; link with {' '.join(linked)}", " *", *rows, " *",

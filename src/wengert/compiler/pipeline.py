@@ -46,7 +46,7 @@ def lower(graph: Graph) -> Program:
 class Compiled:
     """A graph as native code: called on arrays of exactly its input types."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, cache: bool = True) -> None:
         self.graph = plain_products(simplify(graph))
         self.program = lower(self.graph)
         self.plan = plan_memory(self.program)
@@ -56,7 +56,7 @@ class Compiled:
         if emitted.uses_blas:
             register()
         provide(binding(), emitted.specials)
-        self.module = Module(self.text)
+        self.module = Module(self.text, cache=cache)
         self.host = Host()
         if emitted.hosts:
             self.module.fill("hosts", [self.host.callback(step) for step in emitted.hosts])
