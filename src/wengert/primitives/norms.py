@@ -155,7 +155,12 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int]) -> Any:
         raise ValueError(msg)
     sums = sum_(np.abs(x), axis=(rows,), keepdims=True)
     largest = np.max(sums, axis=columns, keepdims=True, initial=0) if ord > 0 else np.min(sums, axis=columns, keepdims=True)
-    return reshape(largest, shape=tuple(n for k, n in enumerate(x.shape, -x.ndim) if k not in axes))
+    return _number(reshape(largest, shape=tuple(n for k, n in enumerate(x.shape, -x.ndim) if k not in axes)))
+
+
+def _number(y: Any) -> Any:
+    """A number in the place of an array without axes."""
+    return y if y.shape else y[()]
 
 
 @implements(np.linalg.vector_norm)
@@ -190,5 +195,4 @@ def cond(x: Any, p: Any = None) -> Any:
         else:
             r = norm(x, p, (-2, -1)) * norm(inverse_or_infinite(x), p, (-2, -1))
         lost = np.isnan(r) & ~np.any(np.isnan(x), axis=(-2, -1))
-    y = np.where(lost, np.inf, r)
-    return y if y.shape else y[()]
+    return _number(np.where(lost, np.inf, r))

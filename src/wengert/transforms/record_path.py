@@ -248,7 +248,7 @@ def is_number(y: Any) -> bool:
 
 def is_array(x: Any) -> bool:
     """Whether `x` is an array, traced or plain, or a NumPy scalar."""
-    return isinstance(x, Tracer) or hasattr(x, "dtype")
+    return isinstance(x, Tracer) or (hasattr(x, "dtype") and not isinstance(x, type))
 
 
 def record_path(function: Callable[..., Any], values: Sequence[Any], hints: Sequence[str], name: str) -> Path:
