@@ -217,6 +217,35 @@ def test_what_has_no_meaning_for_its_dtype_is_left_to_numpy():
     assert "reciprocal" in str(wg.jit(np.reciprocal).report(x))
 
 
+COMPANY = [0.1, 2, 300, -1, np.float32(0.1), np.float64(0.1), np.int8(5), np.uint64(2**63 + 1), True]
+MEETINGS = [np.equal, np.less, np.maximum, np.add, np.multiply, np.divide, np.arctan2, np.logical_and]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint8", "int64", "uint64", "bool"])
+def test_numbers_promote_as_in_numpy(dtype):
+    x = np.array([0, 1, 0.1, 5, 100, 44], dtype)
+    pairs = [(operation, other) for operation in MEETINGS for other in COMPANY if is_defined(operation, x, other)]
+    assert len(pairs) > 40
+
+    def program(a):
+        return [operation(a, other) for operation, other in pairs]
+
+    for wanted, found in zip(program(x), wg.jit(program)(x), strict=True):
+        assert wanted.dtype == found.dtype
+        tolerance = {"float32": 1e-6, "float64": 1e-14}.get(wanted.dtype.name, 0)
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=0)
+
+
+def is_defined(operation, x, other):
+    """Whether NumPy has an answer: not for a Python number that its company cannot hold."""
+    try:
+        operation(x, other)
+    except OverflowError:
+        return False
+    return True
+
+
 def test_functions_cost_more_than_sums():
     assert cost_of(REGISTRY["add"]) < cost_of(REGISTRY["divide"]) < cost_of(REGISTRY["exp"]) < cost_of(REGISTRY["gaussian"])
 

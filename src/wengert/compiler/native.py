@@ -44,17 +44,14 @@ def working_dtype(node: Node) -> str | None:
     out = dtype_name(node.outputs[0].type.dtype)
     if out in FLOATS:
         return out
-    kinds = [_promotes_as(atom) for atom in _measured(node)]
-    numbers = [kind for kind in kinds if isinstance(kind, int)]
-    dtypes = [kind for kind in kinds if not isinstance(kind, int)]
-    common = np.result_type(*dtypes) if dtypes else np.dtype(np.int64)
+    values = [atom.value for atom in _measured(node) if is_weak(atom)]
+    dtypes = [atom.type.dtype for atom in _measured(node) if not is_weak(atom)]
+    common = np.result_type(*dtypes, *[type(value)(1) for value in values])  # a weak 1 promotes as any weak number does
     if common.kind in "iu":
         limits = np.iinfo(common)
-        if any(not limits.min <= n <= limits.max for n in numbers):
+        if any(not limits.min <= value <= limits.max for value in values):
             return None  # NumPy compares such a number exactly, and refuses to compute with it
-    elif common.kind == "b" and numbers:
-        common = np.dtype(np.int64)
-    if common.kind == "f" and not any(getattr(d, "kind", "f") == "f" for d in dtypes):
+    if common.kind == "f" and {dtype.kind for dtype in dtypes} == {"i", "u"}:
         return None  # int64 beside uint64: NumPy compares them exactly
     return dtype_name(common) if dtype_name(common) in LLVM else None
 
@@ -64,14 +61,9 @@ def _measured(node: Node) -> tuple[Any, ...]:
     return node.operands[1:] if node.primitive.name == "where" else node.operands
 
 
-def _promotes_as(atom: Any) -> Any:
-    """A dtype; of a weak Python number the number, or that it is a float."""
-    if isinstance(atom, Const):
-        if type(atom.value) is int:
-            return atom.value
-        if type(atom.value) is float:
-            return float
-    return atom.type.dtype
+def is_weak(atom: Any) -> bool:
+    """Whether an operand is a Python number, which takes the dtype of its company."""
+    return isinstance(atom, Const) and type(atom.value) in (int, float)
 
 
 @lru_cache(maxsize=4096)
