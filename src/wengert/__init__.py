@@ -27,6 +27,7 @@ from wengert.api import (
     vmap,
     wirtinger,
 )
+from wengert.compiler.runtime.threads import get_threads, set_threads
 from wengert.core.array import Array
 from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern
@@ -43,6 +44,7 @@ __all__ = [
     "custom_rule",
     "draw",
     "explain",
+    "get_threads",
     "grad",
     "hessian",
     "hvp",
@@ -51,6 +53,7 @@ __all__ = [
     "jvp",
     "linearize",
     "register_container",
+    "set_threads",
     "sparsity",
     "stop_gradient",
     "trace",
