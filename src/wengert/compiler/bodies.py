@@ -87,6 +87,17 @@ class Bodies:
 
     def __init__(self) -> None:
         self.values: dict[Atom, Value] = {}
+        self.codes: dict[Node, tuple[str, str] | None] = {}
+
+    def code(self, node: Node) -> tuple[str, str] | None:
+        """The scalar code of a node and the dtype in which it is taken; found once."""
+        if node not in self.codes:
+            self.codes[node] = scalar_code(node)
+        return self.codes[node]
+
+    def is_map(self, node: Node) -> bool:
+        """Whether a node is elementwise, with native code for its dtypes."""
+        return len(node.outputs) == 1 and self.code(node) is not None
 
     def value(self, atom: Atom) -> Value:
         raise NotImplementedError
@@ -116,7 +127,7 @@ class Bodies:
         """One scalar instruction on the operands at their own indices."""
         shape = node.outputs[0].type.shape
         places = tuple([self.evaluate(draft, atom, spread_index(index, atom.type.shape, shape)) for atom in node.operands])
-        found = scalar_code(node)
+        found = self.code(node)
         assert found is not None
         working, code = found
         return draft.add(Op(f"{working}:{code}", places, node.outputs[0].type.dtype))

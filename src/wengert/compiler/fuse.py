@@ -13,7 +13,7 @@ from wengert.compiler.bodies import WORST, Value, is_native, place_of
 from wengert.compiler.homes import is_move
 from wengert.compiler.indices import spread_index
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
-from wengert.compiler.native import cost_of, scalar_code
+from wengert.compiler.native import cost_of
 from wengert.compiler.places import Places
 from wengert.compiler.products import matrix_product
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, reduced_index
@@ -26,7 +26,7 @@ class Fuser(Places):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        self.spaces = Spaces(graph, is_map)
+        self.spaces = Spaces(graph, self.is_map)
         self.users: dict[Atom, list[Node]] = {}
         for node in graph.nodes:
             for atom in node.operands:
@@ -62,7 +62,7 @@ class Fuser(Places):
             self.values[outputs[0]] = Value(node)
         elif name in PLACES and all(is_native(a.type.dtype) for a in [*node.operands, *outputs]) and PLACES[name](self, node):
             return
-        elif is_map(node):
+        elif self.is_map(node):
             self.as_map(node)
         else:
             self.as_host_call(node)
@@ -196,11 +196,6 @@ PLACES: dict[str, Any] = {
     "matmul": Fuser.as_product,
     "matmul_of_derivatives": Fuser.as_product,
 }
-
-
-def is_map(node: Node) -> bool:
-    """Whether a node is elementwise, with native code for its dtypes."""
-    return len(node.outputs) == 1 and scalar_code(node) is not None
 
 
 def without(axes: tuple[int, ...], shape: Shape) -> Shape:

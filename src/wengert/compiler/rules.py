@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 Pattern = ast.expr
@@ -44,11 +44,13 @@ def _tree(text: str) -> Pattern:
     return ast.parse(text, mode="eval").body
 
 
+@cache
 def name_of(call: Any) -> str:
     """The primitive of a call in a pattern."""
     return str(call.func.id)
 
 
+@cache
 def number_of(tree: Pattern) -> Any:
     """The number that a part of a pattern is; `None` if it is none."""
     if isinstance(tree, ast.Constant):

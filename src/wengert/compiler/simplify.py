@@ -129,7 +129,7 @@ class Simplifier:
             return found.setdefault(pattern.id, atom) is atom
         number = number_of(pattern)
         if number is not None:
-            return is_number(self.number(atom), number)
+            return isinstance(atom, Const) and is_number(self.number(atom), number)
         maker = self.builder.maker.get(atom)
         return maker is not None and self.fits_node(maker, pattern, found)
 
