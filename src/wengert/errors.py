@@ -749,6 +749,18 @@ class CompileError(WengertError, RuntimeError):
         )
 
     @classmethod
+    def of_operand(cls, value: Any) -> CompileError:
+        """The error for an array that is more than its numbers, or lies elsewhere."""
+        return cls(
+            page(
+                f"jit takes NumPy's own arrays, and was given a {type(value).__name__}.",
+                "A compiled program knows the numbers of an array; a mask, a unit or another library's memory would be lost.",
+                "np.asarray(x)   # of the plain numbers\nf(x)   # without jit",
+                "compile",
+            )
+        )
+
+    @classmethod
     def of_static(cls, value: Any) -> CompileError:
         """The error for a static argument that cannot be looked up."""
         return cls(

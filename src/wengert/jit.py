@@ -198,9 +198,13 @@ class SplitCall:
 
 def is_operand(x: Any) -> bool:
     """Whether a leaf is an array or a floating-point number."""
-    if isinstance(x, (np.ndarray, np.generic)):
+    if isinstance(x, (float, complex, Tracer, np.generic)):
+        return not isinstance(x, np.generic) or x.dtype.kind in _NUMERIC
+    if type(x) in (np.ndarray, np.memmap):
         return x.dtype.kind in _NUMERIC
-    return isinstance(x, (float, complex, Tracer))
+    if isinstance(x, np.ndarray) or (hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type)):
+        raise CompileError.of_operand(x)
+    return False
 
 
 class Jitted:

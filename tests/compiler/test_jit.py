@@ -124,6 +124,24 @@ def test_integers_are_settings():
     agree(wg.jit(lambda x, flag: x if flag else -x)(X, True), X)
 
 
+def test_arrays_that_are_more_than_their_numbers_are_refused():
+    class WithUnit(np.ndarray):
+        pass
+
+    for x in (np.ma.masked_array(X, [True, False, False]), X.view(WithUnit)):
+        with pytest.raises(CompileError, match=type(x).__name__):
+            wg.jit(lambda x: x * 2)(x)
+
+
+def test_arrays_of_texts_are_settings():
+    names = np.array(["b", "a"])
+    jitted = wg.jit(lambda x, names: x[np.argsort(names)])
+    x = np.array([1.0, 2.0])
+    agree(jitted(x, names), x[[1, 0]])
+    names[:] = ["a", "b"]
+    agree(jitted(x, names), x)
+
+
 def test_many_settings_are_worth_a_warning():
     jitted = wg.jit(lambda x, n: x + n)
     for n in range(63):

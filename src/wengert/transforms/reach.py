@@ -115,6 +115,9 @@ class Reach:
         if (kind is np.ndarray and value.dtype.kind in _NUMERIC) or isinstance(value, Tracer):
             self.tokens.append("array")
             self.arrays.append(value)
+        elif kind is np.ndarray and value.dtype.kind in "SUMm":  # texts and dates, by what they say
+            self.tokens.append((str(value.dtype), value.shape, value.tobytes()))
+            self.is_volatile = True
         elif isinstance(value, types.ModuleType) and self.territory.has_module(value):
             self._visit_named(value)
         elif isinstance(value, _OPAQUE):
