@@ -22,7 +22,7 @@ LONGEST_FOR_JAX = 1_000  # operations: XLA takes minutes for more
 def straight(n):
     """A program of `n` scalar operations without a loop in it, the same each time; NumPy's names are read when it runs."""
     rng = np.random.default_rng(0)
-    plan = [(int(rng.integers(5)), int(rng.integers(max(0, k - 30), k)), int(rng.integers(max(0, k - 30), k)))
+    plan = [(int(rng.integers(10)), int(rng.integers(max(0, k - 30), k)), int(rng.integers(max(0, k - 30), k)))
             for k in range(N_INPUTS, N_INPUTS + n)]  # fmt: skip
     return lambda x: follow(x, plan)
 
@@ -31,14 +31,14 @@ def follow(x, plan):
     values = [x[k] for k in range(N_INPUTS)]
     for which, a, b in plan:
         left, right = values[a], values[b]
-        if which == 0:
+        if which < 3:
             values.append(left + right)
-        elif which == 1:
+        elif which < 6:
             values.append(left * 0.5 - right)
-        elif which == 2:
-            values.append(np.tanh(left) * right)
+        elif which < 9:
+            values.append(0.3 * left * right)
         else:
-            values.append(np.sin(left) if which == 3 else np.cos(right))
+            values.append(np.sin(left))
     return values[-1] + values[-2]
 
 
@@ -99,7 +99,8 @@ def small_by_jax():
 def in_a_process(name, cache):
     """The measurement of a fresh process with its compiled programs in `cache`."""
     environment = {**os.environ, "XDG_CACHE_HOME": cache}
-    out = subprocess.run([sys.executable, str(HERE / "first_calls.py"), name], capture_output=True, check=True, env=environment)
+    code = f"import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]}; import first_calls; first_calls.work({name!r})"
+    out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, env=environment)
     return [float(word) for word in out.stdout.split()]
 
 
@@ -110,7 +111,7 @@ class Measured(Case):
         return []
 
     def measured(self, summary):
-        return {name: summary([step() * 1e6 for _ in range(3)]) for name, step in self.steps.items()}
+        return {name: summary([step() * 1e6 for _ in range(1 if name == "jax" else 3)]) for name, step in self.steps.items()}
 
 
 def cases(scale=1.0):
@@ -150,7 +151,3 @@ class Later:
     def __iter__(self):
         return iter([f"each call after it: {', '.join(f'{name} {time:.3g} µs' for name, time in self.found.items())}"])
 
-
-if __name__ == "__main__":
-    sys.path.insert(0, str(HERE.parent))
-    work(sys.argv[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
