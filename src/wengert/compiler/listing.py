@@ -10,6 +10,7 @@ The text of a nest reads like the loops that it becomes::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ from wengert.compiler.loops import (
 
 LETTERS = "ijklmnpq"
 LIBRARY_FLOPS = 20  # what a call of a function of libm counts for
+_CALL = re.compile(r"\w\(")  # and not a parenthesis
 
 
 class Names:
@@ -162,4 +164,4 @@ def flops_of(code: str) -> int:
     _, _, text = code.partition(":")
     if not text or text == "a":
         return 0
-    return sum(text.count(sign) for sign in "+-*/") + LIBRARY_FLOPS * text.count("(") or 1
+    return sum(text.count(sign) for sign in "+-*/") + LIBRARY_FLOPS * len(_CALL.findall(text)) or 1
