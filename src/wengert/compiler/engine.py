@@ -20,7 +20,7 @@ from typing import Any
 from wengert import _optional
 from wengert.compiler.cache import Cache, default_cache, fingerprint
 
-_COMPILING = threading.RLock()  # also taken round forks, so that no child inherits llvmlite's own lock from another thread
+COMPILING = threading.RLock()  # also taken round forks, so that no child inherits llvmlite's own lock from another thread
 
 
 @cache
@@ -35,8 +35,8 @@ def binding() -> Any:
         except RuntimeError:
             continue
     if hasattr(os, "register_at_fork"):
-        release = _COMPILING.release
-        os.register_at_fork(before=_COMPILING.acquire, after_in_parent=release, after_in_child=release)
+        release = COMPILING.release
+        os.register_at_fork(before=COMPILING.acquire, after_in_parent=release, after_in_child=release)
     return llvm
 
 
@@ -166,7 +166,7 @@ class Module:
         self.text = text
         self.effort = effort or plan(text)
         store = default_cache() if cache is True else cache or None
-        with _COMPILING:
+        with COMPILING:
             self.code, self.is_from_cache = self._code(store)
             llvm = binding()
             self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(self.effort))
@@ -187,13 +187,13 @@ class Module:
     @property
     def optimised(self) -> str:
         """The text after LLVM's passes."""
-        with _COMPILING:
+        with COMPILING:
             return str(optimise(self.text, target_machine(self.effort), self.effort))
 
     @property
     def assembly(self) -> str:
         """The instructions, as text."""
-        with _COMPILING:
+        with COMPILING:
             machine = target_machine(self.effort)
             return str(machine.emit_assembly(optimise(self.text, machine, self.effort)))
 
@@ -203,7 +203,7 @@ class Module:
 
     def address(self, name: str) -> int:
         """Where a function or a global begins."""
-        with _COMPILING:
+        with COMPILING:
             return int(self.engine.get_global_value_address(name))
 
     def fill(self, name: str, addresses: Sequence[int]) -> None:

@@ -9,12 +9,11 @@ import ctypes
 import os
 import platform
 import signal
-import threading
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from wengert.compiler.engine import Effort, Module, define_symbol
+from wengert.compiler.engine import COMPILING, Effort, Module, define_symbol
 from wengert.compiler.runtime import python
 
 NEAR = 8192  # bytes of workspace that a call has on its stack
@@ -24,7 +23,6 @@ SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseco
 EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
 PARTS = ("pool.ll", "threads.ll", "launcher.ll")
 EFFORT = Effort(passes=0, instructions=1)  # the text leaves little for the passes, which would take longer than all the rest
-_LOCK = threading.Lock()
 
 
 PAUSES = {  # what lets a waiting loop rest
@@ -103,5 +101,5 @@ def _load() -> Library:
 
 def library() -> Library:
     """The runtime of this process."""
-    with _LOCK:
+    with COMPILING:
         return _load()
