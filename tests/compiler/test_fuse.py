@@ -259,6 +259,18 @@ def test_one_constant_counts_along_axes_of_different_lengths():
     agree(lambda a, v: (a[k], a[:, k], v[k], a[k] * k[:, None], np.sum(a[k, k])), MATRIX, VECTOR)
 
 
+def test_many_moves_and_many_deposits():
+    """Neither the depth of recursion nor the square of the length counts."""
+
+    def program(x):
+        y = x
+        for _ in range(300):
+            y = y[::-1][1:]
+        return np.sum(y * 2) + sum(x[k] * x[k + 1] for k in range(0, 800, 2))
+
+    agree(wg.value_and_grad(program), np.linspace(-1, 1, 1000))
+
+
 def test_long_programs_are_cut():
     def program(x):
         values = [x[k] for k in range(4)]

@@ -30,11 +30,12 @@ class NotAffineError(Exception):
 class Value:
     """Where an atom is: a number, in memory from a level on, or in the nest of its level and space."""
 
-    __slots__ = ("cost", "level", "loops", "node", "number", "pending", "ready", "space", "view")
+    __slots__ = ("cost", "depth", "level", "loops", "node", "number", "pending", "ready", "space", "view")
 
     def __init__(self, node: Node | None, loops: Axes = (), space: Shape = ()) -> None:
         self.node, self.loops, self.space = node, loops, space
         self.number: Any = None
+        self.depth = 0  # how many moves lie one upon the other
         self.view: View | None = None
         self.ready = 0  # the level from which on the view may be read
         self.level = 0  # of the nest that computes it

@@ -19,6 +19,8 @@ from wengert.compiler.products import matrix_product
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, reduced_index
 from wengert.core.graph import Atom, Const, Graph, Node, Var
 
+DEEPEST = 20  # moves that a reader looks through
+
 
 class Fuser(Places):
     """Walks the nodes of a graph once, and puts each where it belongs."""
@@ -59,13 +61,21 @@ class Fuser(Places):
             for var in outputs:
                 self.in_buffer(var, Buffer(tuple(var.type.shape), var.type.dtype, "temporary"), 0)
         elif is_move(node):
-            self.values[outputs[0]] = Value(node)
+            self.as_move(node)
         elif name in PLACES and all(is_native(a.type.dtype) for a in [*node.operands, *outputs]) and PLACES[name](self, node):
             return
         elif self.is_map(node):
             self.as_map(node)
         else:
             self.as_host_call(node)
+
+    def as_move(self, node: Node) -> None:
+        """A move is looked through; many in a row are taken together."""
+        value = self.values[node.outputs[0]] = Value(node)
+        value.depth = self.value(node.operands[0]).depth + 1
+        if value.depth > DEEPEST:
+            self.in_memory(node.outputs[0])
+            value.depth = 0
 
     def as_map(self, node: Node) -> None:
         """An elementwise node joins the nest of its space."""

@@ -177,15 +177,16 @@ class Places(Homes):
         if any(tuple(a.type.shape) != shape or a.type.dtype != out.type.dtype for a in node.operands):
             return False
         for value, atom in zip(values, node.operands, strict=True):
-            terms += value.pending if value.pending is not None and self.uses[atom] == 1 else [(None, atom)]
-        terms.sort(key=lambda term: term[0] is not None)
+            more = value.pending if value.pending is not None and self.uses[atom] == 1 else [(None, atom)]
+            terms, more = (terms, more) if len(terms) >= len(more) else (more, terms)
+            terms.extend(more)  # the list of an operand goes on in its only reader
         value = self.values[out] = Value(node)
         value.pending = terms
         return True
 
     def add_deposits(self, atom: Atom, value: Value) -> None:
         """All deposits of a sum go to one buffer, one after the other."""
-        terms, value.pending = value.pending or [], None
+        terms, value.pending = sorted(value.pending or [], key=lambda term: term[0] is not None), None
         buffer = Buffer(tuple(atom.type.shape), atom.type.dtype, "temporary")
         found = self.add_windows(terms, buffer)
         if found is not None:
