@@ -107,6 +107,24 @@ def test_single_precision_has_a_form_for_loops_of_doubles():
     assert f"_ZGV_LLVM_N{lanes}v_one_expf" in declared
 
 
+@pytest.mark.parametrize("bits", WIDTHS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_remainders_are_exact(dtype, bits):
+    """Also beside multiples of the divisor, where the rounded quotient is the next whole number."""
+    rng, up = np.random.default_rng(3), np.dtype(dtype).type(np.inf)
+    b = np.concatenate([floats(dtype, rng, 5000), special_floats(dtype)])
+    with np.errstate(all="ignore"):
+        multiple = (b * np.floor(np.exp2(rng.uniform(0, 60, b.size)))).astype(dtype)
+        near = [multiple, np.nextafter(multiple, up), np.nextafter(multiple, -up), rng.permutation(b)]
+        call = compile_code("fmod(a, b)", [dtype, dtype], dtype, dtype, bits)
+        for a in near:
+            for sign in (1, -1):
+                wanted = np.fmod(sign * a, b)
+                found = call(sign * a, b)
+                np.testing.assert_array_equal(found, wanted)
+                np.testing.assert_array_equal(np.signbit(found[wanted == 0]), np.signbit(wanted[wanted == 0]))
+
+
 def test_without_libmvec_powers_of_ten_are_powers():
     x = np.array([0.0, 2.0, -3.5, 400.0, np.nan])
     found = compile_code("exp10(a) + pow(a, a)", ["float64"], "float64", "float64", 0)(x)

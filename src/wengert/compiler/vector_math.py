@@ -20,11 +20,12 @@ libmvec of glibc 2.36 keeps to 4 units in the last place at widths of 128, 256 a
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from wengert import _optional
-from wengert.compiler.scalar import LLVM, literal
+from wengert.compiler.scalar import LLVM, literal, suffix
 
 ARITY = dict.fromkeys(["pow", "hypot", "atan2", "fmod", "nextafter", "betaln"], 2)
 VECTOR = frozenset(  # what libmvec has, from glibc 2.35 on
@@ -40,6 +41,7 @@ SPECIAL = frozenset(  # by native pointer from scipy.special.cython_special
 FUNCTIONS = LIBM | SPECIAL
 QUIET = {"acosh": 2.0}  # a number that is no special case, for the lanes that nobody asked for; for the others ½
 COUNTS = {1: "one", 2: "two", 4: "four", 8: "eight", 16: "sixteen"}
+WITH_FMA = 256  # processors with vectors of so many bits multiply and add at once
 ISA = {512: "e", 256: "d", 128: "b"}
 PURE = "nounwind willreturn memory(none)"
 
@@ -102,7 +104,8 @@ class Function:
         self.arity, self.stem = ARITY.get(name, 1), stem(name, dtype)
         self.is_widened = dtype == "float32" and is_through_double(name)
         bits = 64 if dtype == "float64" else 32
-        self.lanes = width_bits // bits if name in VECTOR else 0  # of the vector function; 0: there is none
+        self.is_divided = name == "fmod" and width_bits >= WITH_FMA
+        self.lanes = width_bits // bits if name in VECTOR or self.is_divided else 0  # of the vector function; 0: there is none
         self.base = f"_ZGV{ISA.get(width_bits, '')}N{self.lanes}{'v' * self.arity}_{self.stem}"
 
     def variants(self) -> list[tuple[int, str]]:
@@ -111,14 +114,17 @@ class Function:
 
     def form(self, n: int) -> str:
         """The name of the form for `n` numbers."""
-        return self.base if n == self.lanes and not self.is_widened else f"{COUNTS[n]}_{self.stem}"
+        is_own = self.is_widened or self.is_divided or n != self.lanes
+        return f"{COUNTS[n]}_{self.stem}" if is_own else self.base
 
     def text(self) -> list[str]:
         """The definitions of all forms."""
         if not self.lanes:
             return self._scalar()
-        if self.is_widened:
-            return [line for n in (1, *[n for n, _ in self.variants()]) for line in self._through_double(n)]
+        if self.is_widened or self.is_divided:
+            write = self._through_double if self.is_widened else self._divided
+            scalar = [f"declare {self.kind} @{self.stem}({self.kind}, {self.kind}) #5"] if self.is_divided else []
+            return [*scalar, *[line for n in (1, *[n for n, _ in self.variants()]) for line in write(n)]]
         wide = f"<{self.lanes} x {self.kind}>"
         lines = [f"declare {wide} @{self.base}({', '.join([wide] * self.arity)}) #5"]
         for n in dict.fromkeys((1, self.lanes // 2)):
@@ -169,6 +175,39 @@ class Function:
             symbol = Function(self.name, "float64", self.width_bits).form(half)
             body.append(f"  %r{h} = call {part} @{symbol}({arguments})")
         return [*body, f"  %r = shufflevector {part} %r0, {part} %r1, {lanes(n, n)}"]
+
+    def _divided(self, n: int) -> list[str]:
+        """`fmod(a, b) = a - b trunc(a / b)`, exact with one rounding at the end of product and sum.
+
+        The quotient is rounded, and may reach the next whole number, never the one before: then `b` is added back, which is exact
+        too.  Where it has more digits than a float, or is none, and where `b` is infinite, libm is asked.
+        """
+        kind, types = (self.kind, suffix(self.dtype)) if n == 1 else (f"<{n} x {self.kind}>", f"v{n}{suffix(self.dtype)}")
+        limit = literal(2.0**52 if self.dtype == "float64" else 2.0**23, self.dtype)
+        numbers = [limit, literal(math.inf, self.dtype), literal(0, self.dtype)]
+        most, infinite, zero = numbers if n == 1 else [f"<{', '.join([f'{self.kind} {c}'] * n)}>" for c in numbers]
+        truth = "i1" if n == 1 else f"<{n} x i1>"
+        every = "select i1 %fits, i1 true, i1 false" if n == 1 else f"call i1 @llvm.vector.reduce.and.v{n}i1({truth} %fits)"
+        lines = [
+            f"  %a = call {kind} @llvm.fabs.{types}({kind} %x0)", f"  %b = call {kind} @llvm.fabs.{types}({kind} %x1)",
+            f"  %q = fdiv {kind} %a, %b", f"  %small = fcmp olt {kind} %q, {most}", f"  %finite = fcmp olt {kind} %b, {infinite}",
+            f"  %fits = and {truth} %small, %finite", f"  %every = {every}", "  br i1 %every, label %fast, label %slow", "fast:",
+            f"  %whole = call {kind} @llvm.trunc.{types}({kind} %q)", f"  %minus = fneg {kind} %whole",
+            f"  %rest = call {kind} @llvm.fma.{types}({kind} %minus, {kind} %b, {kind} %a)",
+            f"  %over = fcmp olt {kind} %rest, {zero}", f"  %back = fadd {kind} %rest, %b",
+            f"  %size = select {truth} %over, {kind} %back, {kind} %rest",
+            f"  %z = call {kind} @llvm.copysign.{types}({kind} %size, {kind} %x0)", "  br label %end", "slow:",
+        ]  # fmt: skip
+        slow = "%s" if n == 1 else "poison"
+        if n == 1:
+            lines.append(f"  %s = call {kind} @{self.stem}({kind} %x0, {kind} %x1)")
+        for j in range(n if n > 1 else 0):
+            lines += [f"  %a{j} = extractelement {kind} %x0, i64 {j}", f"  %b{j} = extractelement {kind} %x1, i64 {j}"]
+            lines.append(f"  %f{j} = call {self.kind} @{self.stem}({self.kind} %a{j}, {self.kind} %b{j})")
+            lines.append(f"  %s{j} = insertelement {kind} {slow}, {self.kind} %f{j}, i64 {j}")
+            slow = f"%s{j}"
+        lines += ["  br label %end", "end:", f"  %y = phi {kind} [%z, %fast], [{slow}, %slow]"]
+        return self._define(n, kind, lines, "#4" if n == 1 else "#5")
 
     def _scalar(self) -> list[str]:
         """Where there are no vectors: libm's or SciPy's function itself."""
