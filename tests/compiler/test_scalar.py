@@ -15,6 +15,7 @@ from wengert.compiler.native import code_of, cost_of, has_meaning
 from wengert.compiler.scalar import FLOATS, IN_DOUBLE, LLVM, ScalarCodeError, Scalars, parse
 from wengert.compiler.vector_math import FUNCTIONS
 from wengert.core.primitive import REGISTRY
+from wengert.primitives.elementwise import elementwise
 
 ELEMENTWISE = {n: p for n, p in REGISTRY.items() if p.family == "elementwise" or (p.family == "discrete" and p.domain is not None)}
 WITHOUT_CODE = {
@@ -201,6 +202,15 @@ def test_a_mistake_names_the_card(code, said):
     with pytest.raises(ScalarCodeError, match="the card 'wrong' is wrong") as caught:
         has_meaning("wrong", code, "float64", 2)
     assert said in str(caught.value)
+
+
+def test_a_mistake_on_a_card_shows_when_it_is_compiled():
+    card = elementwise("mistaken", np.sin, lambda y, x: np.cos(x), code="sine(a)", numpy=())
+    try:
+        with pytest.raises(ScalarCodeError, match="the card 'mistaken' is wrong: scalar code has no function 'sine'"):
+            wg.jit(card)(np.ones(3))
+    finally:
+        del REGISTRY["mistaken"]
 
 
 def test_code_may_have_a_meaning_for_floats_alone():
