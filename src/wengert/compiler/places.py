@@ -177,7 +177,9 @@ class Places(Homes):
         if any(tuple(a.type.shape) != shape or a.type.dtype != out.type.dtype for a in node.operands):
             return False
         for value, atom in zip(values, node.operands, strict=True):
-            more = value.pending if value.pending is not None and self.uses[atom] == 1 else [(None, atom)]
+            more: list[tuple[Node | None, Atom]] = [(None, atom)]
+            if value.pending is not None and self.uses[atom] == 1:
+                more = value.pending
             terms, more = (terms, more) if len(terms) >= len(more) else (more, terms)
             terms.extend(more)  # the list of an operand goes on in its only reader
         value = self.values[out] = Value(node)
