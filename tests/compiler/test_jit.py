@@ -40,6 +40,8 @@ PROGRAMS = {
     "a scalar": (lambda x: x * 3, (np.float64(2.0),)),
     "no operand": (lambda: np.ones(2), ()),
     "a function as argument": (lambda f, x: f(x), (np.cos, X)),
+    "item": (lambda x, y: x.item(1) * y + y * 2, (X, np.float32([1, 2]))),
+    "items": (lambda x: [x.tolist(), x[0].item()], (np.float32([1.5, 2]),)),
     "matrices": (lambda A: np.linalg.inv(A) @ A.T + np.linalg.det(A), (np.eye(3) + 0.1,)),
     "partial": (functools.partial(lambda a, x: a * x, X), (X,)),
 }

@@ -40,6 +40,10 @@ class Trace:
         """Whether this tracer of ours stands for one value that depends on nothing."""
         return False
 
+    def as_python(self, tracer: Tracer) -> Any:
+        """The same number as one of Python's own, where this trace tells them from NumPy's."""
+        return tracer
+
     def look(self, tracer: Tracer) -> None:
         """Somebody looks at the plain value of this tracer of ours, and the program may go on accordingly."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import FRONT, implements, member
-from wengert.core.trace import beneath
+from wengert.core.trace import Tracer, beneath
 from wengert.errors import UnsupportedFunctionError
 from wengert.primitives.align import as_array
 from wengert.primitives.index import adopt, as_view, hand_over, replace, set_item
@@ -109,17 +109,21 @@ def entry(self: Any, *place: Any) -> Any:
     """One entry, which keeps its derivative: a traced number where NumPy gives a Python number."""
     if place:
         where = place[0] if len(place) == 1 else place
-        return self[where] if isinstance(where, tuple) else np.ravel(self)[where]
+        return _python_number(self[where] if isinstance(where, tuple) else np.ravel(self)[where])
     if size_of(self) != 1:
         msg = "can only convert an array of size 1 to a Python scalar"
         raise ValueError(msg)
-    return np.ravel(self)[0]
+    return _python_number(np.ravel(self)[0])
 
 
 @member("tolist")
 def nested_list(self: Any) -> Any:
     """Nested lists of traced numbers."""
-    return [nested_list(row) for row in self] if self.shape else self
+    return [nested_list(row) for row in self] if self.shape else _python_number(self)
+
+
+def _python_number(x: Any) -> Any:
+    return x.watcher.as_python(x) if isinstance(x, Tracer) else x
 
 
 # --- methods that write -----------------------------------------------------------------------------------------------------

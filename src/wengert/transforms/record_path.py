@@ -22,6 +22,7 @@ from wengert.core.trace import Tracer, beneath, bind
 from wengert.core.types import ArrayType, type_of
 from wengert.errors import LeakError
 from wengert.primitives.align import DIRECT
+from wengert.primitives.structure import cast
 from wengert.transforms.record_graph import Draft, GraphArray, GraphTrace, Place, graph_of
 
 LARGE = 2**12  # elements: in a constant of more, one number repeated is looked for
@@ -135,6 +136,15 @@ class PathTrace(GraphTrace):
 
     def constant(self, value: Any, like: Any) -> Any:
         return PathArray(value, self, None)
+
+    def as_python(self, tracer: Tracer) -> Any:
+        """A floating-point number, which is double and promotes weakly."""
+        kind = tracer.dtype.kind
+        if kind not in "fc":
+            return tracer
+        wide = np.dtype(complex if kind == "c" else float)
+        double = tracer if tracer.dtype == wide else cast(tracer, dtype=wide)
+        return PathNumber(np.asarray(double.value)[()], self, double.extra)
 
     def is_constant(self, tracer: Tracer) -> bool:
         """Whether no derivative flows through `tracer`; its value may be looked at."""
