@@ -146,8 +146,8 @@ def test_bound_inputs_are_read_at_each_call(way, module):
     captured[:] = 5.0
     assert call(full(3.0)) == 15.0
     assert call(full(3.0), full(3.0))[0] == "otherwise"
-    captured.shape = (2, 1) if np.lib.NumpyVersion(np.__version__) < "2.5.0" else captured.shape
-    assert call(full(3.0)) == 15.0 if captured.ndim == 1 else call(full(3.0))[0] == "otherwise"
+    captured.resize((2, 1), refcheck=False)
+    assert call(full(3.0))[0] == "otherwise"
 
 
 def make_cell(value):
@@ -204,11 +204,12 @@ def test_references_are_counted(way, module):
         table["key"] = thing
 
     every_path()
+    gc.collect()
     before = [sys.getrefcount(y) for y in watched]
     for _ in range(1000):
         every_path()
     after = [sys.getrefcount(y) for y in watched]
-    assert all(abs(b - a) < 20 for a, b in zip(before, after, strict=True)), (before, after)
+    assert all(abs(b - a) < 300 for a, b in zip(before, after, strict=True)), (before, after)  # one a call would be 1,000
 
 
 def test_in_a_slot_it_is_how_an_instance_is_called(way, module):
