@@ -41,6 +41,33 @@ def test_results_are_not_shared_between_threads():
         list(pool.map(work, range(6)))
 
 
+class Model:
+    def __init__(self):
+        self.w, self.b = np.ones(3), np.zeros(3)
+
+    def inner(self, x):
+        return self.w * x + self.b
+
+    def loss(self, x):
+        return np.sum(self.inner(x) ** 2)
+
+
+def test_objects_that_change_while_others_call():
+    model = Model()
+    jitted = wg.jit(model.loss)
+    x = np.arange(3.0)
+
+    def work(k):
+        for n in range(50):
+            if k == 0:
+                model.w = np.full(3, 1.0 + n % 2)
+            y = jitted(x)
+            assert min(abs(y - 5.0), abs(y - 20.0)) < 1e-12
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+
 def test_errors_belong_to_their_threads():
     jitted = wg.jit(np.linalg.inv)
     good, bad = np.eye(3) * 2, np.zeros((3, 3))

@@ -55,11 +55,11 @@ class Reach:
     """
 
     def __init__(self, roots: Any, names: set[str]) -> None:
-        self.names = names
+        self.names = set(names)  # our own: other threads walk, too
         self.roots = tuple(roots)
         self.territory = Territory(self.roots)
         while True:
-            known = len(names)
+            known = len(self.names)
             self.arrays: list[Any] = []
             self.generators: list[Any] = []
             self.tokens: list[Any] = []
@@ -71,8 +71,9 @@ class Reach:
             self.is_volatile = False  # whether something was passed whose changes cannot be noticed
             for root in self.roots:
                 self._visit(root, 0)
-            if len(names) == known:
+            if len(self.names) == known:
                 break
+        names.update(self.names)
 
     @property
     def key(self) -> Any:
