@@ -6,6 +6,7 @@ Threads sleep in this code and arrays give memory back through it, so it is neve
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import platform
 import signal
@@ -20,6 +21,7 @@ NEAR = 8192  # bytes of workspace that a call has on its stack
 SLOTS = 32  # idle blocks
 IDLE = 2**28  # bytes in idle blocks, at most
 SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseconds
+HUGE = getattr(mmap, "MADV_HUGEPAGE", -1)  # where there is no such advice, it is refused and nothing happens
 EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
 PARTS = ("pool.ll", "threads.ll", "launcher.ll")
 EFFORT = Effort(passes=0, instructions=1)  # the text leaves little for the passes, which would take longer than all the rest
@@ -36,7 +38,7 @@ def source(name: str) -> str:
     text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
     rest, declaration = pause()
     words = {
-        "HEAD": python.HEAD - 8, "NEAR": NEAR, "SLOTS": SLOTS, "SPINS": SPINS, "SIG_SETMASK": int(signal.SIG_SETMASK),
+        "HEAD": python.HEAD - 8, "NEAR": NEAR, "SLOTS": SLOTS, "SPINS": SPINS, "HUGE": HUGE, "SIG_SETMASK": int(signal.SIG_SETMASK),
         "DECLARE_PAUSE": declaration, "PAUSE": rest,
     }  # fmt: skip
     for word, meaning in words.items():
