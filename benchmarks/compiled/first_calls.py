@@ -59,11 +59,11 @@ def by_jax(n):
     return lambda x: jax.block_until_ready(compiled(x))
 
 
-def first_and_later(call, x):
+def first_and_later(call, x, clock):
     """Seconds of the first call, microseconds of later ones."""
-    start = time.perf_counter()
+    start = clock()
     call(x)
-    first = time.perf_counter() - start
+    first = clock() - start
     later = []
     for _ in range(200):
         start = time.perf_counter()
@@ -72,7 +72,7 @@ def first_and_later(call, x):
     return first, float(np.median(later)) * 1e6
 
 
-def work(name):
+def work(name, clock):
     """What one fresh process measures: prints seconds of the first call, and microseconds of later ones."""
     library, _, size = name.partition(":")
     n = int(size)
@@ -84,7 +84,7 @@ def work(name):
         call = wg.jit(wg.grad(small)) if library == "wengert" else small_by_jax()
     if library == "wengert":
         import llvmlite.binding  # noqa: F401 - loading libraries is no part of compiling
-    print(*first_and_later(call, x))
+    print(*first_and_later(call, x, getattr(time, clock)))
 
 
 def small_by_jax():
@@ -96,10 +96,10 @@ def small_by_jax():
     return lambda x: jax.block_until_ready(compiled(x))
 
 
-def in_a_process(name, cache):
+def in_a_process(name, cache, clock):
     """The measurement of a fresh process with its compiled programs in `cache`."""
     environment = {**os.environ, "XDG_CACHE_HOME": cache}
-    code = f"import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]}; import first_calls; first_calls.work({name!r})"
+    code = f"import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]}; import first_calls; first_calls.work({name!r}, {clock.__name__!r})"
     out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, env=environment)
     return [float(word) for word in out.stdout.split()]
 
@@ -110,8 +110,8 @@ class Measured(Case):
     def disagreements(self):
         return []
 
-    def measured(self, summary):
-        return {name: summary([step() * 1e6 for _ in range(1 if name == "jax" else 3)]) for name, step in self.steps.items()}
+    def measured(self, clock):
+        return {name: float(np.median([step(clock) * 1e6 for _ in range(1 if name == "jax" else 3)])) for name, step in self.steps.items()}
 
 
 def cases(scale=1.0):
@@ -119,19 +119,19 @@ def cases(scale=1.0):
         title = f"gradient of {n:,} scalar operations" if n else "gradient of a small function"
         later = {}
 
-        def cold(n=n, later=later):
+        def cold(clock, n=n, later=later):
             with tempfile.TemporaryDirectory() as cache:
-                first, later["wengert"] = in_a_process(f"wengert:{n}", cache)
+                first, later["wengert"] = in_a_process(f"wengert:{n}", cache, clock)
                 return first
 
-        def warm(n=n):
+        def warm(clock, n=n):
             with tempfile.TemporaryDirectory() as cache:
-                in_a_process(f"wengert:{n}", cache)
-                return in_a_process(f"wengert:{n}", cache)[0]
+                in_a_process(f"wengert:{n}", cache, clock)
+                return in_a_process(f"wengert:{n}", cache, clock)[0]
 
-        def jax(n=n, later=later):
+        def jax(clock, n=n, later=later):
             with tempfile.TemporaryDirectory() as cache:
-                first, later["jax"] = in_a_process(f"jax:{n}", cache)
+                first, later["jax"] = in_a_process(f"jax:{n}", cache, clock)
                 return first
 
         steps = {"wengert": cold, "wengert, second process": warm}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import statistics
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from timing import Step, installed, times_in_turn
+from timing import Clock, Step, installed, times_in_turn
 
 Arrays = tuple[Any, ...]
 
@@ -202,13 +203,14 @@ class Case:
     notes: list[str] = field(default_factory=list)
     unlike: frozenset[str] = frozenset()  # steps that compute something else, for comparison
 
-    def measured(self, summary: Callable[[list[float]], float]) -> dict[str, float]:
-        """A summary of the times of each step, in microseconds."""
+    def measured(self, clock: Clock) -> dict[str, float]:
+        """The median time of each step, in microseconds."""
         once = {name: min(found) for name, found in times_in_turn(self.steps, rounds=1, repeats=1).items()}
         total, least = sum(once.values()) * 1e-6, min(once.values()) * 1e-6
         repeats = max(1, min(200, int(2e-4 / max(least, 1e-7))))
         rounds = max(3, min(60, int(self.seconds / max(total * repeats, 1e-9))))
-        return {name: summary(found) for name, found in times_in_turn(self.steps, rounds, repeats).items()}
+        found = times_in_turn(self.steps, rounds, repeats, clock)
+        return {name: statistics.median(values) for name, values in found.items()}
 
     def disagreements(self) -> list[str]:
         """The steps whose numbers are not those of the first."""

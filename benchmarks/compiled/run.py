@@ -1,6 +1,6 @@
 """Compiled derivatives beside their peers, in one process, in turn; ratios of medians.
 
-    python benchmarks/compiled/run.py [--one-core] [--quick] [--fastest] [names]
+    python benchmarks/compiled/run.py [--one-core] [--quick] [--cpu] [names]
 
 Names are those of the modules here: gmm bundle calls chain networks hessians first_calls.  Peers (`jax`, `torch`, `casadi`,
 `autograd`) are left out where they are not installed.  A number in brackets is the time as a multiple of wengert's.
@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import statistics
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -27,22 +27,22 @@ def main():
     parser.add_argument("names", nargs="*", help=f"some of: {' '.join(NAMES)}")
     parser.add_argument("--one-core", action="store_true", help="keep everybody on one core")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--fastest", action="store_true", help="the fastest round instead of the median, on a busy machine")
+    parser.add_argument("--cpu", action="store_true", help="processor time instead of time, for a busy machine; with --one-core")
     options = parser.parse_args()
-    summary = min if options.fastest else statistics.median
+    clock = time.process_time if options.cpu else time.perf_counter
     if options.one_core:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     warnings.simplefilter("ignore")  # what peers deprecate is no concern of these tables
     for name in options.names or NAMES:
         print(f"\n{name}", flush=True)
         for case in importlib.import_module(name).cases(0.2 if options.quick else 1.0):
-            print(line(case, summary), flush=True)
+            print(line(case, clock), flush=True)
 
 
-def line(case, summary):
+def line(case, clock):
     """The times of one case, and who disagrees about its result."""
     wrong = case.disagreements()
-    found = case.measured(summary)
+    found = case.measured(clock)
     ours = found["wengert"]
     cells = [f"{name} {in_words(value)} ({value / ours:.2f})" for name, value in found.items()]
     rows = [f"  {case.title}", "    " + "   ".join(cells), *(f"    {note}" for note in case.notes)]
