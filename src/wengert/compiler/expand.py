@@ -145,11 +145,38 @@ def triangle(node: Node, builder: Builder) -> Atom | None:
     return builder.elementwise("where", chosen, x, constant(x.type.dtype.type(0)), dtype=x.type.dtype)
 
 
+def cross(node: Node, builder: Builder) -> Atom | None:
+    """`a x b  ->  a' b" - a" b'`, where `x'` is `x` turned by one entry and `x"` by two."""
+    a, b = node.operands
+    out = node.outputs[0].type
+    if dtype_name(out.dtype) not in FLOATS or a.type.dtype != out.dtype or b.type.dtype != out.dtype or 0 in out.shape:
+        return None
+    name = "scale" if node.primitive.name == "cross_of_derivatives" else "multiply"
+    rank, shape = len(out.shape), tuple(out.shape)
+    a, b = (builder.reshape(x, (1,) * (rank - len(x.type.shape)) + tuple(x.type.shape)) for x in (a, b))
+    forwards = builder.elementwise(name, turned(builder, a, 1, shape), turned(builder, b, 2, shape))
+    backwards = builder.elementwise(name, turned(builder, a, 2, shape), turned(builder, b, 1, shape))
+    return builder.elementwise("subtract", forwards, backwards)
+
+
+def turned(builder: Builder, x: Atom, k: int, shape: Shape) -> Atom:
+    """`x` with entry `(i + k) % 3` in the place of entry `i` of its last axis, repeated to a shape."""
+    *head, n = x.type.shape
+    parts = []
+    for part, length in ((slice(k, None), n - k), (slice(None, k), k)):
+        type_ = ArrayType((*head, length), x.type.dtype)
+        parts.append(builder.emit("index", (x,), {"layout": (Ellipsis, part)}, type_))
+    whole = builder.emit("concatenate", tuple(parts), {"axis": -1}, ArrayType((*head, n), x.type.dtype))
+    return builder.spread(whole, shape)
+
+
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
     "matmul": (("a small product of matrices", matmul),),
     "matmul_of_derivatives": (("a small product of matrices", matmul),),
     "contract": (("a sum of products", contract),),
+    "cross": (("a vector product", cross),),
+    "cross_of_derivatives": (("a vector product", cross),),
     "einsum": (("a sum of products", contract),),
     "tril": (("a triangle", triangle),),
     "triu": (("a triangle", triangle),),
