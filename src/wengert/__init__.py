@@ -11,6 +11,7 @@ from wengert.api import (
     check_rules,
     checkpoint,
     custom_rule,
+    get_threads,
     grad,
     hessian,
     hvp,
@@ -19,6 +20,7 @@ from wengert.api import (
     jvp,
     linearize,
     register_container,
+    set_threads,
     sparsity,
     stop_gradient,
     trace,
@@ -27,7 +29,6 @@ from wengert.api import (
     vmap,
     wirtinger,
 )
-from wengert.compiler.runtime.threads import get_threads, set_threads
 from wengert.core.array import Array
 from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern

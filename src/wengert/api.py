@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal
@@ -12,7 +13,6 @@ import numpy as np
 from wengert import trees
 from wengert.core.pattern import Pattern
 from wengert.errors import ArgumentError, HolomorphicError, page
-from wengert.jit import Jitted, as_compiled_as
 from wengert.primitives.stop import stop
 from wengert.transforms.checkpoint import checkpointed
 from wengert.transforms.custom import CustomRule, checking
@@ -30,8 +30,8 @@ Function = Callable[..., Any]
 _POLICIES = ("warn", "raise", "zero")
 
 __all__ = [
-    "LinearMap", "check_rules", "checkpoint", "custom_rule", "grad", "hessian", "hvp", "jacobian", "jit", "jvp", "linearize",
-    "register_container", "sparsity", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
+    "LinearMap", "check_rules", "checkpoint", "custom_rule", "get_threads", "grad", "hessian", "hvp", "jacobian", "jit", "jvp", "linearize",
+    "register_container", "set_threads", "sparsity", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
 ]  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def grad(
             _check_cauchy_riemann(f, argnums, args, kwargs, has_aux)
         return (result, aux) if has_aux else result
 
-    return as_compiled_as(f, gradient_function)
+    return _compiled_like(f, gradient_function)
 
 
 def value_and_grad(
@@ -116,7 +116,7 @@ def value_and_grad(
             _check_cauchy_riemann(f, argnums, args, kwargs, has_aux)
         return ((value, aux) if has_aux else value), result
 
-    return as_compiled_as(f, value_and_gradient)
+    return _compiled_like(f, value_and_gradient)
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
@@ -233,7 +233,7 @@ def jacobian(
             result, linear = sparse_jacobian_of(selection, mode, chunk_size, known)
         return (result, selection.strip_aux(linear.record.strip)) if has_aux else result
 
-    return as_compiled_as(f, jacobian_function) if sparse is False else jacobian_function
+    return _compiled_like(f, jacobian_function) if sparse is False else jacobian_function
 
 
 def hessian(
@@ -339,7 +339,7 @@ def vmap(f: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
         array([3., 4.])
     """
     _check_call("vmap", f)
-    return as_compiled_as(f, vectorized(f, in_axes, out_axes))
+    return _compiled_like(f, vectorized(f, in_axes, out_axes))
 
 
 def jit(
@@ -366,7 +366,38 @@ def jit(
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, cache=cache)
     _check_call("jit", f)
-    return Jitted(f, static_argnums, static_argnames, cache=cache)
+    compiled = importlib.import_module("wengert.jitted").Jitted  # the compiler loads when it is first used
+    return compiled(f, static_argnums, static_argnames, cache=cache)
+
+
+def set_threads(n: int | None = None) -> None:
+    """Let compiled programs use `n` threads, or as many as there are processors; results have the same bits with any number.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.set_threads(2)
+        >>> wg.get_threads()
+        2
+        >>> wg.set_threads()
+    """
+    importlib.import_module("wengert.compiler.runtime.threads").set_threads(n)
+
+
+def get_threads() -> int:
+    """How many threads compiled programs may use; see `set_threads`.
+
+    Example:
+        >>> import wengert as wg
+        >>> wg.get_threads() >= 1
+        True
+    """
+    return int(importlib.import_module("wengert.compiler.runtime.threads").get_threads())
+
+
+def _compiled_like(f: Function, transformed: Function) -> Function:
+    """A transformation of a jitted function is one compiled program, too: `grad(jit(f))`."""
+    jit_as_well = getattr(type(f), "jit_as_well", None)
+    return transformed if jit_as_well is None else jit_as_well(f, transformed)  # type: ignore[no-any-return]
 
 
 def checkpoint(f: Function) -> Function:
@@ -458,7 +489,7 @@ def wirtinger(f: Function, argnums: ArgNums = 0) -> Function:
     def pair(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         return wirtinger_of(Selection(f, argnums, args, kwargs, has_aux=False, name="wirtinger"))
 
-    return as_compiled_as(f, pair)
+    return _compiled_like(f, pair)
 
 
 def _check_cauchy_riemann(f: Function, argnums: ArgNums, args: Sequence[Any], kwargs: dict[str, Any], has_aux: bool) -> None:

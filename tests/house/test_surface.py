@@ -6,7 +6,7 @@ from types import ModuleType
 
 import wengert
 
-LOADED_WHEN_FIRST_USED = ("llvmlite", "scipy", "matplotlib", "rich", "sklearn")
+LOADED_WHEN_FIRST_USED = ("llvmlite", "scipy", "matplotlib", "rich", "sklearn", "wengert.compiler", "wengert.jitted")
 
 
 def test_all_is_sorted_and_without_repeats():

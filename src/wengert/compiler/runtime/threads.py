@@ -7,15 +7,7 @@ from wengert.errors import ArgumentError, page
 
 
 def set_threads(n: int | None = None) -> None:
-    """Let compiled programs use `n` threads, or as many as there are processors; results have the same bits with any number.
-
-    Example:
-        >>> import wengert as wg
-        >>> wg.set_threads(2)
-        >>> wg.get_threads()
-        2
-        >>> wg.set_threads()
-    """
+    """See `wengert.set_threads`."""
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
         raise ArgumentError(page(
             f"set_threads was given {n!r}.",
@@ -27,11 +19,5 @@ def set_threads(n: int | None = None) -> None:
 
 
 def get_threads() -> int:
-    """How many threads compiled programs may use; see `set_threads`.
-
-    Example:
-        >>> import wengert as wg
-        >>> wg.get_threads() >= 1
-        True
-    """
+    """See `wengert.get_threads`."""
     return library().word("wg_threads")

@@ -238,6 +238,10 @@ class Jitted:
     def __rebuild__(self, parts: Sequence[Any]) -> Jitted:
         return Jitted(parts[0], *self._static.given, cache=self._cache)
 
+    def jit_as_well(self, transformed: Callable[..., Any]) -> Jitted:
+        """A transformation of this function as one compiled program, with the same static arguments."""
+        return Jitted(transformed, *self._static.given, cache=self._cache)
+
     def _call_at_length(self, *args: Any, **kwargs: Any) -> Any:
         """A call of which nothing is known."""
         call = SplitCall(*self._static(args, kwargs), self._names)
@@ -340,11 +344,6 @@ class Jitted:
             if len(self._signatures) % MANY_SIGNATURES == 0:
                 warn_many_signatures(name_of(self._function), len(self._signatures))
         return found
-
-
-def as_compiled_as(function: Any, transformed: Callable[..., Any]) -> Callable[..., Any]:
-    """A transformation of a jitted function is jitted, too, with the same static arguments: `grad(jit(f))` is one program."""
-    return Jitted(transformed, *function._static.given, cache=function._cache) if isinstance(function, Jitted) else transformed
 
 
 # --- the short way ---------------------------------------------------------------------------------------------------
