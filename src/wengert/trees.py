@@ -20,7 +20,7 @@ _registered: set[type] = set()
 _automatic: set[type] = set()
 _met: set[type] = set()  # kinds of leaves that were looked at
 _leaf_kinds: set[type] = set()  # kinds that are no containers: a bare array is the usual case
-_LEAF: Any = optree.tree_structure(0, namespace=_NAMESPACE)
+_LEAF: Any = optree.tree_structure(0, namespace=_NAMESPACE)  # type: ignore[arg-type]
 
 
 def _is_new_dataclass(kind: type) -> bool:
@@ -52,7 +52,7 @@ def _register(kind: type) -> None:
 
     def build(metadata: Any, children: Any) -> Any:
         names, settings = metadata
-        new = object.__new__(kind)
+        new: Any = object.__new__(kind)
         for name, child in [*zip(names, children, strict=True), *settings]:
             object.__setattr__(new, name, child)
         return new
