@@ -285,7 +285,8 @@ def test_nothing_is_left_of_many_calls(make):
         before = tracemalloc.get_traced_memory()[0]
         calls(2000)
         gc.collect()
-        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+        left = tracemalloc.get_traced_memory()[0] - before
+        assert left < 40_000  # a leak of the smallest object at each of the 4,000 calls would be 64,000 bytes
     finally:
         tracemalloc.stop()
 

@@ -111,6 +111,7 @@ STRUCTURES = {
     "a small product of matrices": lambda x: x @ np.swapaxes(x, 1, 2),
     "a sum of products": lambda x: np.einsum("ijk,ijl,i->kl", x, x, x[:, 0, 0]),
     "a triangle": lambda x: np.tril(x, 1),
+    "a vector product": lambda x: np.cross(x[..., :3], x[..., 1:]),
 }
 
 
