@@ -142,4 +142,12 @@ def _index(index: Index, source: Shape, shape: Shape, params: Mapping[str, Any],
     return tuple(found)
 
 
-MOVES: dict[str, Move] = {"spread": _spread, "permute": _permute, "reshape": _reshape, "index": _index}
+def _windows(index: Index, source: Shape, shape: Shape, params: Mapping[str, Any], space: Shape) -> Index:
+    """The place of a window, and the place in it, are added."""
+    found = list(index[: len(source)])
+    for axis, place in zip(params["axis"], index[len(source) :], strict=True):
+        found[axis] = plus(found[axis], place)
+    return tuple(found)
+
+
+MOVES: dict[str, Move] = {"spread": _spread, "permute": _permute, "reshape": _reshape, "index": _index, "windows": _windows}

@@ -28,7 +28,7 @@ from wengert.core.graph import Atom, Const, Graph, Node
 
 WORTH = 64  # entries of a product
 DEPTH = 30  # operations that are looked at before a value
-MOVES = frozenset(["spread", "permute", "reshape", "index"])
+MOVES = frozenset(["spread", "permute", "reshape", "index", "windows"])
 LARGE = 300.0  # up to here bounds of functions are computed
 HUGE, SMALL = 1e30, 1e-30  # beyond these a bound may be infinite, or 0, in single precision
 

@@ -51,6 +51,7 @@ from wengert.primitives import (
     trigonometric,
     ufunc_methods,
     ufuncs,
+    windows,
 )
 
 __all__ = [
@@ -101,4 +102,5 @@ __all__ = [
     "trigonometric",
     "ufunc_methods",
     "ufuncs",
+    "windows",
 ]

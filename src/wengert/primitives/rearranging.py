@@ -1,4 +1,4 @@
-"""Cards and functions that copy entries to other places: repeat, roll, diagonals, triangles, take, delete, windows."""
+"""Cards and functions that copy entries to other places: repeat, roll, diagonals, triangles, take, delete, strides."""
 
 from __future__ import annotations
 
@@ -285,19 +285,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     return take(np.concatenate([arr, to_dtype(values, arr.dtype)], axis), order, axis)
 
 
-# --- windows --------------------------------------------------------------------------------------------------------
-
-
-@implements(np.lib.stride_tricks.sliding_window_view)
-def sliding_window_view(
-    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
-) -> Any:
-    """All windows of a shape, along new last axes."""
-
-    def take_windows(a: Any) -> Any:
-        return gather(a, lambda p: np.lib.stride_tricks.sliding_window_view(p, window_shape, axis))
-
-    return read_view(x, take_windows)
+# --- strides ---------------------------------------------------------------------------------------------------------
 
 
 def as_strided(x: Any, shape: Sequence[int] | None = None, strides: Sequence[int] | None = None) -> Any:
