@@ -235,9 +235,7 @@ def _index(bodies: Bodies, draft: Draft, node: Node, index: Index) -> int:
 
 
 RULES: Mapping[str, Any] = {
-    "spread": Bodies.moved,
-    "permute": Bodies.moved,
-    "reshape": Bodies.moved,
+    **dict.fromkeys(MOVES, Bodies.moved),
     "index": _index,
     "sum": Bodies.reduced,
     "prod": Bodies.reduced,

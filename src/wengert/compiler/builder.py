@@ -63,6 +63,21 @@ class Builder:
         shape = tuple([x.type.shape[k] for k in axes])
         return self.emit("permute", (x,), {"axes": axes}, ArrayType(shape, x.type.dtype))
 
+    def index(self, x: Atom, parts: tuple[Any, ...]) -> Atom:
+        """The part of `x` that numbers and slices take, one for each axis."""
+        chosen = [range(*part.indices(n)) if isinstance(part, slice) else part for part, n in zip(parts, x.type.shape, strict=True)]
+        if all(part == range(n) for part, n in zip(chosen, x.type.shape, strict=True)):
+            return x
+        layout = tuple([slice(p.start, p.stop if p.stop >= 0 else None, p.step) if isinstance(p, range) else int(p) for p in chosen])
+        shape = tuple([len(part) for part in chosen if isinstance(part, range)])
+        return self.emit("index", (x,), {"layout": layout}, ArrayType(shape, x.type.dtype))
+
+    def deposit(self, x: Atom, parts: tuple[Any, ...], shape: Shape) -> Atom:
+        """`x` at a part of zeros."""
+        if tuple(x.type.shape) == shape:
+            return x
+        return self.emit("deposit", (x,), {"layout": parts, "shape": shape}, ArrayType(shape, x.type.dtype))
+
     def sum(self, x: Atom, axes: Shape, dtype: Any = None, *, keepdims: bool = False) -> Atom:
         """`x` summed along axes counted from the front."""
         if not axes and not dtype:

@@ -17,8 +17,11 @@ from wengert.compiler.builder import Builder, Shape, constant
 from wengert.compiler.loops import dtype_name
 from wengert.compiler.products import is_large_product, pays
 from wengert.compiler.reductions import REDUCTIONS
+from wengert.compiler.selections import selected
 from wengert.compiler.structure import Rewrite
+from wengert.compiler.windows import overlap
 from wengert.core.graph import Atom, Node
+from wengert.core.primitive import Primitive
 from wengert.core.types import ArrayType
 
 FLOATS = ("float64", "float32")
@@ -170,6 +173,12 @@ def turned(builder: Builder, x: Atom, k: int, shape: Shape) -> Atom:
     return builder.spread(whole, shape)
 
 
+def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
+    """The rules for a card: those under its name, and what its family knows."""
+    found = EXPANSIONS.get(primitive.name, ())
+    return found if primitive.sources is None else (*found, ("a selection", selected))
+
+
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
     "matmul": (("a small product of matrices", matmul),),
@@ -180,4 +189,5 @@ EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "einsum": (("a sum of products", contract),),
     "tril": (("a triangle", triangle),),
     "triu": (("a triangle", triangle),),
+    "overlap": (("windows that overlap", overlap),),
 }

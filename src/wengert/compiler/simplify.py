@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from wengert.compiler.builder import Builder, repeated_number
-from wengert.compiler.expand import EXPANSIONS
+from wengert.compiler.expand import expansions_of
 from wengert.compiler.rules import RULES, Pattern, Rule, name_of, number_of
 from wengert.compiler.structure import STRUCTURE
 from wengert.core.graph import Atom, Const, Graph, Node, Var
@@ -150,7 +150,7 @@ class Simplifier:
 
     def structured(self, node: Node) -> tuple[Atom, ...] | None:
         """Rules about shapes, and larger operations said by smaller ones."""
-        for name, rule in (*STRUCTURE.get(node.primitive.name, ()), *EXPANSIONS.get(node.primitive.name, ())):
+        for name, rule in (*STRUCTURE.get(node.primitive.name, ()), *expansions_of(node.primitive)):
             inner = Builder()
             inner.maker, inner.location = self.builder.maker, self.builder.location
             result = rule(node, inner)

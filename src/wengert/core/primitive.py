@@ -46,6 +46,7 @@ class Primitive:
         "pull",
         "push",
         "slopes",
+        "sources",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +94,8 @@ class Primitive:
         self.kept: Callable[[Sequence[Any], Params, Any], tuple[Any, Params, Any]] | None = None
         # add the adjoint of `ct` into an array in place, where the adjoint touches few of its entries
         self.accumulate: Callable[[Any, Any, Sequence[Any], Params], None] | None = None
+        # `(shape, params) -> places`: for each entry of the result the place of the one that it copies, counted from 1; 0 for a zero
+        self.sources: Callable[[tuple[int, ...], Params], Any] | None = None
         if register:
             REGISTRY[name] = self
         FRONT.update(dict.fromkeys(numpy, self))

@@ -213,12 +213,13 @@ def selection(
     laws: Any = None,
     batch: Callable[..., Any] | None = None,
     inverse: Callable[[Params], Params] | None = None,
+    back: Callable[..., Any] | None = None,
 ) -> Primitive:
     """`y = evaluate(x, **params)`, every entry a copy of an entry of `x` or zero.
 
     The adjoint adds each cotangent to the position it was copied from: `evaluate` run on positions 1, 2, ...
     says which that is, 0 meaning none.  Where no entry is copied twice and `evaluate` itself can put them back,
-    `inverse(params)` are the params for that.
+    `inverse(params)` are the params for that; what `back(ct, x, **params)` returns, unless it is `None`, goes before both.
     """
 
     def sources(shape: tuple[int, ...], params: Params) -> Any:
@@ -226,6 +227,9 @@ def selection(
         return np.asarray(evaluate(np.arange(1, n + 1).reshape(shape), **params))
 
     def adjoint(ct: Any, x: Any, **params: Any) -> Any:
+        found = None if back is None else back(ct, x, **params)
+        if found is not None:
+            return found
         if inverse is not None:
             return primitive(ct, **inverse(params))
         where = sources(tuple(x.shape), params).reshape(-1)
@@ -237,6 +241,7 @@ def selection(
         return Pattern.of_positions(sources(np.shape(xs[0]), params) - 1, np.size(xs[0]))
 
     primitive = linear(name, evaluate, adjoint, numpy=numpy, laws=laws, pattern=pattern, batch=batch)
+    primitive.sources = sources
     return primitive
 
 

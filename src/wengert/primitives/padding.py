@@ -11,7 +11,7 @@ import numpy as np
 from wengert.core.array import implements
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand
-from wengert.primitives.index import selection
+from wengert.primitives.index import index, selection
 from wengert.primitives.joining import concatenate
 from wengert.primitives.shaping import boxed, duplicate, on_axis, to_dtype
 from wengert.primitives.structure import spread
@@ -23,9 +23,17 @@ def _pad(x: Any, widths: tuple[tuple[int, int], ...], mode: str) -> Any:
     return np.pad(x, ((0, 0),) * (np.ndim(x) - len(widths)) + widths, mode=mode)  # type: ignore[call-overload]
 
 
+def _without_border(ct: Any, x: Any, widths: tuple[tuple[int, int], ...], mode: str) -> Any:
+    """Of zeros nothing comes back."""
+    if mode != "constant":
+        return None
+    return index(ct, layout=(..., *[slice(a, a + n) for (a, _), n in zip(widths, x.shape[len(x.shape) - len(widths) :], strict=True)]))
+
+
 padded = selection(
     "pad",
     _pad,
+    back=_without_border,
     laws=lambda make: [
         ((make(3, 2),), {"widths": ((1, 2), (0, 1)), "mode": "constant"}),
         ((make(4),), {"widths": ((2, 3),), "mode": "reflect"}),

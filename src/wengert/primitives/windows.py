@@ -44,11 +44,17 @@ def _overlap(y: Any, axis: Lengths, lengths: Lengths) -> Any:
     shape = whole_shape(y.shape, axis, lengths)
     places = list(shifts(shape, axis, lengths))
     if not isinstance(y, np.ndarray):
-        return sum(np.pad(y[(..., *offset)], _around(part, shape)) for offset, part in places)
+        return sum(np.pad(_at(y, offset), _around(part, shape)) for offset, part in places)
     out = np.zeros(shape, y.dtype)
     for offset, part in places:
-        out[part] += y[(..., *offset)]
+        out[part] += _at(y, offset)
     return out
+
+
+def _at(y: Any, offset: tuple[int, ...]) -> Any:
+    """The entry at an offset of every window."""
+    place: tuple[Any, ...] = (..., *offset)
+    return y[place]
 
 
 def whole_shape(shape: Sequence[int], axis: Lengths, lengths: Lengths) -> tuple[int, ...]:
