@@ -59,8 +59,8 @@ def vertices(theta, model, parents, is_mirrored):
         relative = model["base_relatives"][bone] @ turn
         absolute.append(relative if parent == -1 else absolute[parent] @ relative)
     transforms = np.stack(absolute) @ model["inverse_base_absolutes"]
-    moved = np.einsum("bij,vj->bvi", transforms[:, :3], model["base_positions"])
-    positions = np.einsum("bvi,vb->vi", moved, model["weights"])
+    blend = model["weights"][:, :, None] * model["base_positions"][:, None, :]
+    positions = blend.reshape(len(blend), -1) @ transforms[:, :3].transpose(0, 2, 1).reshape(-1, 3)
     if is_mirrored:
         positions = positions * np.array([-1.0, 1.0, 1.0])
     return positions @ (rotation_about(pose[0]) * pose[1]).T + pose[2]
