@@ -106,3 +106,19 @@ def test_strong_zeros_in_bands():
 
     agree(wg.grad(program, (0, 1)), x, w, rtol=1e-8)
     agree(lambda x, w: wg.jvp(lambda y: np.exp(y) @ w, (x,), (np.where(x > 0, x, 0.0),))[1] * 2, x, w)
+
+
+def test_the_rows_of_which_most_would_go_through_memory_come_first():
+    """The columns have rows of their own, which come first in the program, and would keep the large steps apart."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2000, 3)), rng.normal(size=(150, 3))
+
+    def program(x, w):
+        scales = np.exp(w) / np.sum(np.exp(w), 1, keepdims=True)
+        z = np.sum((x[:, None] - scales) ** 2, 2)
+        e = np.exp(z - np.max(z, 1, keepdims=True))
+        return np.sum(np.log(np.sum(e, 1)))
+
+    found = agree(wg.value_and_grad(program, (0, 1)), x, w, rtol=1e-9)
+    assert max(bands_of(found), key=lambda band: len(band.inner)).n_rows == 2000
+    assert found.plan.workspace < 2000 * 150 * 8

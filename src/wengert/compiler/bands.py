@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from wengert.compiler.loops import (
@@ -40,6 +40,7 @@ SUMMED = 64  # the fewest where products are summed over rows
 CHUNKS = 16  # parts that threads may share
 SMALL, MANY_CHUNKS = 2**15, 128  # bytes of totals up to which there are more, as they are added up more exactly
 PARALLEL = 100_000  # scalar instructions of vector loops from which on threads pay
+SMALLEST = 2**12  # entries of a nest whose rows may be a band's
 SHARED = 2**18  # bytes of a factor that every tile reads
 
 
@@ -115,11 +116,13 @@ class Group:
     rows: list[int | str] = field(default_factory=list)
     written: set[Buffer] = field(default_factory=set)  # row by row
     totals: set[Buffer] = field(default_factory=set)  # over all rows
+    whole: set[Buffer] = field(default_factory=set)  # read, and not written before
 
     def take(self, step: LoopNest | MatrixProduct, rows: int | str) -> None:
         """One step more."""
         self.steps.append(step)
         self.rows.append(rows)
+        self.whole.update(buffer for buffer in step.reads() if buffer not in self.written)
         if isinstance(step, MatrixProduct):
             (self.totals if rows == "k" else self.written).add(step.result)
             return
@@ -128,55 +131,53 @@ class Group:
             (self.totals if rows in total.letters else self.written).add(total.place.buffer)
 
 
-class Collector:
-    """Walks the steps and collects bands."""
+class Sweep:
+    """Walks the steps and collects bands of `n` rows that hand something on; without `n`, bands for threads of as many rows as there are."""
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, steps: Sequence[Step], n: int | None = None) -> None:
+        self.n = n
         self.steps: list[Step] = []
+        self.gain = 0  # bytes that need not go through memory
         self.group: Group | None = None
-        self.touched = Counter(buffer for step in program.steps for buffer in step.buffers())
-
-    def run(self) -> Program:
-        """The program with its bands."""
-        waiting = list(self.program.steps)
+        self.touched = Counter(buffer for step in steps for buffer in step.buffers())
+        waiting = list(steps)
         while waiting:
-            later: list[Step] = []
-            touched: set[Buffer] = set()  # by steps that come after the band
-            for step in waiting:
-                if self.place(step, touched):
-                    continue
-                later.append(step)
-                touched.update(step.writes())
+            waiting = self.round(waiting)
             self.close()
-            waiting = later
-        return Program(self.program.inputs, self.steps, self.program.outputs)
 
-    def place(self, step: Step, touched: set[Buffer]) -> bool:
+    def round(self, waiting: list[Step]) -> list[Step]:
+        """One band and what comes before it; the steps that come after it."""
+        later: list[Step] = []
+        written: set[Buffer] = set()  # by steps that come after the band
+        read: set[Buffer] = set()
+        for step in waiting:
+            writes, needed = step.writes(), {*step.reads(), *step.updates(), *step.writes()}
+            waits = not needed.isdisjoint(written) or not read.isdisjoint(writes)
+            if waits or not self.place(step, needed, writes):
+                later.append(step)
+                written.update(writes)
+                read.update(needed)
+        return later
+
+    def place(self, step: Step, needed: set[Buffer], writes: list[Buffer]) -> bool:
         """A step joins the band, goes before it, or begins one; false if it has to wait until the band is done."""
         group = self.group
-        needed = {*step.reads(), *step.updates(), *step.writes()}
-        if needed & touched:
-            return False
         if group is None:
             self.begin(step)
             return True
-        rows = None if group.totals & needed else rows_in(step, group.n, group.written)
+        is_free = group.whole.isdisjoint(writes)
+        rows = rows_in(step, group.n, group.written) if is_free and group.totals.isdisjoint(needed) else None
         if rows is not None:
             group.take(step, rows)  # type: ignore[arg-type]
             return True
-        if (group.written | group.totals) & needed:
+        if not is_free or not (group.written | group.totals).isdisjoint(needed):
             return False
         self.steps.append(step)
         return True
 
     def begin(self, step: Step) -> None:
         """A step with many rows begins a band; any other is on its own."""
-        n = 0
-        if isinstance(step, LoopNest) and step.space:
-            n = step.space[0]
-        elif isinstance(step, MatrixProduct):
-            n = step.left.shape[-2]
+        n = self.n or most_rows(step)
         rows = rows_in(step, n, set()) if n >= 2 * FEWEST else None
         if rows is None:
             self.steps.append(step)
@@ -190,19 +191,40 @@ class Collector:
         if group is None:
             return
         inner = self.handed_on(group)
-        tile = tile_of(group, inner)
-        if sum(buffer.n_bytes for buffer in inner) < LEAST and read_again(group) < AGAIN:
-            inner = []
-            tile = -(-group.n // (CHUNKS * 1024)) * 1024  # for threads
-        if tile >= group.n or not inner and read_again(group) < AGAIN and work_of(group.steps) < PARALLEL:
+        saved = sum(buffer.n_bytes for buffer in inner)
+        again = read_again(group)
+        if self.n is not None:
+            tile = tile_of(group, inner)
+            pays = saved >= LEAST or again >= AGAIN
+        else:
+            inner, tile = [], -(-group.n // (CHUNKS * 1024)) * 1024
+            pays = work_of(group.steps) >= PARALLEL
+        if not pays or tile >= group.n:
             self.steps += group.steps
             return
+        self.gain += saved + again
         self.steps += banded(group, inner, tile)
 
     def handed_on(self, group: Group) -> list[Buffer]:
         """What nobody outside of the band reads or writes."""
         inside = Counter(buffer for step in group.steps for buffer in step.buffers())
         return [b for b in inside if b in group.written and b.kind == "temporary" and self.touched[b] == inside[b]]
+
+
+def most_rows(step: Step) -> int:
+    """How many rows a step has that begins a band for threads."""
+    if isinstance(step, LoopNest) and step.space:
+        return step.space[0]
+    return step.left.shape[-2] if isinstance(step, MatrixProduct) else 0
+
+
+def lengths_of(step: Step) -> Iterator[int]:
+    """How many rows a step may have."""
+    if isinstance(step, LoopNest):
+        if math.prod(step.space) >= SMALLEST:
+            yield from step.space
+    elif isinstance(step, MatrixProduct):
+        yield from step.left.shape[-2:]
 
 
 def work_of(steps: Sequence[LoopNest | MatrixProduct]) -> float:
@@ -282,5 +304,11 @@ def put_together(tiles: Buffer, total: Buffer, combine: str, level: int) -> Loop
 
 
 def group_rows(program: Program) -> Program:
-    """See the module."""
-    return Collector(program).run()
+    """The rows of which most would go through memory come first; see the module."""
+    steps = program.steps
+    lengths = {n for step in steps for n in lengths_of(step) if n >= 2 * FEWEST}
+    gains = {n: Sweep(steps, n).gain for n in lengths}
+    for n in sorted(lengths, key=lambda n: (-gains[n], -n)):
+        if gains[n]:
+            steps = Sweep(steps, n).steps
+    return Program(program.inputs, Sweep(steps).steps, program.outputs)
