@@ -113,23 +113,48 @@ def as_matrices(builder: Builder, terms: list[tuple[Atom, list[str]]], right: st
     if right and right[-1] in first and right[-1] not in second:  # the last letter of the result counts columns
         (a, first), (b, second) = (b, second), (a, first)
     sizes = dict(zip([*first, *second], [*a.type.shape, *b.type.shape], strict=True))
+    of_windows = {*letters_of_windows(builder, a, first), *letters_of_windows(builder, b, second)}
     batch = [c for c in first if c in second and c in right]
-    inner = [c for c in first if c in second and c not in right]
-    rows = [c for c in first if c not in second]
-    columns = [c for c in second if c not in first]
+    inner = sorted([c for c in first if c in second and c not in right], key=lambda c: c not in of_windows)
+    rows = sorted([c for c in first if c not in second], key=lambda c: c not in of_windows)
+    columns = sorted([c for c in second if c not in first], key=lambda c: c not in of_windows)
     if not inner or not rows or not columns or any(c not in right for c in rows + columns):
         return None
     m, k, n = (math.prod(sizes[c] for c in part) for part in (rows, inner, columns))
     if not pays(m, k, n):
         return None
     head = tuple([sizes[c] for c in batch])
-    left = builder.reshape(builder.permute(a, order_of(first, batch + rows + inner)), (*head, m, k))
-    other = builder.reshape(builder.permute(b, order_of(second, batch + inner + columns)), (*head, k, n))
+    left = matrices(builder, a, first, (batch, rows, inner))
+    other = matrices(builder, b, second, (batch, inner, columns))
     name = "matmul_of_derivatives" if strong else "matmul"
     product = builder.emit(name, (left, other), {}, ArrayType((*head, m, n), a.type.dtype))
     order = batch + rows + columns
     whole = builder.reshape(product, tuple([sizes[c] for c in order]))
     return builder.permute(whole, order_of(order, list(right)))
+
+
+def letters_of_windows(builder: Builder, atom: Atom, word: list[str]) -> list[str]:
+    """The letters that count places in windows, if the array consists of windows."""
+    maker = builder.maker.get(atom)
+    if maker is None or maker.primitive.name != "windows":
+        return []
+    return word[len(word) - len(maker.params["axis"]) :]
+
+
+def matrices(builder: Builder, atom: Atom, word: list[str], groups: tuple[list[str], list[str], list[str]]) -> Atom:
+    """A stack of matrices: letters of a batch, of rows, and of columns.
+
+    If the entries have to be laid out anew, it is in the order in which neighbours are read one after the other, for all readers.
+    """
+    batch, rows, columns = groups
+    sizes = dict(zip(word, atom.type.shape, strict=True))
+    outer = letters_of_windows(builder, atom, word)
+    fastest = next((c for c in reversed(word) if sizes[c] > 1 and c not in outer), None)
+    if fastest in rows:
+        n = len(batch)
+        return builder.permute(matrices(builder, atom, word, (batch, columns, rows)), (*range(n), n + 1, n))
+    lengths = [math.prod(sizes[c] for c in part) for part in (rows, columns)]
+    return builder.reshape(builder.permute(atom, order_of(word, batch + rows + columns)), (*[sizes[c] for c in batch], *lengths))
 
 
 def order_of(have: list[str], want: list[str]) -> Shape:

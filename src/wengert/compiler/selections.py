@@ -63,12 +63,12 @@ def maps_of(where: Any, shape: Shape) -> list[Any] | None:
     """For each axis the place that every entry along it comes from, -1 for nowhere; `None` where axes do not go their own ways."""
     if where.ndim != len(shape) or where.max() < 0:
         return None
-    coordinates = np.unravel_index(np.maximum(where, 0), shape)
-    is_there = where >= 0
-    maps = []
-    for k, along in enumerate(coordinates):
+    maps: list[Any] = []
+    rest = np.maximum(where, 0)
+    for k in reversed(range(where.ndim)):
+        rest, along = np.divmod(rest, shape[k])
         others = tuple([j for j in range(where.ndim) if j != k])
-        maps.append(np.where(is_there, along, -1).max(axis=others, initial=-1))
+        maps.insert(0, np.where(where >= 0, along, -1).max(axis=others))
     grid = np.ix_(*maps)
     inside = np.ones((), bool)
     total = np.zeros((), np.int64)
