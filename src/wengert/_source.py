@@ -80,12 +80,14 @@ def quoted(code: CodeType | None, last: int) -> str:
     return f"{location(code.co_filename, line)}   {text}".rstrip()
 
 
-def is_raised_by_python(error: BaseException) -> bool:
-    """Whether a `raise` statement raised it, and not compiled code."""
+def is_raised_by_user(error: BaseException) -> bool:
+    """Whether a `raise` statement of the user's raised it, and neither compiled code nor a library."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    return last is not None and opcode.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
+    if last is None or not is_user_code(last.tb_frame.f_code.co_filename):
+        return False
+    return opcode.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] in ("RAISE_VARARGS", "RERAISE")
 
 
 def is_traced(value: Any) -> bool:

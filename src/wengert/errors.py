@@ -43,7 +43,7 @@ from wengert._advice import (
     truth_advice,
     written_target,
 )
-from wengert._source import Place, is_raised_by_python
+from wengert._source import Place, is_raised_by_user
 
 
 def describe(value: Any) -> str:
@@ -794,10 +794,18 @@ ANCHORS: dict[str, type[Exception]] = {
 }
 
 
-def reveal(error: ValueError) -> None:
-    """Raise the page behind an error, where NumPy put an error of its own before it (`table[0] = traced` does)."""
-    if isinstance(error.__cause__, WengertError) and not is_raised_by_python(error):
-        raise error.__cause__.with_traceback(error.__traceback__) from None
+def reveal(error: Exception) -> None:
+    """Raise the page behind an error, where a library put an error of its own before it.
+
+    NumPy does for `table[0] = traced`; SciPy's solvers do, or call the function once more with our error pending, which Python minds.
+    """
+    if isinstance(error, WengertError) or is_raised_by_user(error):
+        return
+    covered: BaseException | None = error
+    while covered is not None and not isinstance(covered, WengertError):
+        covered = covered.__cause__ or covered.__context__
+    if covered is not None:
+        raise covered.with_traceback(error.__traceback__) from None
 
 
 def warn_many_signatures(name: str, n: int) -> None:

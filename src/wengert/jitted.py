@@ -92,7 +92,7 @@ class Signature:
         chance = RandomState([*self.captured.generators, *self.call.reach.generators])
         try:
             out = twin.roots[0](*args, **kwargs)
-        except ValueError as error:
+        except Exception as error:
             reveal(error)
             raise
         if chance.has_moved():

@@ -193,7 +193,7 @@ def watched_call(trace: GraphTrace, function: Callable[..., Any], args: Any, kwa
     """Call a function whose arguments `trace` watches, up to the end of the call."""
     try:
         return function(*args, **kwargs)
-    except ValueError as error:
+    except Exception as error:
         reveal(error)
         raise
     finally:

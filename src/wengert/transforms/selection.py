@@ -13,7 +13,7 @@ from wengert import trees
 from wengert._source import is_user_code
 from wengert.core.record import Record
 from wengert.core.trace import Tracer
-from wengert.errors import ArgumentError, NotDifferentiableError, TreeError, WengertError, describe, page, reveal
+from wengert.errors import ArgumentError, NotDifferentiableError, TreeError, describe, page, reveal
 from wengert.transforms.linearize import as_array, as_primal, is_inexact
 
 ArgNums = int | str | Sequence[int | str]
@@ -100,12 +100,8 @@ class Selection:
                 kwargs[key] = value
         try:
             out = self.function(*args, **kwargs)
-        except ValueError as error:
+        except Exception as error:
             reveal(error)
-            raise
-        except SystemError as error:  # SciPy's solvers call the function once more with our error pending
-            if isinstance(error.__cause__, WengertError):
-                raise error.__cause__ from None
             raise
         if self.has_aux:
             out, self.aux = _output_and_aux(out)

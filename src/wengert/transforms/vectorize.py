@@ -77,7 +77,7 @@ def vectorized(function: Callable[..., Any], in_axes: Axes, out_axes: Axes) -> C
             new_args, new_kwargs = trees.unflatten(structure, values)
             try:
                 result = function(*new_args, **new_kwargs)
-            except ValueError as error:
+            except Exception as error:
                 reveal(error)
                 raise
             ys, out_structure = trees.flatten(result)
