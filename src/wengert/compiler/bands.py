@@ -27,84 +27,23 @@ from wengert.compiler.loops import (
     Place,
     Program,
     Reduction,
-    Shape,
     Step,
     View,
 )
+from wengert.compiler.lanes import is_better_turned, turned
+from wengert.compiler.rows import row_of, rows_in
 
 LEAST = 2**16  # bytes handed on from which on a band pays
 AGAIN = 2**20  # or bytes that several steps read
 IN_HAND = 2**17  # bytes of rows in hand
 FEWEST, MOST = 32, 4096  # rows of a tile
 SUMMED = 64  # the fewest where products are summed over rows
+BLOCK = 1024  # and the most of a turned band: what totals add up at once
 CHUNKS = 16  # parts that threads may share
 SMALL, MANY_CHUNKS = 2**15, 128  # bytes of totals up to which there are more, as they are added up more exactly
 PARALLEL = 100_000  # scalar instructions of vector loops from which on threads pay
 SMALLEST = 2**12  # entries of a nest whose rows may be a band's
-SHARED = 2**18  # bytes of a factor that every tile reads
-
-
-def row_of(buffer: Buffer, n: int) -> int:
-    """How many elements a row of a buffer has, if its first axis counts rows; 0 if it does not."""
-    return buffer.size // n if buffer.shape and buffer.shape[0] == n else 0
-
-
-def stays_in_row(strides: Shape, offset: int, lengths: Shape, axis: int, row: int) -> bool:
-    """Whether an access at row `i` of its space touches row `i` of its buffer only."""
-    if not row or strides[axis] != row:
-        return False
-    ends = [s * (m - 1) for k, (s, m) in enumerate(zip(strides, lengths, strict=True)) if k != axis]
-    low, high = offset + sum(min(e, 0) for e in ends), offset + sum(max(e, 0) for e in ends)
-    return low >= 0 and high < row
-
-
-def place_fits(place: Place, space: Shape, letter: int, n: int) -> bool:
-    """The same of a place in a nest."""
-    return not place.steps and stays_in_row(place.strides, place.offset, space, letter, row_of(place.buffer, n))
-
-
-def view_fits(view: View, axis: int, n: int) -> bool:
-    """The same of a matrix of a product."""
-    return stays_in_row(view.strides, view.offset, view.shape, len(view.shape) + axis, row_of(view.buffer, n))
-
-
-def rows_in(step: Step, n: int, inside: set[Buffer]) -> int | str | None:
-    """What the rows are in a step, given the buffers that the band has written; `None` if it cannot join."""
-    if isinstance(step, LoopNest):
-        for letter, length in enumerate(step.space):
-            if length == n and nest_fits(step, letter, n, inside):
-                return letter
-    elif isinstance(step, MatrixProduct):
-        m, k = step.left.shape[-2:]
-        if m == n and product_fits(step, n, inside):
-            return "m"
-        if k == n and sum_fits(step, n, inside):
-            return "k"
-    return None
-
-
-def sum_fits(step: MatrixProduct, n: int, inside: set[Buffer]) -> bool:
-    """Whether a product that sums over the rows can be added up tile by tile, and has a small result for that."""
-    factors = ((step.left, -1), (step.right, -2))
-    is_small = 4 * step.result.n_bytes <= sum(view.buffer.n_bytes for view, _ in factors)
-    return is_small and all(view.buffer not in inside or view_fits(view, axis, n) for view, axis in factors)
-
-
-def nest_fits(nest: LoopNest, letter: int, n: int, inside: set[Buffer]) -> bool:
-    """Whether a nest can take the rows of this letter one after the other."""
-    if any(store.adds for store in nest.stores):
-        return False
-    written = [store.place for store in nest.stores] + [r.place for r in nest.reductions if letter not in r.letters]
-    read = [op.place for op in nest.ops if op.place is not None and op.place.buffer in inside]
-    return all(place_fits(place, nest.space, letter, n) for place in written + read)
-
-
-def product_fits(step: MatrixProduct, n: int, inside: set[Buffer]) -> bool:
-    """Whether a product can take the rows of its left factor one after the other."""
-    shared = step.right.buffer
-    if shared in inside or shared.n_bytes > min(SHARED, step.left.buffer.n_bytes) or not view_fits(step.into, -2, n):
-        return False
-    return step.left.buffer not in inside or view_fits(step.left, -2, n)
+IN_LANES, LANES = 2**20, 64  # bytes of rows in hand of a turned band, and of how many rows at least
 
 
 @dataclass
@@ -194,16 +133,17 @@ class Sweep:
         saved = sum(buffer.n_bytes for buffer in inner)
         again = read_again(group)
         if self.n is not None:
-            tile = tile_of(group, inner)
+            is_turned = is_better_turned(group.steps, group.rows, group.n, inner)
+            tile = tile_of(group, inner, is_turned)
             pays = saved >= LEAST or again >= AGAIN
         else:
-            inner, tile = [], -(-group.n // (CHUNKS * 1024)) * 1024
+            inner, is_turned, tile = [], False, -(-group.n // (CHUNKS * 1024)) * 1024
             pays = work_of(group.steps) >= PARALLEL
         if not pays or tile >= group.n:
             self.steps += group.steps
             return
         self.gain += saved + again
-        self.steps += banded(group, inner, tile)
+        self.steps += banded(group, inner, tile, is_turned)
 
     def handed_on(self, group: Group) -> list[Buffer]:
         """What nobody outside of the band reads or writes."""
@@ -253,15 +193,18 @@ def read_again(group: Group) -> int:
     return sum(buffer.n_bytes for buffer, n in readers.items() if n > 1)
 
 
-def tile_of(group: Group, inner: list[Buffer]) -> int:
+def tile_of(group: Group, inner: list[Buffer], is_turned: bool) -> int:
     """How many rows are in hand: as many as stay in the cache."""
+    if is_turned:
+        row = sum(b.n_bytes // group.n for b in inner)
+        return max(LANES, min(BLOCK, IN_LANES // max(row, 1) // LANES * LANES))
     touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
     row = sum(b.n_bytes // group.n for b in touched | set(inner))
     fewest = SUMMED if "k" in group.rows else FEWEST
     return max(fewest, min(MOST, IN_HAND // max(row, 1) // 16 * 16))
 
 
-def banded(group: Group, inner: list[Buffer], tile: int) -> list[Step]:
+def banded(group: Group, inner: list[Buffer], tile: int, is_turned: bool) -> list[Step]:
     """A band, and the steps that put its totals together."""
     level = min(step.level for step in group.steps)
     summed = sum(b.n_bytes for b in group.totals)
@@ -292,7 +235,7 @@ def banded(group: Group, inner: list[Buffer], tile: int) -> list[Step]:
         tiles = Buffer((band.n_chunks, buffer.size), buffer.dtype, "temporary")
         band.slots[slot] = tiles
         after.append(put_together(tiles, buffer, combines[buffer], level + 1))
-    return [band, *after]
+    return [turned(band) if is_turned else band, *after]
 
 
 def put_together(tiles: Buffer, total: Buffer, combine: str, level: int) -> LoopNest:

@@ -235,6 +235,7 @@ class Band:
     slots: dict[Buffer, Buffer]
     level: int
     chunk: int = 1  # tiles
+    is_turned: bool = False  # entry by entry, rows in hand are neighbours (`wengert.compiler.lanes`)
 
     @property
     def n_chunks(self) -> int:

@@ -151,6 +151,16 @@ def scale_by_number(node: Node, builder: Builder) -> Atom | None:
     return None
 
 
+def quotient_of_truth(node: Node, builder: Builder) -> Atom | None:
+    """`divide p (spread x)  ->  where p (1 / x) (0 / x)` for truth values `p`: one quotient for each entry of `x`."""
+    (p, x), out = node.operands, node.outputs[0].type
+    maker = builder.maker.get(x)
+    if p.type.dtype.kind != "b" or maker is None or maker.primitive.name != "spread" or p.type.shape != x.type.shape:
+        return None
+    one, zero = (builder.elementwise("divide", constant(out.dtype.type(number)), x) for number in (1, 0))
+    return builder.elementwise("where", p, one, zero) if one.type == zero.type == out else None
+
+
 STRUCTURE: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "reshape": (("the same shape", same_shape), ("a number moved", move_of_number), ("reshape of reshape", reshape_of_reshape)),
     "spread": (("the same shape", same_shape), ("spread of spread", spread_of_spread)),
@@ -161,5 +171,6 @@ STRUCTURE: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "real": (("the same dtype", same_dtype),),
     "conjugate": (("the same dtype", same_dtype),),
     "scale": (("scale by a number", scale_by_number),),
+    "divide": (("a quotient of a truth value", quotient_of_truth),),
     "deposit": (("zeros into zeros", deposit_of_zero),),
 }

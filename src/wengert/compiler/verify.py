@@ -106,7 +106,7 @@ def verify_product(step: MatrixProduct, where: str) -> None:
     *batch, m, k = step.left.shape
     require(step.right.shape == (*batch, k, step.right.shape[-1]), f"{where}: shapes of a product do not fit")
     require(step.into.shape == (*batch, m, step.right.shape[-1]), f"{where}: the result of a product has another shape")
-    require(step.into.buffer is step.result and step.into.strides[-1] == 1, f"{where}: BLAS cannot write its result")
+    require(step.into.buffer is step.result and 1 in step.into.strides[-2:], f"{where}: BLAS cannot write its result")
     for view in (step.left, step.right, step.into):
         require(is_inside(Place(view.buffer, view.strides, view.offset), view.shape), f"{where}: a matrix leaves its buffer")
 

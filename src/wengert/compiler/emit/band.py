@@ -6,11 +6,12 @@ first of all, their addresses are moved back by the rows before the tile.
 
 from __future__ import annotations
 
-from wengert.compiler.bands import row_of
+from wengert.compiler.emit.lanes import write_lanes_product
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import write_product
 from wengert.compiler.loops import Band, Buffer, LoopNest, MatrixProduct, dtype_name
 from wengert.compiler.memory import rounded
+from wengert.compiler.rows import row_of
 from wengert.compiler.scalar import LLVM
 from wengert.compiler.vector_math import VectorMath
 
@@ -52,7 +53,9 @@ class BandWriter:
         for k, (step, rows) in enumerate(zip(self.band.steps, self.band.rows, strict=True)):
             if isinstance(step, LoopNest):
                 assert isinstance(rows, int)
-                found.append(write_nest(step, f"{self.name}_{k}", self.math, rows))
+                found.append(write_nest(step, f"{self.name}_{k}", self.math, rows, self.band.tile if self.band.is_turned else 0))
+            elif self.band.is_turned:
+                found.append(write_lanes_product(step, f"{self.name}_{k}", str(rows), self.math.width_bits))
             else:
                 found.append(write_product(step, f"{self.name}_{k}", str(rows)))
                 if rows == "k":
@@ -101,6 +104,9 @@ class BandWriter:
             self.lines.append(f"  call void @{self.name}_{k}({arguments}, i64 %start, i64 %stop, i1 %first)")
             return
         left, right, result = (self.pointers[b] for b in (step.left.buffer, step.right.buffer, step.result))
+        if self.band.is_turned:
+            self.lines.append(f"  call void @{self.name}_{k}(ptr {left}, ptr {right}, ptr {result}, i64 %start, i64 %stop, i1 %first)")
+            return
         if self.band.rows[k] == "m":
             self.lines.append(f"  call void @{self.name}_{k}(ptr {left}, ptr {right}, ptr {result}, i64 %start, i64 %stop)")
             return
@@ -119,7 +125,7 @@ class BandWriter:
         """The addresses of inner buffers, as if all rows before the tile were there."""
         offset = 0
         for k, buffer in enumerate(self.band.inner):
-            row = row_of(buffer, self.band.n_rows) * buffer.dtype.itemsize
+            row = (1 if self.band.is_turned else row_of(buffer, self.band.n_rows)) * buffer.dtype.itemsize
             self.lines += [
                 f"  %back{k} = mul nsw i64 %start, {-row}",
                 f"  %far{k} = add nsw i64 %back{k}, {offset}",

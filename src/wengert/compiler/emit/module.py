@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.band import write_band
+from wengert.compiler.emit.lanes import lanes_declarations
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import product_declarations, write_product
 from wengert.compiler.loops import Band, Buffer, Check, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
@@ -39,8 +40,10 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
         functions += write_step(step, f"step{k}", functions_of_libm)
     functions.append(write_entry(program, plan))
     every = [part for step in program.steps for part in (step.steps if isinstance(step, Band) else [step])]
-    uses_blas = any(isinstance(step, MatrixProduct) for step in every)
+    turned = {part: None for band in program.steps if isinstance(band, Band) and band.is_turned for part in band.steps}
+    uses_blas = any(isinstance(step, MatrixProduct) for step in every if step not in turned)
     declared = declarations() + (product_declarations() if uses_blas else [])
+    declared += lanes_declarations([part for part in turned if isinstance(part, MatrixProduct)], vector_bits)
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])

@@ -14,16 +14,16 @@ INLINED = 100  # ops of a nest that may become part of its caller
 class NestWriter:
     """Writes `void @name(ptr %b0, ptr %b1, ...)`, with a pointer for each buffer of the nest.
 
-    Totals along the innermost loops are kept in registers, over blocks; all others are added up in memory.
+    Of the letter `rows` it runs a range; in a turned band `lanes` of them at most.  Totals along the innermost loops are kept in registers, over blocks; all others are added up in memory.
     """
 
-    def __init__(self, nest: LoopNest, name: str, math: VectorMath, rows: int | None = None) -> None:
+    def __init__(self, nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0) -> None:
         self.nest, self.name = nest, name
         self.lines: list[str] = []
         self.scalars = Scalars(self.lines, math.call)
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
-        self.loops = order_loops(nest, rows)
-        self.rows = rows
+        self.loops = order_loops(nest, rows, lanes > 0)
+        self.rows, self.lanes = rows, lanes
         self.letters: list[str] = []
         self.block = "entry"
         self.count = 0
@@ -98,7 +98,7 @@ class NestWriter:
         """The last loop, in blocks where totals run along it."""
         running = [total for total in self.totals if total.is_running]
         first, past = self.bounds(d)
-        if not running or self.loops.lengths[d] <= BLOCK:
+        if not running or self.longest(d) <= BLOCK:
             self.run(first, past, running)
             return
         new = self.scalars.new
@@ -110,6 +110,10 @@ class NestWriter:
         stop = new(f"select i1 {new(f'icmp slt i64 {last}, {past}')}, i64 {last}, i64 {past}")
         self.run(start, stop, running)
         self.close_loop(outer, n_blocks, label)
+
+    def longest(self, d: int) -> int:
+        """The most steps that loop `d` runs."""
+        return self.lanes if self.lanes and d == self.loops.ranged else self.loops.lengths[d]
 
     def run(self, start: str, stop: str, running: list[Total]) -> None:
         """The innermost loop from `start` to `stop`, with a register for each running total."""
@@ -182,9 +186,9 @@ class NestWriter:
         return self.scalars.convert(self.scalars.emit(code, [values[p] for p in op.operands], working), name)
 
 
-def write_nest(nest: LoopNest, name: str, math: VectorMath, rows: int | None = None) -> str:
-    """The text of one function; of the letter `rows` it runs a range."""
-    return NestWriter(nest, name, math, rows).function()
+def write_nest(nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0) -> str:
+    """The text of one function."""
+    return NestWriter(nest, name, math, rows, lanes).function()
 
 
 __all__ = ["NestWriter", "Shape", "write_nest"]

@@ -31,15 +31,15 @@ def places_of(nest: LoopNest) -> list[Place]:
     return [*found, *[s.place for s in nest.stores], *[r.place for r in nest.reductions]]
 
 
-def order_loops(nest: LoopNest, rows: int | None = None) -> Loops:
+def order_loops(nest: LoopNest, rows: int | None = None, lanes: bool = False) -> Loops:
     """The loops of a nest; of the letter `rows` only a range is run.
 
     The innermost is the one along which most accesses are to neighbours; the others keep their order, reduced ones last.
-    Letters of length 1 are no loops, and two neighbours that every access walks as one are one.
+    With `lanes` the rows are the innermost.  Letters of length 1 are no loops, and two neighbours that every access walks as one are one.
     """
     letters = [k for k, n in enumerate(nest.space) if n > 1]
     if len(letters) > 1:
-        inner = max(letters, key=lambda k: (_neighbours(nest, k), k))
+        inner = max(letters, key=lambda k: (lanes and k == rows, _neighbours(nest, k), k))
         letters = [*[k for k in letters if k != inner], inner]
     return _collapse(nest, letters, rows)
 

@@ -31,6 +31,7 @@ class Total:
         self.is_of_rows = writer.rows is not None and writer.rows in reduction.letters
         self.is_whole = trailing == len(loops) and not self.is_of_rows  # the register has it all; otherwise it is added to memory
         self.is_exact = reduction.combine == "sum" and self.dtype in FLOATS  # sums of floats are compensated
+        self.is_single = trailing == 1 and writer.longest(n - 1) <= BLOCK  # nothing but one run
         self.value = ""
 
     @property
@@ -67,7 +68,7 @@ class Total:
 
     def declare(self) -> None:
         """Room for the total of all blocks, and for what its roundings lost."""
-        if self.is_running:
+        if self.is_running and not self.is_single:
             self.writer.lines += [f"  %s{self.number} = alloca {self.kind}", f"  %c{self.number} = alloca {self.kind}"]
 
     def clear(self) -> None:
@@ -81,8 +82,7 @@ class Total:
             writer.lines += [f"  br i1 %first, label %{label}, label %{label}_done", f"{label}:"]
             writer.block = label
         elif writer.rows is not None:
-            row = self.reduction.place.strides[writer.rows]
-            start, stop = (writer.scalars.new(f"mul nuw nsw i64 {end}, {row}") for end in ("%start", "%stop"))
+            start, stop = self.rows_in_hand()
         letter, loop = writer.open_loop(start)
         kind = MEMORY[self.dtype]
         address = writer.scalars.new(f"getelementptr inbounds {kind}, ptr {writer.pointers[buffer]}, i64 {letter}")
@@ -92,15 +92,27 @@ class Total:
             writer.lines += [f"  br label %{label}_done", f"{label}_done:"]
             writer.block = f"{label}_done"
 
+    def rows_in_hand(self) -> tuple[str, str]:
+        """The entries of a total that belong to the rows of a range."""
+        writer, new = self.writer, self.writer.scalars.new
+        stride = self.reduction.place.strides[writer.rows]
+        row = self.reduction.place.buffer.size // writer.nest.space[writer.rows]
+        if stride == row:
+            return new(f"mul nuw nsw i64 %start, {row}"), new(f"mul nuw nsw i64 %stop, {row}")
+        return "%start", new(f"add nuw nsw i64 %start, {row * writer.lanes}")  # turned
+
     def start(self) -> None:
         """Before the loops along which the total runs."""
-        if self.is_running:
+        if self.is_running and not self.is_single:
             for place in (f"%s{self.number}", f"%c{self.number}"):
                 self.writer.lines.append(f"  store {self.kind} {self.start_value}, ptr {place}")
 
     def finish(self) -> None:
         """After them: the total goes to memory."""
         if not self.is_running:
+            return
+        if self.is_single:
+            self.to_memory(self.value)
             return
         new = self.writer.scalars.new
         value = new(f"load {self.kind}, ptr %s{self.number}")
@@ -138,6 +150,8 @@ class Total:
 
     def leave(self) -> None:
         """After a run its register joins the total."""
+        if self.is_single:
+            return
         term = self.value
         new, lines = self.writer.scalars.new, self.writer.lines
         old = new(f"load {self.kind}, ptr %s{self.number}")
