@@ -15,6 +15,7 @@ import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant
 from wengert.compiler.loops import dtype_name
+from wengert.compiler.narrow import narrowed
 from wengert.compiler.products import is_large_product, pays
 from wengert.compiler.reductions import REDUCTIONS
 from wengert.compiler.selections import selected
@@ -215,4 +216,5 @@ EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "tril": (("a triangle", triangle),),
     "triu": (("a triangle", triangle),),
     "overlap": (("windows that overlap", overlap),),
+    "cast": (("single precision is enough", narrowed),),
 }

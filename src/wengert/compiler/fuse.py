@@ -96,8 +96,8 @@ class Fuser(Places):
         for atom in node.operands:
             found.append(self.reach_all(atom, [operand_index(index, atom) for index in components], space))
         value.level, operands_cost = self.settle(found)
-        value.cost = min(WORST, operands_cost + cost)
         self.values[out] = value
+        value.cost = self.cost_once(out, components[0], space, min(WORST, operands_cost + cost)) if len(components) == 1 else min(WORST, operands_cost + cost)
         draft = self.nest(space, value.level)
         for index in components:
             self.evaluate(draft, out, index)
