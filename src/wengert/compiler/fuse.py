@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from wengert.compiler.bodies import WORST, Value, is_native, place_of
-from wengert.compiler.homes import is_move
+from wengert.compiler.homes import CHEAP, is_move
 from wengert.compiler.indices import spread_index
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
 from wengert.compiler.native import cost_of
@@ -126,7 +126,12 @@ class Fuser(Places):
         value = self.realised(source)
         if value.view is not None or value.number is not None:
             return True
-        return not is_move(value.node) and not set(axes) & set(value.loops)
+        if is_move(value.node):
+            beneath = value
+            while beneath.view is None and beneath.node is not None and is_move(beneath.node):
+                beneath = self.realised(beneath.node.operands[0])
+            return beneath.view is not None or beneath.number is not None or beneath.cost <= CHEAP
+        return not set(axes) & set(value.loops)
 
     def home_loops(self, source: Atom) -> tuple[int, ...]:
         """The loops over which a value is best walked: its own, where it is computed in a nest."""
