@@ -158,9 +158,9 @@ class Fuser(Places):
         self.in_buffer(out, buffer, level + 1)
 
     def as_product(self, node: Node) -> bool:
-        """A large matrix product, by BLAS."""
+        """A large matrix product."""
         out = node.outputs[0]
-        found = matrix_product(node, self.in_memory, self.copied, self.wanted_order(out))
+        found = matrix_product(node, self.in_memory, self.wanted_order(out))
         if found is None:
             return False
         self.steps.append(found)
