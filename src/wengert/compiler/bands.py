@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from wengert.compiler.lanes import is_better_turned, turned
 from wengert.compiler.loops import (
     Band,
     Buffer,
@@ -30,7 +31,6 @@ from wengert.compiler.loops import (
     Step,
     View,
 )
-from wengert.compiler.lanes import is_better_turned, turned
 from wengert.compiler.rows import row_of, rows_in
 
 LEAST = 2**16  # bytes handed on from which on a band pays
@@ -155,7 +155,7 @@ def most_rows(step: Step) -> int:
     """How many rows a step has that begins a band for threads."""
     if isinstance(step, LoopNest) and step.space:
         return step.space[0]
-    return step.left.shape[-2] if isinstance(step, MatrixProduct) else 0
+    return step.left.shape[-2] if isinstance(step, MatrixProduct) and step.is_matrix else 0
 
 
 def lengths_of(step: Step) -> Iterator[int]:
@@ -163,7 +163,7 @@ def lengths_of(step: Step) -> Iterator[int]:
     if isinstance(step, LoopNest):
         if math.prod(step.space) >= SMALLEST:
             yield from step.space
-    elif isinstance(step, MatrixProduct):
+    elif isinstance(step, MatrixProduct) and step.is_matrix:
         yield from step.left.shape[-2:]
 
 
@@ -174,7 +174,7 @@ def work_of(steps: Sequence[LoopNest | MatrixProduct]) -> float:
         if isinstance(step, LoopNest):
             total += sum(instructions(op) for op in step.ops) * math.prod(step.space) / 8
         else:
-            total += step.result.size * step.left.shape[-1] / 16
+            total += step.work / 16
     return total
 
 

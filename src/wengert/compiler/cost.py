@@ -7,7 +7,7 @@ import math
 from wengert.compiler.loops import Band, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
 
 PER_OP = 0.4e-9  # seconds for one scalar instruction of a loop, some of them calls of the vector library
-PER_PRODUCT = 0.05e-9  # for one multiplication and addition of a matrix product
+PER_PRODUCT = 0.02e-9  # for one multiplication and addition of a matrix product
 PER_BYTE = 0.05e-9
 PER_CALL = 100e-6  # of a step in Python, which other threads of Python wait for less readily than for their own
 
@@ -22,7 +22,7 @@ def seconds_of_step(step: Step) -> float:
     if isinstance(step, LoopNest):
         return len(step.ops) * math.prod(step.space) * PER_OP
     if isinstance(step, MatrixProduct):
-        return step.result.size * step.left.shape[-1] * PER_PRODUCT
+        return step.work * PER_PRODUCT
     if isinstance(step, Band):
         return sum(map(seconds_of_step, step.steps))
     if isinstance(step, Fill):

@@ -4,7 +4,7 @@
 
     c = contract a b {sentence="ij,jk->ik"}   ->   p = multiply (spread a) (spread (permute b)); c = sum p over j
 
-A product of matrices with enough work in it stays one, for BLAS.
+A product of matrices with enough work in it stays one, for the kernel that multiplies.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant
 from wengert.compiler.loops import dtype_name
+from wengert.compiler.narrow import narrowed
 from wengert.compiler.products import is_large_product, pays
 from wengert.compiler.reductions import REDUCTIONS
 from wengert.compiler.selections import selected
@@ -215,4 +216,5 @@ EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "tril": (("a triangle", triangle),),
     "triu": (("a triangle", triangle),),
     "overlap": (("windows that overlap", overlap),),
+    "cast": (("single precision is enough", narrowed),),
 }

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from wengert.compiler.bodies import WORST, Value, is_native, place_of
-from wengert.compiler.homes import is_move
+from wengert.compiler.homes import CHEAP, is_move
 from wengert.compiler.indices import spread_index
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
 from wengert.compiler.native import cost_of
@@ -96,8 +96,8 @@ class Fuser(Places):
         for atom in node.operands:
             found.append(self.reach_all(atom, [operand_index(index, atom) for index in components], space))
         value.level, operands_cost = self.settle(found)
-        value.cost = min(WORST, operands_cost + cost)
         self.values[out] = value
+        value.cost = self.cost_once(out, components[0], space, min(WORST, operands_cost + cost)) if len(components) == 1 else min(WORST, operands_cost + cost)
         draft = self.nest(space, value.level)
         for index in components:
             self.evaluate(draft, out, index)
@@ -126,7 +126,12 @@ class Fuser(Places):
         value = self.realised(source)
         if value.view is not None or value.number is not None:
             return True
-        return not is_move(value.node) and not set(axes) & set(value.loops)
+        if is_move(value.node):
+            beneath = value
+            while beneath.view is None and beneath.node is not None and is_move(beneath.node):
+                beneath = self.realised(beneath.node.operands[0])
+            return beneath.view is not None or beneath.number is not None or beneath.cost <= CHEAP
+        return not set(axes) & set(value.loops)
 
     def home_loops(self, source: Atom) -> tuple[int, ...]:
         """The loops over which a value is best walked: its own, where it is computed in a nest."""
@@ -153,9 +158,9 @@ class Fuser(Places):
         self.in_buffer(out, buffer, level + 1)
 
     def as_product(self, node: Node) -> bool:
-        """A large matrix product, by BLAS."""
+        """A large matrix product."""
         out = node.outputs[0]
-        found = matrix_product(node, self.in_memory, self.copied, self.wanted_order(out))
+        found = matrix_product(node, self.in_memory, self.wanted_order(out))
         if found is None:
             return False
         self.steps.append(found)

@@ -11,10 +11,11 @@ from wengert.compiler.bodies import WORST, Bodies, Draft, NotAffineError, Value,
 from wengert.compiler.builder import repeated_number
 from wengert.compiler.indices import MOVES, Index, is_basic
 from wengert.compiler.loops import Buffer, HostCall, Shape, Step, Store, View, contiguous
+from wengert.compiler.native import cost_of_code
 from wengert.compiler.spaces import indices_of, is_aligned
 from wengert.core.graph import Atom, Const, Node
 
-CHEAP = 16  # instructions that are rather taken again than stored and loaded
+CHEAP = 32  # instructions that are rather taken again than stored and loaded
 
 
 
@@ -86,6 +87,15 @@ class Homes(Bodies):
         except NotAffineError:
             return False
         return True
+
+    def cost_once(self, atom: Atom, index: Index, space: Shape, cost: int) -> int:
+        """The cost of a value that takes each of its parts once: sums over operands count what they share several times."""
+        if not CHEAP < cost <= 3 * CHEAP:
+            return cost
+        draft = Draft(space, self.values[atom].level)
+        self.evaluate(draft, atom, index)
+        codes = [op.code.partition(":")[2] for op in draft.ops if op.code != "number"]
+        return min(cost, sum(cost_of_code(code) if code else 1 for code in codes))
 
     def reach_all(self, atom: Atom, indices: list[Index], space: Shape) -> tuple[int, Value | None, int]:
         """The same for several components: one that cannot be said through a move brings the whole value into memory."""

@@ -20,9 +20,10 @@ from wengert.compiler.emit.order import order_loops, places_of
 from wengert.compiler.loops import Band, Buffer, LoopNest, MatrixProduct, Op, Place, Store, View
 from wengert.compiler.rows import place_fits, row_of, view_fits
 
-AWKWARD = 0.15  # the share of accesses that vectors cannot take well, from which on it pays
+AWKWARD = 0.0  # the share of accesses that vectors cannot take well, from which on it pays
 LONG = 32  # loops from which on a rest of fewer lanes does not matter
 ACROSS = 8  # entries in hand for each one that is copied
+MATRIX = 2**15  # bytes of a matrix up to which products of a few rows are better in lanes
 SUMMED = 512  # terms along a row that are added up one after the other
 
 FEW = 4  # entries of a row, or instructions, for which nothing is taken beforehand
@@ -44,7 +45,9 @@ def is_better_turned(steps: Sequence[Part], rows: Sequence[int | str], n: int, i
             assert isinstance(row, int)
             size = math.prod(step.space) * len(places_of(step))
             bad, total = bad + size * awkward(step, row), total + size
-    return bad >= AWKWARD * total > 0
+        elif math.prod((step.right if row == "m" else step.into).shape[-2:]) * step.result.dtype.itemsize <= MATRIX:
+            bad, total = bad + step.result.size, total + step.result.size
+    return bad >= 0
 
 
 def can_turn(step: Part, row: int | str, n: int, inside: set[Buffer]) -> bool:
@@ -86,7 +89,7 @@ class Turner:
             self.add(self.step(step, row), row)
         copies = [self.copy(outer, inner) for outer, inner in self.copies.items()]
         return replace(
-            self.band, steps=[*copies, *self.steps], rows=[0] * len(copies) + self.rows, is_turned=True,
+            self.band, steps=[*copies, *self.steps], rows=[*[0 for _ in copies], *self.rows], is_turned=True,
             inner=[*self.band.inner, *self.copies.values(), *self.before.values()],
         )  # fmt: skip
 

@@ -78,7 +78,7 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         yield from _list_nest(step, names)
     elif isinstance(step, MatrixProduct):
         left, right = (f"{names[v.buffer]}:{'x'.join(map(str, v.shape))}" for v in (step.left, step.right))
-        yield f"{names[step.result]} = {left} @ {right}   # BLAS{', strong zeros' if step.is_strong else ''}"
+        yield f"{names[step.result]} = {left} @ {right}   # a product of matrices{', strong zeros' if step.is_strong else ''}"
     elif isinstance(step, Fill):
         yield f"{names[step.buffer]}[...] = 0"
     elif isinstance(step, HostCall):
@@ -153,7 +153,7 @@ def account_of(step: Step) -> Account:
         per_entry = sum(flops_of(op.code) for op in step.ops if op.dtype.kind in "fc") + len(step.reductions)
         return Account(n * per_entry, read, written)
     if isinstance(step, MatrixProduct):
-        return Account(2 * step.result.size * step.left.shape[-1], read, written)
+        return Account(2 * step.work, read, written)
     if isinstance(step, Band):
         return Account(sum(account_of(part).flops for part in step.steps), read, written)
     return Account(0, read, written)

@@ -18,7 +18,7 @@ from wengert.core.graph import Const, Node
 from wengert.core.primitive import Primitive
 
 UNREGISTERED = {"cast": "a", "conjugate": "a", "real": "a"}  # elementwise in real arithmetic, of other families
-COST_OF_ROOT, COST_OF_FUNCTION = 4, 20  # in simple instructions
+COST_OF_ROOT, COST_OF_FUNCTION = 8, 40  # in simple instructions
 OWN = {"abs": 1, "count_bits": 1}
 TAKES = {**{name: ARITY.get(name, 1) for name in FUNCTIONS}, **INTRINSICS, **FLOAT_ONLY, **OWN}  # how many numbers each function takes
 
@@ -103,11 +103,16 @@ def _check_call(call: ast.Call) -> None:
         raise ScalarCodeError(msg)
 
 
-@cache
 def cost_of(primitive: Primitive) -> int:
     """About how many simple instructions a card's code takes."""
+    return cost_of_code(code_of(primitive))
+
+
+@cache
+def cost_of_code(code: str) -> int:
+    """About how many simple instructions code takes."""
     total = 1
-    for part in ast.walk(ast.parse(code_of(primitive).removeprefix(IN_DOUBLE))):
+    for part in ast.walk(ast.parse(code.removeprefix(IN_DOUBLE))):
         if isinstance(part, ast.Call):
             name = ast.unparse(part.func)
             total += COST_OF_FUNCTION if name in FUNCTIONS else COST_OF_ROOT if name == "sqrt" else 1

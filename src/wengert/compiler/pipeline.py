@@ -18,11 +18,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.compiler.bands import group_rows
-from wengert.compiler.blas import register
 from wengert.compiler.cost import seconds_of
 from wengert.compiler.emit.module import OUTSIDE, write_module
 from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
+from wengert.compiler.kernels import provide_products
 from wengert.compiler.loops import Check, Program
 from wengert.compiler.memory import late_fills, plan_memory
 from wengert.compiler.plain import plain_products
@@ -53,8 +53,8 @@ class Compiled:
         emitted = write_module(self.program, self.plan, vector_bits())
         self.text = emitted.text
         library()
-        if emitted.uses_blas:
-            register()
+        if emitted.products:
+            provide_products(emitted.products)
         provide(binding(), emitted.specials)
         self.module = Module(self.text, cache=cache)
         self.host = Host()

@@ -1,4 +1,4 @@
-"""Matrix products: which go to BLAS, and with which operands."""
+"""Matrix products: which are steps of their own, and with which operands."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Callable
 from wengert.compiler.loops import Buffer, MatrixProduct, Shape, View, contiguous, dtype_name
 from wengert.core.graph import Atom, Node
 
-LARGE = 8192  # multiplications for which BLAS pays
+LARGE = 8192  # multiplications for which a step of its own pays
 WIDE = 64  # entries of the smallest of the three matrices for which it does
 
 InMemory = Callable[[Atom], tuple[View, int]]
 
 
 def pays(m: int, k: int, n: int) -> bool:
-    """Whether a product `[m, k] @ [k, n]` is for BLAS: enough work, and each entry used often."""
+    """Whether a product `[m, k] @ [k, n]` is a step of its own: enough work, and each entry used often."""
     return m * k * n >= LARGE and min(m * k, k * n, m * n) >= WIDE and min(m, k, n) > 1
 
 
 def is_large_product(node: Node) -> bool:
-    """Whether a `matmul` of two stacks of matrices is for BLAS."""
+    """Whether a `matmul` of two stacks of matrices is a step of its own."""
     a, b = node.operands
     if a.type.dtype != b.type.dtype or dtype_name(a.type.dtype) not in ("float64", "float32"):
         return False
@@ -28,9 +28,9 @@ def is_large_product(node: Node) -> bool:
 
 
 def matrix_product(
-    node: Node, in_memory: InMemory, copied: Callable[[View, int], tuple[View, int]], order: Shape | None
+    node: Node, in_memory: InMemory, order: Shape | None
 ) -> MatrixProduct | None:
-    """The step of a large `matmul`; `copied` lays out a view of which neither rows nor columns are contiguous.
+    """The step of a large `matmul`.
 
     `order` is the permutation in which the result is wanted, if it is.
     """
@@ -40,8 +40,6 @@ def matrix_product(
     views, level = [], 0
     for atom in node.operands:
         view, ready = in_memory(atom)
-        if not is_matrix(view):
-            view, ready = copied(view, ready)
         views.append(batched(view, tuple(out.shape[:-2])))
         level = max(level, ready)
     shape = tuple(out.shape)
@@ -51,13 +49,6 @@ def matrix_product(
     into = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
     is_strong = node.primitive.name == "matmul_of_derivatives"
     return MatrixProduct(views[0], views[1], result, into, is_strong, level)
-
-
-def is_matrix(view: View) -> bool:
-    """Whether BLAS can read the matrices of a stack: rows or columns lie one after the other."""
-    m, n = view.shape[-2:]
-    rows, columns = view.strides[-2:]
-    return (columns == 1 and rows >= n) or (rows == 1 and columns >= m)
 
 
 def batched(view: View, batch: tuple[int, ...]) -> View:

@@ -38,7 +38,7 @@ def rows_in(step: Step, n: int, inside: set[Buffer]) -> int | str | None:
         for letter, length in enumerate(step.space):
             if length == n and nest_fits(step, letter, n, inside):
                 return letter
-    elif isinstance(step, MatrixProduct):
+    elif isinstance(step, MatrixProduct) and step.is_matrix:
         m, k = step.left.shape[-2:]
         if m == n and product_fits(step, n, inside):
             return "m"

@@ -8,9 +8,8 @@ some rows of both factors at a time, lanes added together at the end.  Sums that
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from wengert.compiler.emit.products import batch_offset
 from wengert.compiler.emit.text import Text
 from wengert.compiler.loops import MatrixProduct, View, dtype_name
 from wengert.compiler.scalar import LLVM, literal
@@ -29,7 +28,8 @@ class LanesWriter:
         self.lanes = max(bits, 128) // (8 * step.result.dtype.itemsize)
         self.vector = f"<{self.lanes} x {self.kind}>"
         self.vectors = f"v{self.lanes}{self.suffix}"
-        self.most = 8 if bits >= 512 else 4  # columns, or rows of a factor, that registers hold
+        self.most = 8 if bits >= 512 else 4  # columns that registers hold with their rows in lanes
+        self.sides = (3, 8) if bits >= 512 else (2, min(4, self.lanes))  # rows and columns of a block of sums
         header = f"internal void @{name}(ptr noalias %left, ptr noalias %right, ptr noalias %result, i64 %start, i64 %stop, i1 %first) #2"
         self.text = Text(header)
 
@@ -39,28 +39,29 @@ class LanesWriter:
         *batch, m, k = step.left.shape
         n = step.right.shape[-1]
         with text.loop(0, math.prod(batch)) as member:
-            left, right, into = (
-                self.member(word, view, tuple(batch), member) for word, view in (("left", step.left), ("right", step.right), ("result", step.into))
-            )
+            pairs = (("%left", step.left), ("%right", step.right), ("%result", step.into))
+            left, right, into = (self.member(pointer, view, tuple(batch), member) for pointer, view in pairs)
             if rows == "m":
                 for begin, count, width in blocks(n, self.most):
                     with text.loop(0, count) as number:
                         self.columns(left, right, into, text.add(text.mul(number, width), begin), width, k)
             else:
-                for low, high, tall in blocks(m, self.most // 2):
+                for low, high, tall in blocks(m, self.sides[0]):
                     with text.loop(0, high) as number:
                         top = text.add(text.mul(number, tall), low)
-                        for begin, count, width in blocks(n, self.most // 2):
+                        for begin, count, width in blocks(n, self.sides[1]):
                             with text.loop(0, count) as other:
                                 self.sums(left, right, into, top, tall, text.add(text.mul(other, width), begin), width)
-        again = [self.again(), self.tail()] if step.is_strong or rows == "k" else []
+        again = [self.again(), *([self.tail()] if rows == "k" else [])]
         return "\n".join([*again, text.finished()])
 
-    def member(self, word: str, view: View, batch: tuple[int, ...], member: str) -> str:
+    def member(self, pointer: str, view: View, batch: tuple[int, ...], member: str) -> str:
         """The address of a matrix of a member."""
-        lines = batch_offset(word, view, batch, 0)
-        self.text.lines += [line.replace("%r,", f"{member},") for line in lines]
-        return self.text.at(f"%{word}", f"%{word}_at", self.kind)
+        text, at, rest = self.text, str(view.offset), member
+        for axis in reversed(range(len(batch))):
+            at = text.add(text.mul(text.rest(rest, batch[axis]), view.strides[axis]), at)
+            rest = text.div(rest, batch[axis])
+        return text.at(pointer, at, self.kind)
 
     def strides(self) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
         """Of the matrices of each factor and of the result."""
@@ -122,9 +123,12 @@ class LanesWriter:
 
     def any_nan(self, vectors: list[str]) -> str:
         """Whether an entry may be NaN."""
-        text, total = self.text, vectors[0]
-        for vector in vectors[1:]:
-            total = text.new(f"fadd {self.vector} {total}, {vector}")
+        text, (total, *more) = self.text, vectors
+        while more:  # by pairs, which do not wait for one another
+            vectors = [total, *more]
+            odd = vectors[len(vectors) // 2 * 2 :]
+            pairs = zip(vectors[::2], vectors[1::2], strict=False)
+            total, *more = [*(text.new(f"fadd {self.vector} {a}, {b}") for a, b in pairs), *odd]
         bad = text.new(f"fcmp uno {self.vector} {total}, {total}")
         return text.new(f"call i1 @llvm.vector.reduce.or.v{self.lanes}i1(<{self.lanes} x i1> {bad})")
 
@@ -155,16 +159,76 @@ class LanesWriter:
             text.lines[-1] = text.lines[-1].replace(f"{found} =", f"%{label}.{a}.{c}.next =")
         text.lines += [f"  %{label}.next = add nuw nsw i64 %{label}.i, {self.lanes}", f"  br label %{label}"]
         text.begin(f"{label}.done")
-        for a, c in names:
-            total = text.new(f"call reassoc {self.kind} @llvm.vector.reduce.fadd.{self.vectors}({self.kind} -0.0, {self.vector} %{label}.{a}.{c})")
-            total = text.new(f"call {self.kind} @{self.name}.tail(ptr {lefts[a]}, ptr {rights[c]}, i64 {past}, i64 %stop, {self.kind} {total})")
-            if self.step.is_strong:
-                n = text.sub("%stop", "%start")
-                total = self.call_again(text.at(lefts[a], "%start", self.kind), 1, text.at(rights[c], "%start", self.kind), 1, n, total)
-            place = text.add(text.mul(text.add(top, a), far), text.mul(text.add(first, c), apart))
-            old = text.load(into, place, self.kind)
-            both = text.new(f"fadd {self.kind} {old}, {total}")
-            text.store(text.choose("%first", total, both, self.kind), into, place, self.kind)
+        slots = self.slots(tall, width)
+        for a in range(tall):
+            found = self.totals([f"%{label}.{a}.{c}" for c in range(width)])
+            text.store(found, slots, a * self.padded(width), self.totals_kind(width), of=self.kind)
+        is_odd = text.test("slt", past, "%stop")
+        if self.step.is_strong:
+            is_odd = text.new(f"or i1 {is_odd}, {self.any_nan([f'%{label}.{a}.{c}' for a, c in names])}")
+        with text.when(is_odd):
+            for a, c in names:
+                self.complete(slots, a * self.padded(width) + c, lefts[a], rights[c], past)
+        for a in range(tall):
+            row = text.add(text.mul(text.add(top, a), far), text.mul(first, apart))
+            self.add_row(slots, a * self.padded(width), into, row, apart, width)
+
+    def slots(self, tall: int, width: int) -> str:
+        """Room for the entries of a block."""
+        name = f"%slots{self.text.count}"
+        self.text.lines.insert(2, f"  {name} = alloca [{tall * self.padded(width)} x {self.kind}], align 64")
+        return name
+
+    def padded(self, width: int) -> int:
+        """The power of two that columns are filled up to."""
+        return 1 << (width - 1).bit_length()
+
+    def totals_kind(self, width: int) -> str:
+        """The vector of the sums of some columns."""
+        return f"<{self.padded(width)} x {self.kind}>"
+
+    def totals(self, vectors: list[str]) -> str:
+        """The sums over the lanes of some vectors, as the entries of one."""
+        text, width, lanes = self.text, self.padded(len(vectors)), self.lanes
+        while lanes > width:
+            halves = [[self.shuffled(v, v, lanes, range(k, k + lanes // 2)) for k in (0, lanes // 2)] for v in vectors]
+            lanes //= 2
+            vectors = [text.new(f"fadd <{lanes} x {self.kind}> {low}, {high}") for low, high in halves]
+        vectors = [*vectors, *["zeroinitializer"] * (width - len(vectors))]
+        block = width
+        while block > 1:  # each vector has the lanes of some sums, one block after the other
+            block //= 2
+            starts = range(0, 2 * width, 2 * block)
+            orders = [[start + k + t for start in starts for t in range(block)] for k in (0, block)]
+            pairs = zip(vectors[::2], vectors[1::2], strict=True)
+            halves = [[self.shuffled(a, b, width, order) for order in orders] for a, b in pairs]
+            vectors = [text.new(f"fadd <{width} x {self.kind}> {low}, {high}") for low, high in halves]
+        return vectors[0]
+
+    def shuffled(self, a: str, b: str, lanes: int, order: Sequence[int]) -> str:
+        """Lanes of two vectors."""
+        kind, mask = f"<{lanes} x {self.kind}>", ", ".join([f"i32 {k}" for k in order])
+        return self.text.new(f"shufflevector {kind} {a}, {kind} {b}, <{len(order)} x i32> <{mask}>")
+
+    def complete(self, slots: str, slot: int, left: str, right: str, past: str) -> None:
+        """An entry with the rows after the last whole vector, and with strong zeros."""
+        text, kind = self.text, self.kind
+        total = text.load(slots, slot, kind)
+        total = text.new(f"call {kind} @{self.name}.tail(ptr {left}, ptr {right}, i64 {past}, i64 %stop, {kind} {total})")
+        if self.step.is_strong:
+            n = text.sub("%stop", "%start")
+            total = self.call_again(text.at(left, "%start", kind), 1, text.at(right, "%start", kind), 1, n, total)
+        text.store(total, slots, slot, kind)
+
+    def add_row(self, slots: str, slot: int, into: str, place: str, apart: int, width: int) -> None:
+        """A row of a block is added to the total."""
+        parts = [(width, 0)] if apart == 1 else [(1, c) for c in range(width)]
+        for n, c in parts:
+            kind = f"<{n} x {self.kind}>"
+            at = self.text.add(place, c * apart)
+            total, old = self.text.load(slots, slot + c, kind, of=self.kind), self.text.load(into, at, kind, of=self.kind)
+            both = self.text.new(f"fadd {kind} {old}, {total}")
+            self.text.store(self.text.choose("%first", total, both, kind), into, at, kind, of=self.kind)
 
     # --- one by one -----------------------------------------------------------------------------------------------------
 
@@ -225,8 +289,7 @@ def lanes_declarations(steps: list[MatrixProduct], bits: int) -> list[str]:
     lines: dict[str, None] = {}
     for step in steps:
         writer = LanesWriter(step, "", bits)
-        vector, vectors, kind = writer.vector, writer.vectors, writer.kind
+        vector, vectors = writer.vector, writer.vectors
         lines[f"declare {vector} @llvm.fmuladd.{vectors}({vector}, {vector}, {vector})"] = None
-        lines[f"declare {kind} @llvm.vector.reduce.fadd.{vectors}({kind}, {vector})"] = None
         lines[f"declare i1 @llvm.vector.reduce.or.v{writer.lanes}i1(<{writer.lanes} x i1>)"] = None
     return list(lines)

@@ -13,7 +13,18 @@ from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.lanes import lanes_declarations
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import product_declarations, write_product
-from wengert.compiler.loops import Band, Buffer, Check, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
+from wengert.compiler.loops import (
+    Band,
+    Buffer,
+    Check,
+    Fill,
+    HostCall,
+    LoopNest,
+    MatrixProduct,
+    Program,
+    Step,
+    dtype_name,
+)
 from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
@@ -27,7 +38,7 @@ class ModuleText:
 
     text: str
     hosts: list[HostCall]
-    uses_blas: bool = False
+    products: frozenset[str] = frozenset()  # dtypes of matrix products
     specials: Sequence[str] = ()  # functions of SciPy
 
 
@@ -41,13 +52,13 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     functions.append(write_entry(program, plan))
     every = [part for step in program.steps for part in (step.steps if isinstance(step, Band) else [step])]
     turned = {part: None for band in program.steps if isinstance(band, Band) and band.is_turned for part in band.steps}
-    uses_blas = any(isinstance(step, MatrixProduct) for step in every if step not in turned)
-    declared = declarations() + (product_declarations() if uses_blas else [])
-    declared += lanes_declarations([part for part in turned if isinstance(part, MatrixProduct)], vector_bits)
+    in_lanes = [part for part in turned if isinstance(part, MatrixProduct)]
+    products = frozenset([dtype_name(step.result.dtype) for step in every if isinstance(step, MatrixProduct) and step not in turned])
+    declared = declarations() + (product_declarations() if products else []) + lanes_declarations(in_lanes, vector_bits)
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, hosts, uses_blas, functions_of_libm.specials())
+    return ModuleText(text, hosts, products, functions_of_libm.specials())
 
 
 def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
@@ -55,7 +66,7 @@ def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
     if isinstance(step, LoopNest):
         return [write_nest(step, name, library)]
     if isinstance(step, MatrixProduct):
-        return [write_product(step, name)]
+        return [write_product(step, name, is_shared=True)]
     if isinstance(step, Band):
         return write_band(step, name, library)
     return []
