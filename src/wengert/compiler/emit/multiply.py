@@ -234,12 +234,22 @@ def write_repair(shape: Shape) -> str:
 
 
 def write_has_nan(shape: Shape) -> str:
-    """Whether an entry of a row is NaN."""
-    kind = shape.kind
+    """Whether an entry of a row is NaN: a vector at a time where the columns lie one after the other."""
+    kind, lanes = shape.kind, shape.lanes
     text = Text(f"internal i1 @has_nan.{shape.suffix}(ptr %row, ptr noalias %columns, i64 %j0, i64 %j1) #0")
-    slot = text.new("alloca i1")
+    slot, start = text.new("alloca i1"), text.new("alloca i64")
     text.do(f"store i1 false, ptr {slot}")
-    with text.loop("%j0", "%j1") as j:
+    text.store("%j0", start)
+    first, last = text.load("%columns", "%j0"), text.load("%columns", text.sub("%j1", 1))
+    with text.when(text.test("eq", text.sub(last, first), text.sub(text.sub("%j1", 1), "%j0"))):
+        stop = text.sub("%j1", text.rest(text.sub("%j1", "%j0"), lanes))
+        text.store(stop, start)
+        with text.loop("%j0", stop, lanes) as j:
+            values = text.load("%row", text.add(first, text.sub(j, "%j0")), shape.vector, of=kind)
+            are_nan = text.new(f"fcmp uno {shape.vector} {values}, {values}")
+            bits = text.new(f"bitcast <{lanes} x i1> {are_nan} to i{lanes}")
+            text.store(text.new(f"or i1 {text.load(slot, 0, 'i1')}, {text.new(f'icmp ne i{lanes} {bits}, 0')}"), slot, 0, "i1")
+    with text.loop(text.load(start), "%j1") as j:
         value = text.load("%row", text.load("%columns", j), kind)
         before, is_nan = text.load(slot, 0, "i1"), text.new(f"fcmp uno {kind} {value}, {value}")
         bad = text.new(f"or i1 {before}, {is_nan}")
