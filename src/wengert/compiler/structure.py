@@ -212,7 +212,7 @@ def quotient_of_truth(node: Node, builder: Builder) -> Atom | None:
     if p.type.dtype.kind != "b" or maker is None or maker.primitive.name != "spread" or p.type.shape != x.type.shape:
         return None
     one, zero = (builder.elementwise("divide", constant(out.dtype.type(number)), x) for number in (1, 0))
-    return builder.elementwise("where", p, one, zero) if one.type == zero.type == out else None
+    return builder.elementwise("where", p, one, zero, dtype=out.dtype) if one.type == zero.type == out else None
 
 
 STRUCTURE: dict[str, tuple[tuple[str, Rewrite], ...]] = {
