@@ -8,7 +8,7 @@ import pytest
 from test_fuse import agree
 
 import wengert as wg
-from wengert.compiler.emit.multiply import SHARED, STRONG, SYMMETRIC
+from wengert.compiler.emit.context import SHARED, STRONG, SYMMETRIC
 from wengert.compiler.emit.products import Axes, axes_of, specification, tidy
 from wengert.compiler.engine import binding
 from wengert.compiler.kernels import provide_products
@@ -173,6 +173,51 @@ def test_axes_of_a_step():
     assert (found.batch, found.rows) == ([], [(1024, 64, 0, 32)])
     assert math.prod(axis[0] for axis in found.inner) == 64
     assert tidy(axes_of(step), "m").rows == [(128, 64, 0, 32), (8, 8192, 0, 4096)]
+
+
+def products_of(found):
+    return [step for step in found.program.steps if isinstance(step, MatrixProduct)]
+
+
+def test_sums_over_a_stack_are_longer_sums():
+    """The gradient of weights that all members of a batch share, and an update."""
+    rng = np.random.default_rng(0)
+    x, w, y = rng.normal(size=(6, 30, 40)), rng.normal(size=(40, 50)), rng.normal(size=(6, 30, 50))
+
+    def step(w, x, y):
+        return w - 0.1 * wg.grad(lambda w: np.sum((x @ w - y) ** 2))(w)
+
+    found = agree(step, w, x, y)
+    last = products_of(found)[-1]
+    assert (last.counts, last.alpha, last.base.buffer) == ((1, 2, 1), -0.1, found.program.inputs[0])
+    assert len(products_of(found)) == 2
+    x[2, 3, 4], y[1, 2, 3] = 0.0, np.inf
+    agree(step, w, x, y)
+
+
+def test_what_a_product_takes_in():
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(5, 30, 40)), rng.normal(size=(5, 40, 50)), rng.normal(size=(5, 30, 50))
+    for program in (
+        lambda a, b, c: c + -(a @ b),
+        lambda a, b, c: 2.0 * (a @ b) + c,
+        lambda a, b, c: c - np.sum(a @ b, 0) * 3.0,
+        lambda a, b, c: np.sum(a @ b, 0) @ np.ones((50, 30)) + c[0, :, :30],
+    ):
+        found = agree(program, a, b, c)
+        (product, *_) = products_of(found)
+        assert product.base is not None or product.counts == (1, 2, 1)
+    for program in (
+        lambda a, b, c: (c - a @ b, a @ b),  # is an output too
+        lambda a, b, c: (a @ b) - c,
+        lambda a, b, c: np.sum(a @ b, (0, 1)),
+        lambda a, b, c: np.sum(a @ b, 0, keepdims=True) + c,
+        lambda a, b, c: np.inf * (a @ b),
+        lambda a, b, c: (a @ b) * (a @ b),
+        lambda a, b, c: np.sin(c) - (a @ b),
+        lambda a, b, c: c[::-1] - (a @ b),
+    ):
+        agree(program, a, b, c)
 
 
 def test_products_with_transposes_and_slices_need_no_copies():

@@ -108,7 +108,9 @@ def verify_product(step: MatrixProduct, where: str) -> None:
     require(step.right.shape == (*batch, *step.inner, *step.columns), f"{where}: shapes of a product do not fit")
     require(step.into.shape == (*batch, *step.rows, *step.columns), f"{where}: the result of a product has another shape")
     require(step.into.buffer is step.result, f"{where}: a product is written elsewhere")
-    for view in (step.left, step.right, step.into):
+    if step.base is not None:
+        require((step.base.shape, step.base.strides) == (step.into.shape, step.into.strides), f"{where}: a product is added to another shape")
+    for view in (step.left, step.right, step.into, *([] if step.base is None else [step.base])):
         require(is_inside(Place(view.buffer, view.strides, view.offset), view.shape), f"{where}: a matrix leaves its buffer")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.nest import write_nest
-from wengert.compiler.emit.products import product_declarations, write_product
+from wengert.compiler.emit.products import product_buffers, product_declarations, write_product
 from wengert.compiler.loops import (
     Band,
     Buffer,
@@ -122,7 +122,7 @@ class EntryWriter:
             pointer = self.names[step.buffer]
             self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
         else:
-            touched = [step.left.buffer, step.right.buffer, step.result] if isinstance(step, MatrixProduct) else step.buffers()
+            touched = product_buffers(step) if isinstance(step, MatrixProduct) else step.buffers()
             self.lines.append(f"  call void @step{j}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
 
     def check(self, j: int, step: Check) -> None:

@@ -12,37 +12,15 @@ rows and columns are shared among threads.
 
 from __future__ import annotations
 
+from wengert.compiler.emit.context import AXIS, CONTEXT, FIELDS, RANGES, SHARED, STRONG, SYMMETRIC, Numbers
+from wengert.compiler.emit.strong import write_has_nan, write_repair, write_strong_sum
 from wengert.compiler.emit.text import Text
 from wengert.compiler.emit.tiles import Shape, write_is_run, write_pack, write_pack_turned, write_tiles
 
-STRONG, SYMMETRIC, SHARED = 1, 2, 4  # flags: zeros absorb; the result equals its transpose; threads may help
-RANGES = {"": 0, "m": 1, "k": 2, "n": 3}  # which letter's outermost axis is run from start to stop only
-FIELDS = (  # of a specification, as i64
-    "flags", "range", "m", "k", "n", "members", "left", "right", "into", "alpha", "batch_axes", "row_axes", "inner_axes", "column_axes",
-)  # fmt: skip
-AXIS = 4  # numbers of an axis: its length, and the strides of left, right and result
-# What the threads of a product know: the numbers of this call, and where its tables are.
-CONTEXT = (
-    "left", "right", "result", "base", "alpha", "m", "k", "n", "members", "flags", "step",
-    "batch_left", "batch_right", "batch_into", "row_left", "row_into", "inner_left", "inner_right", "column_right", "column_into",
-    "row_tasks", "column_tasks", "packed", "panels", "left_runs", "right_runs", "into_runs", "direct", "ragged",
-)  # fmt: skip
 SUMMED = 256  # places of the sum that are taken together
 BLOCK = 2**20  # bytes of the right factor that stay in the cache
 LEAST = 2**19  # multiplications from which on threads pay
 
-
-class Numbers:
-    """The fields of a table of numbers, by name."""
-
-    def __init__(self, text: Text, pointer: str, names: tuple[str, ...]) -> None:
-        self.text, self.pointer, self.names = text, pointer, names
-
-    def get(self, name: str, kind: str = "i64") -> str:
-        return self.text.load(self.pointer, self.names.index(name), kind, of="i64")
-
-    def set(self, name: str, value: str | int, kind: str = "i64") -> None:
-        self.text.store(str(value), self.pointer, self.names.index(name), kind, of="i64")
 
 
 def write_table() -> str:
@@ -214,72 +192,6 @@ def write_scatter(shape: Shape) -> str:
     return text.finished()
 
 
-def write_repair(shape: Shape) -> str:
-    """Where a sum of products is NaN: finite parts only, unless a non-finite factor met a partner that is not zero."""
-    kind = shape.kind
-    text = Text(f"internal void @repair.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, ptr %c, i64 %i0, i64 %i1, i64 %j0, i64 %j1) #0")
-    context = Numbers(text, "%context", CONTEXT)
-    row_left, row_into, column_right, column_into = (context.get(name, "ptr") for name in ("row_left", "row_into", "column_right", "column_into"))
-    with text.loop("%i0", "%i1") as i:
-        row = text.load(row_into, i)
-        some = text.new(f"call i1 @has_nan.{shape.suffix}(ptr {text.at('%c', row, kind)}, ptr {column_into}, i64 %j0, i64 %j1)")
-        with text.when(some), text.loop("%j0", "%j1") as j:
-            place = text.add(row, text.load(column_into, j))
-            value = text.load("%c", place, kind)
-            with text.when(text.new(f"fcmp uno {kind} {value}, {value}")):
-                left, right = text.at("%a", text.load(row_left, i), kind), text.at("%b", text.load(column_right, j), kind)
-                again = text.new(f"call {kind} @strong_sum.{shape.suffix}(ptr %context, ptr {left}, ptr {right}, {kind} {value})")
-                text.store(again, "%c", place, kind)
-    return text.finished()
-
-
-def write_has_nan(shape: Shape) -> str:
-    """Whether an entry of a row is NaN: a vector at a time where the columns lie one after the other."""
-    kind, lanes = shape.kind, shape.lanes
-    text = Text(f"internal i1 @has_nan.{shape.suffix}(ptr %row, ptr noalias %columns, i64 %j0, i64 %j1) #0")
-    slot, start = text.new("alloca i1"), text.new("alloca i64")
-    text.do(f"store i1 false, ptr {slot}")
-    text.store("%j0", start)
-    first, last = text.load("%columns", "%j0"), text.load("%columns", text.sub("%j1", 1))
-    with text.when(text.test("eq", text.sub(last, first), text.sub(text.sub("%j1", 1), "%j0"))):
-        stop = text.sub("%j1", text.rest(text.sub("%j1", "%j0"), lanes))
-        text.store(stop, start)
-        with text.loop("%j0", stop, lanes) as j:
-            values = text.load("%row", text.add(first, text.sub(j, "%j0")), shape.vector, of=kind)
-            are_nan = text.new(f"fcmp uno {shape.vector} {values}, {values}")
-            bits = text.new(f"bitcast <{lanes} x i1> {are_nan} to i{lanes}")
-            text.store(text.new(f"or i1 {text.load(slot, 0, 'i1')}, {text.new(f'icmp ne i{lanes} {bits}, 0')}"), slot, 0, "i1")
-    with text.loop(text.load(start), "%j1") as j:
-        value = text.load("%row", text.load("%columns", j), kind)
-        before, is_nan = text.load(slot, 0, "i1"), text.new(f"fcmp uno {kind} {value}, {value}")
-        bad = text.new(f"or i1 {before}, {is_nan}")
-        text.do(f"store i1 {bad}, ptr {slot}")
-    return text.finished(f"i1 {text.load(slot, 0, 'i1')}")
-
-
-def write_strong_sum(shape: Shape) -> str:
-    """One entry with `0 * inf = 0 * nan = 0`; `known` where that is not what went wrong."""
-    kind, zero = shape.kind, "0.0"
-    text = Text(f"internal {kind} @strong_sum.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, {kind} %known) #0")
-    context = Numbers(text, "%context", CONTEXT)
-    inner_left, inner_right = context.get("inner_left", "ptr"), context.get("inner_right", "ptr")
-    total, used = text.new(f"alloca {kind}"), text.new("alloca i1")
-    text.store(zero, total, 0, kind)
-    text.do(f"store i1 false, ptr {used}")
-    with text.loop(0, context.get("k")) as p:
-        x, y = text.load("%a", text.load(inner_left, p), kind), text.load("%b", text.load(inner_right, p), kind)
-        wild = [text.new(f"fcmp uno {kind} {d}, {d}") for d in (text.new(f"fsub {kind} {v}, {v}") for v in (x, y))]
-        some = [text.new(f"fcmp une {kind} {v}, {zero}") for v in (x, y)]
-        meets = text.new(f"or i1 {text.both(wild[0], some[1])}, {text.both(wild[1], some[0])}")
-        before = text.load(used, 0, "i1")
-        text.store(text.new(f"or i1 {before}, {meets}"), used, 0, "i1")
-        plain = [text.choose(w, zero, v, kind) for w, v in zip(wild, (x, y), strict=True)]
-        term = text.new(f"fmul {kind} {plain[0]}, {plain[1]}")
-        text.store(text.new(f"fadd {kind} {text.load(total, 0, kind)}, {term}"), total, 0, kind)
-    is_used = text.load(used, 0, "i1")
-    return text.finished(f"{kind} {text.choose(is_used, '%known', text.load(total, 0, kind), kind)}")
-
-
 # --- sharing ----------------------------------------------------------------------------------------------------------
 
 
@@ -331,7 +243,7 @@ def write_task(shape: Shape) -> str:
         text.do(f"call void @multiply.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, ptr {d}, ptr {right}, ptr {memory}, i64 {i0}, i64 {i1}, i64 {first}, i64 {past})")
         with text.when(text.test("ne", text.new(f"and i64 {flags}, {STRONG}"), 0)):
             j0, j1 = text.mul(first, shape.width), text.smaller(text.mul(past, shape.width), n)
-            text.do(f"call void @repair.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, i64 {i0}, i64 {i1}, i64 {j0}, i64 {j1})")
+            text.do(f"call void @repair.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, ptr {d}, i64 {i0}, i64 {i1}, i64 {j0}, i64 {j1})")
     text.do(f"call void @wg_give(ptr {memory})")
     return text.finished()
 
@@ -375,7 +287,7 @@ def write_operands(text: Text, shape: Shape, spec: Numbers, context: Numbers) ->
     for name, field in (("left", "left"), ("right", "right"), ("result", "into")):
         context.set(name, text.at(f"%{name}", spec.get(field), shape.kind), "ptr")
     bare = text.new("icmp eq ptr %base, null")
-    context.set("base", text.choose(bare, "null", text.at("%base", spec.get("into"), shape.kind), "ptr"), "ptr")
+    context.set("base", text.choose(bare, "null", text.at("%base", spec.get("base"), shape.kind), "ptr"), "ptr")
     alpha = spec.get("alpha", "double")
     if shape.kind == "float":
         alpha = text.new(f"fptrunc double {alpha} to float")
