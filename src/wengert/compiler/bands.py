@@ -95,7 +95,8 @@ def nest_fits(nest: LoopNest, letter: int, n: int, inside: set[Buffer]) -> bool:
     if any(store.adds for store in nest.stores):
         return False
     written = [store.place for store in nest.stores] + [r.place for r in nest.reductions if letter not in r.letters]
-    read = [op.place for op in nest.ops if op.place is not None and op.place.buffer in inside]
+    known = inside.union(nest.writes())  # what a nest reads of its own results is what it wrote a place before
+    read = [op.place for op in nest.ops if op.place is not None and op.place.buffer in known]
     return all(place_fits(place, nest.space, letter, n) for place in written + read)
 
 

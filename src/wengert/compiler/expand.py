@@ -19,6 +19,7 @@ from wengert.compiler.narrow import narrowed
 from wengert.compiler.products import is_large_product, pays
 from wengert.compiler.reductions import REDUCTIONS
 from wengert.compiler.selections import selected
+from wengert.compiler.spelled import spelled
 from wengert.compiler.structure import Rewrite
 from wengert.compiler.windows import overlap
 from wengert.core.graph import Atom, Node
@@ -200,8 +201,12 @@ def turned(builder: Builder, x: Atom, k: int, shape: Shape) -> Atom:
 
 
 def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
-    """The rules for a card: those under its name, and what its family knows."""
+    """The rules for a card: those under its name, and what it knows itself."""
     found = EXPANSIONS.get(primitive.name, ())
+    if not isinstance(primitive, Primitive):  # of the compiler's own
+        return found
+    if primitive.spelled is not None:
+        found = (*found, ("spelled out", spelled))
     return found if primitive.sources is None else (*found, ("a selection", selected))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from wengert.compiler.bodies import WORST, Value, is_native, place_of
 from wengert.compiler.homes import CHEAP, is_move
 from wengert.compiler.indices import spread_index
+from wengert.compiler.lines import Lines
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
 from wengert.compiler.native import cost_of
 from wengert.compiler.products import Products
@@ -21,7 +22,7 @@ from wengert.core.graph import Atom, Const, Graph, Node
 DEEPEST = 20  # moves that a reader looks through
 
 
-class Fuser(Products):
+class Fuser(Products, Lines):
     """Walks the nodes of a graph once, and puts each where it belongs."""
 
     def __init__(self, graph: Graph) -> None:
@@ -58,6 +59,7 @@ class Fuser(Products):
         name, outputs = node.primitive.name, node.outputs
         if self.waiting and self.taken_in(node):
             return
+        self.makers.update(dict.fromkeys(outputs, node))
         if all(0 in var.type.shape for var in outputs):
             for var in outputs:
                 self.in_buffer(var, Buffer(tuple(var.type.shape), var.type.dtype, "temporary"), 0)
@@ -67,6 +69,8 @@ class Fuser(Products):
             return
         elif self.is_map(node):
             self.as_map(node)
+        elif self.along_axis(node):
+            return
         else:
             self.as_host_call(node)
 

@@ -25,6 +25,7 @@ from wengert.compiler.loops import (
     MatrixProduct,
     Place,
     Program,
+    Sorting,
     Step,
     View,
 )
@@ -85,6 +86,8 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         right = " ".join(_output(operand, names) for operand in step.operands)
         where = f", {step.location}" if step.location else ""
         yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}"
+    elif isinstance(step, Sorting):
+        yield f"{names[step.result]} = order of {names[step.source.buffer]}:{'x'.join(map(str, step.source.shape))} along axis {step.axis}"
     elif isinstance(step, Check):
         yield f"stop if {names[step.buffer]}   # an index out of bounds, {step.location}"
     else:

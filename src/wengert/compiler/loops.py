@@ -315,7 +315,34 @@ class Check:
     buffers = reads
 
 
-Step = Check | LoopNest | Fill | MatrixProduct | HostCall | Band
+@dataclass(eq=False)
+class Sorting:
+    """For every line along an axis the places of its entries in ascending order; equal entries keep theirs."""
+
+    source: View
+    result: Buffer
+    axis: int
+    level: int
+
+    @property
+    def into(self) -> View:
+        """Where the places go."""
+        return View.whole(self.result)
+
+    def reads(self) -> list[Buffer]:
+        return [self.source.buffer]
+
+    def writes(self) -> list[Buffer]:
+        return [self.result]
+
+    def updates(self) -> list[Buffer]:
+        return []
+
+    def buffers(self) -> list[Buffer]:
+        return [self.source.buffer, self.result]
+
+
+Step = Sorting | Check | LoopNest | Fill | MatrixProduct | HostCall | Band
 
 
 @dataclass(eq=False)

@@ -13,6 +13,7 @@ from wengert.compiler.loops import (
     Place,
     Program,
     Shape,
+    Sorting,
     View,
 )
 from wengert.compiler.memory import Plan
@@ -60,6 +61,9 @@ def verify(program: Program) -> Program:
             for operand in step.operands:
                 if isinstance(operand, View):
                     require(is_inside(Place(operand.buffer, operand.strides, operand.offset), operand.shape), f"{where} reads outside")
+        elif isinstance(step, Sorting):
+            require(is_inside(Place(step.source.buffer, step.source.strides, step.source.offset), step.source.shape), f"{where} reads outside")
+            require(step.result.shape == step.source.shape, f"{where}: an order has another shape than its lines")
         else:
             require(isinstance(step, (Fill, Band, Check)), f"{where} is of no known kind")
     for view in program.outputs:

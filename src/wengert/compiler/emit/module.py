@@ -12,6 +12,7 @@ from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import product_buffers, product_declarations, write_product
+from wengert.compiler.emit.sorting import SHARED, write_sorting
 from wengert.compiler.loops import (
     Band,
     Buffer,
@@ -21,6 +22,7 @@ from wengert.compiler.loops import (
     LoopNest,
     MatrixProduct,
     Program,
+    Sorting,
     Step,
     dtype_name,
 )
@@ -52,6 +54,8 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     every = [part for step in program.steps for part in (step.steps if isinstance(step, Band) else [step])]
     products = frozenset([dtype_name(step.result.dtype) for step in every if isinstance(step, MatrixProduct)])
     declared = declarations() + (product_declarations() if products else [])
+    if any(isinstance(step, Sorting) for step in program.steps):
+        declared += SHARED
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
@@ -66,6 +70,8 @@ def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
         return [write_product(step, name, is_shared=True)]
     if isinstance(step, Band):
         return write_band(step, name, library)
+    if isinstance(step, Sorting):
+        return [write_sorting(step, name)]
     return []
 
 
@@ -189,6 +195,7 @@ def attributes(vector_bits: int) -> list[str]:
     return [
         f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}',
         f'attributes #2 = {{ nounwind noinline "prefer-vector-width"="{width}" }}',
+        "attributes #3 = { nounwind noinline optnone }",
         "attributes #1 = { nounwind willreturn memory(none) }",
         "!0 = distinct !{!0, !1}",
         '!1 = !{!"llvm.loop.mustprogress"}',
