@@ -96,6 +96,7 @@ STRUCTURES = {
     "a sum along nothing": lambda x: np.sum(x[:, None], axis=1),
     "a sum of what repeats": lambda x: np.sum(np.broadcast_to(x, (5, 2, 3, 4)), axis=0),
     "the same dtype": lambda x: REGISTRY["cast"](x, dtype=np.dtype(float)),
+    "no imaginary part": lambda x: REGISTRY["imag"](x) + x,
     "cast of cast": lambda x: x.astype(np.float32).astype(np.float64).astype(np.float32),
     "scale by a number": lambda x: REGISTRY["scale"](x, np.full(x.shape, 2.5)) + REGISTRY["scale"](0.5, x),
     "zeros into zeros": lambda x: x + REGISTRY["deposit"](

@@ -162,6 +162,16 @@ class Fuser(Products, Lines):
             draft.reductions.append(Reduction(self.combined(draft, node, terms), letters, place, node.primitive.name))
         self.in_buffer(out, buffer, level + 1)
 
+    def as_pair(self, node: Node) -> bool:
+        """Numbers side by side along a new last axis, each stored where it is at home."""
+        out, ready = node.outputs[0], 0
+        buffer = Buffer(tuple(out.type.shape), out.type.dtype, "temporary")
+        *strides, _ = contiguous(buffer.shape)
+        for k, atom in enumerate(node.operands):
+            ready = max(ready, self.store(atom, View(buffer, tuple(atom.type.shape), tuple(strides), k)) + 1)
+        self.in_buffer(out, buffer, ready)
+        return True
+
     def as_host_call(self, node: Node) -> None:
         """Python is called back, on arrays in memory."""
         operands, level = [], 0
@@ -188,6 +198,7 @@ PLACES: dict[str, Any] = {
     "assign": Fuser.as_assigned,
     "concatenate": Fuser.as_joined,
     "stack": Fuser.as_joined,
+    "pair": Fuser.as_pair,
     "matmul": Fuser.as_product,
     "matmul_of_derivatives": Fuser.as_product,
 }

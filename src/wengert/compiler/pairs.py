@@ -3,8 +3,8 @@
 ::
 
     graph(z:complex128[9], x) { a = multiply z x; b = exp a; return b }
- -> graph(z:float64[9,2], x)  { z' = z[..., 0]; z" = z[..., 1]; a' = z' x - z" 0; a" = z' 0 + z" x; b' = exp.re a' a"; b" = exp.im a' a";
-                                b = stack b' b"; return b }
+ -> graph(z:float64[9,2], x)  { z' = part z {k=0}; z" = part z {k=1}; a' = multiply.re z' z" x; a" = multiply.im z' z" x;
+                                b' = exp.re a' a"; b" = exp.im a' a"; b = pair b' b"; return b }
 
 An input is read, and an output written, as the array of its parts that it is in memory; in between the parts are arrays of their own, so
 that loops run over vectors of real parts and vectors of imaginary parts.  Linear maps with real coefficients act on each part, products of
@@ -25,7 +25,7 @@ import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant, repeated_number
 from wengert.compiler.native import code_of
-from wengert.compiler.plane import plane_code
+from wengert.compiler.plane import plane_code, power_code
 from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive, primitive_named
 from wengert.core.types import ArrayType
@@ -114,7 +114,7 @@ class Pairing:
                 found = (constant(np.array(value.real)[()]), constant(np.array(value.imag)[()]))
         else:
             whole, type_ = self.joined[atom], ArrayType(atom.type.shape, PART[atom.type.dtype])
-            re, im = (self.builder.emit("index", (whole,), {"layout": (Ellipsis, k)}, type_) for k in range(2))
+            re, im = (self.builder.emit(TAKEN, (whole,), {"k": k}, type_) for k in range(2))
             found = (re, im)
         self.parts[atom] = found
         return found
@@ -127,7 +127,7 @@ class Pairing:
                 value = np.asarray(atom.value, atom.type.dtype)
                 self.joined[atom] = constant(np.stack([value.real, value.imag], -1))
             else:
-                self.joined[atom] = self.builder.emit("stack", self.parts[atom], {"axis": -1}, type_)
+                self.joined[atom] = self.builder.emit(JOINED, self.parts[atom], {}, type_)
         return self.joined[atom]
 
     def cast(self, x: Atom, dtype: Any) -> Atom:
@@ -245,6 +245,7 @@ def elementwise(self: Pairing, node: Node) -> bool:
     if not code or not any(flags) or len(node.outputs) > 1:
         return False
     rounds = all(atom.type.dtype == np.complex64 or is_weak(atom) for atom, flag in zip(node.operands, flags, strict=True) if flag)
+    code = power_code(repeated_number(node.operands[1].value)) if is_power(node) else code  # type: ignore[union-attr]
     codes = plane_code(node.primitive.name, code, flags, rounds=rounds)
     if codes is None or len(codes) != (2 if out.dtype in PART else 1):
         return False
@@ -253,6 +254,12 @@ def elementwise(self: Pairing, node: Node) -> bool:
         operands += self.pair(atom) if flag else [self.same.get(atom, atom)]
     parts = [self.emit(component(node.primitive, codes, flags, k), tuple(operands), {}, out) for k in range(len(codes))]
     return self.give(node, *parts)
+
+
+def is_power(node: Node) -> bool:
+    """Whether a node is a power by one number that is known."""
+    exponent = node.operands[-1]
+    return node.primitive.name in ("power", "float_power") and isinstance(exponent, Const) and repeated_number(exponent.value) is not None
 
 
 def on_pairs(self: Pairing, node: Node) -> None:
@@ -362,7 +369,10 @@ def called(primitive: Primitive, flags: tuple[bool, ...], outputs: tuple[bool, .
 
 
 def card_of(name: str, evaluate: Callable[..., Any], **facts: Any) -> Primitive:
-    """A card of parts, which only a compiled program has."""
-    return Primitive(
-        name, evaluate, family="elementwise", push=None, pull=None, batch=evaluate, pattern=evaluate, register=False, **facts
-    )
+    """A card that only compiled programs have; with scalar code it is elementwise."""
+    family = "elementwise" if facts.get("code") else "discrete"
+    return Primitive(name, evaluate, family=family, push=None, pull=None, batch=evaluate, pattern=evaluate, register=False, **facts)
+
+
+TAKEN = card_of("part", lambda x, k: x[..., k])
+JOINED = card_of("pair", lambda *parts: np.stack(parts, -1))

@@ -111,9 +111,12 @@ _MENDED = """x = real(a); y = imag(a); u = real(b); v = imag(b); s = x * u; t = 
     pair(inf * (x1 * u1 - y1 * v1) if lost else re, inf * (x1 * v1 + y1 * u1) if lost else im)"""
 
 
+_MOST = 100  # whole exponents below this are products
+
+
 def _power() -> str:
-    """NumPy's power: whole exponents up to 100 by squaring, others by `exp(b log a)`."""
-    lines = ["u = real(b); v = imag(b); m = abs(u); whole = v == 0 and floor(u) == u and m < 100; n = m if whole else 0"]
+    """NumPy's power: whole exponents below 100 by squaring, others by `exp(b log a)`."""
+    lines = [f"u = real(b); v = imag(b); m = abs(u); whole = v == 0 and floor(u) == u and m < {_MOST}; n = m if whole else 0"]
     lines += ["p0 = a; q = pair(1, 0)"]
     for k in range(7):  # the bits of the exponent, the lowest first
         lines.append(f"h = floor(n * 0.5); q = plain(q, p{k}) if n - 2 * h != 0 else q; n = h; p{k + 1} = plain(p{k}, p{k})")
@@ -126,6 +129,24 @@ def _power() -> str:
 
 _PLAIN = "pair(real(a) * real(b) - imag(a) * imag(b), real(a) * imag(b) + imag(a) * real(b))"  # rounded at every step
 FUNCTIONS |= {"mended": _MENDED, "plain": _PLAIN, "pow": _power()}
+
+
+def power_code(exponent: complex) -> str:
+    """The same for an exponent that is known."""
+    u, v = complex(exponent).real, complex(exponent).imag
+    m = abs(u)
+    if v != 0 or m >= _MOST or u != math.floor(u):
+        zero = "pair(0, 0)" if u > 0 else "pair(nan, nan)"
+        return f"{zero} if a == 0 else exp(mended(b, log(a)))"
+    n = int(m)
+    lines = ["p0 = a", *[f"p{k + 1} = plain(p{k}, p{k})" for k in range(n.bit_length() - 1)]]
+    found = {0: "pair(1, 0)", 2: "p1", 3: "plain(p1, a)"}.get(n, "a" if u == 1 else "pair(1, 0)")
+    for k in range(n.bit_length() if n > 3 or u == -1 else 0):
+        found = f"plain({found}, p{k})" if n >> k & 1 else found
+    lines.append(f"q = {found}")
+    return "; ".join([*lines, "q" if u >= 0 else "pair(nan, nan) if a == 0 else pair(1, 0) / q"])
+
+
 IN_OWN_PRECISION = frozenset(["abs", "single", "mended", "plain", "pow", "exp2", "expm1"])  # functions that round at every step, as NumPy does
 
 # Cards whose code is for real numbers only: their meaning in the plane, as the values of the cards have it.
@@ -189,7 +210,7 @@ class Evaluation:
                 if name not in names and name not in CONSTANTS:
                     msg = f"scalar code has no operand or constant {name}"
                     raise ScalarCodeError(msg)
-                return names.get(name, name)
+                return names[name] if name in names else repr(float(np.float32(CONSTANTS[name]))) if self.rounds and name == "pi" else name
             case ast.Constant(value=value):
                 return repr(float(np.float32(value)) if self.rounds and isinstance(value, float) else value)
             case ast.UnaryOp(op=ast.Not(), operand=x):
