@@ -13,36 +13,22 @@ rows and columns are shared among threads.
 from __future__ import annotations
 
 from wengert.compiler.emit.context import AXIS, CONTEXT, FIELDS, RANGES, SHARED, STRONG, SYMMETRIC, Numbers
+from wengert.compiler.emit.packing import (
+    SLACK,
+    write_is_even,
+    write_is_run,
+    write_is_run_or,
+    write_pack,
+    write_pack_turned,
+    write_table,
+)
 from wengert.compiler.emit.strong import write_has_nan, write_repair, write_strong_sum
 from wengert.compiler.emit.text import Text
-from wengert.compiler.emit.tiles import Shape, write_is_run, write_pack, write_pack_turned, write_tiles
+from wengert.compiler.emit.tiles import Shape, write_tiles
 
 SUMMED = 256  # places of the sum that are taken together
 BLOCK = 2**20  # bytes of the right factor that stay in the cache
 LEAST = 2**19  # multiplications from which on threads pay
-
-
-
-def write_table() -> str:
-    """Where the entries along some axes lie: `void @table(out, axes, n_axes, which, from, to)`; the outermost runs from..to only."""
-    text = Text("internal void @table(ptr noalias %out, ptr noalias %axes, i64 %n, i64 %which, i64 %from, i64 %to) #0")
-    text.store("0", "%out")
-    size = text.new("alloca i64")
-    text.store("1", size)
-    with text.loop(0, "%n") as k:
-        axis = text.at("%axes", text.mul(text.sub(text.sub("%n", 1), k), AXIS))
-        outermost = text.test("eq", k, text.sub("%n", 1))
-        low = text.choose(outermost, "%from", "0")
-        high = text.choose(outermost, "%to", text.load(axis))
-        stride, now = text.load(axis, "%which"), text.load(size)
-        with text.loop(0, text.sub(high, low)) as back:
-            place = text.sub(text.sub(high, 1), back)
-            target = text.at("%out", text.mul(text.sub(place, low), now))
-            far = text.mul(place, stride)
-            with text.loop(0, now) as t:
-                text.store(text.add(text.load("%out", t), far), target, t)
-        text.store(text.mul(now, text.sub(high, low)), size)
-    return text.finished()
 
 
 def write_lay_out(shape: Shape) -> str:
@@ -61,7 +47,7 @@ def write_lay_out(shape: Shape) -> str:
             width = text.smaller(text.sub(n, j), shape.width)
             far = text.choose(text.test("sle", width, shape.lanes), str(shape.lanes), str(shape.width))
             target = text.at(start, text.mul(text.mul(panel, shape.width), depth), shape.kind)
-            text.do(f"call void @pack.{shape.suffix}(ptr {target}, i64 {far}, ptr %b, ptr {text.at(columns, j)}, i64 {width}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
+            text.do(f"call void @pack.{shape.suffix}(ptr {target}, i64 {far}, ptr %b, ptr {text.at(columns, j)}, i64 {j}, i64 {width}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
     return text.finished()
 
 
@@ -91,7 +77,7 @@ def write_multiply(shape: Shape) -> str:
                 top, bottom = (text.add("%i0", text.mul(text.div(text.mul(text.add(panel, q), pairs), n_panels), 2)) for q in (0, 1))
                 bottom = text.smaller(bottom, "%i1")
                 ahead = text.smaller(text.sub(context.get("m"), top), shape.tall)
-                text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {text.at(rows, top)}, i64 {ahead}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
+                text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {text.at(rows, top)}, i64 {top}, i64 {ahead}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
                 text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr %left, ptr %b, ptr %right, ptr %c, ptr {base}, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
     return text.finished()
 
@@ -152,24 +138,6 @@ def even(text: Text, table: str, n: str) -> tuple[str, str]:
     second = text.smaller("1", text.sub(n, 1))
     far = text.sub(text.load(table, second), text.load(table))
     return far, text.new(f"call i1 @is_even(ptr {table}, i64 {n}, i64 {far})")
-
-
-def write_is_even() -> str:
-    """Whether places are equally far apart."""
-    text = Text("internal i1 @is_even(ptr %along, i64 %n, i64 %far) #0")
-    first = text.load("%along")
-    with text.loop(1, "%n") as i, text.when(text.test("ne", text.sub(text.load("%along", i), first), text.mul(i, "%far"))):
-        text.leave("i1 false")
-    return text.finished("i1 true")
-
-
-def write_is_run_or() -> str:
-    """Whether places follow one another, which may be known."""
-    text = Text("internal i1 @is_run_or(i1 %known, ptr %along, i64 %n) #0")
-    with text.when("%known"):
-        text.leave("i1 true")
-    found = text.new("call i1 @is_run(ptr %along, i64 %n)")
-    return text.finished(f"i1 {found}")
 
 
 def write_scatter(shape: Shape) -> str:
@@ -313,7 +281,7 @@ def write_tables(text: Text, spec: Numbers, context: Numbers) -> str:
     total = "0"
     for word, _ in wanted:
         total = text.add(total, lengths[word])
-    memory = text.new(f"call ptr @wg_take(i64 {text.mul(total, 8)})")
+    memory = text.new(f"call ptr @wg_take(i64 {text.mul(text.add(total, SLACK), 8)})")
     place = memory
     for word, operand in wanted:
         axes, count, low, high = groups[word]
