@@ -211,6 +211,35 @@ def test_sums_over_a_stack_are_longer_sums():
     agree(step, w, x, y)
 
 
+def logistic(w, x, y):
+    return np.sum(np.log(1.0 + np.exp(-y * (x @ w))))
+
+
+def test_symmetric_products_are_found():
+    rng = np.random.default_rng(0)
+    a, w, y = rng.normal(size=(90, 40)), rng.normal(size=90), rng.normal(size=40)
+    symmetric = (
+        lambda a, w, y: a.T @ a,
+        lambda a, w, y: a @ a.T,
+        lambda a, w, y: (a * w[:, None]).T @ a,
+        lambda a, w, y: (-a * w[:, None] / np.exp(w)[:, None] + 2 * a).T @ a,
+        lambda a, w, y: (a * y) @ a.T,
+    )
+    others = (
+        lambda a, w, y: (a * y).T @ a,
+        lambda a, w, y: (a * np.abs(a)).T @ a,
+        lambda a, w, y: (a + w[:, None]).T @ a,
+        lambda a, w, y: (a[::-1]).T @ a,
+        lambda a, w, y: a[:40] @ a[:40],
+    )
+    for programs, expected in ((symmetric, True), (others, False)):
+        for program in programs:
+            (product,) = products_of(agree(program, a, w, y))
+            assert product.is_symmetric is expected
+    found = agree(wg.hessian(logistic), 0.1 * y, a, np.sign(w), rtol=1e-9)
+    assert [product.is_symmetric for product in products_of(found)] == [True]
+
+
 def test_what_a_product_takes_in():
     rng = np.random.default_rng(0)
     a, b, c = rng.normal(size=(5, 30, 40)), rng.normal(size=(5, 40, 50)), rng.normal(size=(5, 30, 50))

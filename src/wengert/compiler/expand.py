@@ -22,7 +22,7 @@ from wengert.compiler.selections import selected
 from wengert.compiler.spelled import spelled
 from wengert.compiler.structure import Rewrite
 from wengert.compiler.windows import overlap
-from wengert.core.graph import Atom, Node
+from wengert.core.graph import Atom, Const, Node
 from wengert.core.primitive import Primitive
 from wengert.core.types import ArrayType
 
@@ -41,6 +41,17 @@ def matmul(node: Node, builder: Builder) -> Atom | None:
     right = letters[rank - len(b.type.shape) :] + ["j", "k"]
     name = "scale" if node.primitive.name == "matmul_of_derivatives" else "multiply"
     return summed(builder, [(a, left), (b, right)], [*letters, "i", "k"], tuple(out.shape), name)
+
+
+def unit_matrix(node: Node, builder: Builder) -> Atom | None:
+    """`1 @ a  ->  a` and `a @ 1  ->  a`, of derivatives, where zeros absorb."""
+    for unit, other in (node.operands, node.operands[::-1]):
+        if not isinstance(unit, Const) or other.type != node.outputs[0].type or np.ndim(unit.value) != 2:
+            continue
+        n, m = np.shape(unit.value)
+        if n == m and np.array_equal(unit.value, np.eye(n)):
+            return other
+    return None
 
 
 def contract(node: Node, builder: Builder) -> Atom | None:
@@ -213,7 +224,7 @@ def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
     "matmul": (("a small product of matrices", matmul),),
-    "matmul_of_derivatives": (("a small product of matrices", matmul),),
+    "matmul_of_derivatives": (("a unit matrix", unit_matrix), ("a small product of matrices", matmul),),
     "contract": (("a sum of products", contract),),
     "cross": (("a vector product", cross),),
     "cross_of_derivatives": (("a vector product", cross),),

@@ -29,6 +29,7 @@ class Fuser(Products, Lines):
         super().__init__()
         self.graph = graph
         self.spaces = Spaces(graph, self.is_map)
+        self.makers = {var: node for node in graph.nodes for var in node.outputs}
         self.users: dict[Atom, list[Node]] = {}
         for node in graph.nodes:
             for atom in node.operands:

@@ -209,8 +209,8 @@ class MatrixProduct:
 
     @property
     def is_matrix(self) -> bool:
-        """Whether each letter is one axis, and nothing is added."""
-        return self.counts == (1, 1, 1) and self.base is None
+        """Whether each letter is one axis, nothing is added, and all of it is computed."""
+        return self.counts == (1, 1, 1) and self.base is None and not self.is_symmetric
 
     @property
     def work(self) -> int:

@@ -4,6 +4,8 @@ A product waits as long as its only reader is something that the kernel does alo
 
     c = matmul a b; s = sum c over the stack     ->  one product, with a longer sum
     y = multiply 0.1 c; z = subtract p y         ->  one product, onto p
+
+Of a product that equals its transpose, half is computed.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from wengert.compiler.builder import repeated_number
 from wengert.compiler.loops import Buffer, MatrixProduct, Shape, View, contiguous, dtype_name
 from wengert.compiler.places import Places
 from wengert.compiler.spaces import axes_of
+from wengert.compiler.symmetry import is_symmetric
 from wengert.core.graph import Atom, Const, Node, Var
 
 LARGE = 8192  # multiplications for which a step of its own pays
@@ -54,6 +57,7 @@ class Products(Places):
     """Homes for products."""
 
     users: dict[Atom, list[Node]]
+    makers: dict[Atom, Node]
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,7 +144,8 @@ class Products(Places):
         left = permuted(batched(left, product.stack), (*kept, n, *product.summed, n + 1))
         right = permuted(batched(right, product.stack), (*kept, *product.summed, n, n + 1))
         counts = (1, 1 + len(product.summed), 1)
-        step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, alpha=product.alpha, base=base)
+        is_half = base is None and not product.stack and is_symmetric(self.makers, product.left, product.right)
+        step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, is_half, product.alpha, base)
         self.steps.append(step)
         value = self.in_buffer(var, result, level + 1)
         value.view = into

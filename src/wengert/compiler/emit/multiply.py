@@ -195,8 +195,10 @@ def write_task(shape: Shape) -> str:
     packed = context.get("packed", "ptr")
     is_own = text.new(f"icmp eq ptr {packed}, null")
     size = text.mul(text.mul(panels, shape.width), k)
+    direct, ragged = context.get("direct"), context.get("ragged")
+    is_needed = text.both(is_own, text.test("eq", text.mul(direct, text.sub("1", ragged)), 0))
     left_size = text.mul(context.get("step"), shape.tall * shape.item)
-    memory = text.new(f"call ptr @wg_take(i64 {text.add(left_size, text.choose(is_own, text.mul(size, shape.item), '0'))})")
+    memory = text.new(f"call ptr @wg_take(i64 {text.add(left_size, text.choose(is_needed, text.mul(size, shape.item), '0'))})")
     with text.loop("%begin", "%end") as t:
         column, rest = text.rest(t, column_tasks), text.div(t, column_tasks)
         row, member = text.rest(rest, row_tasks), text.div(rest, row_tasks)
@@ -206,7 +208,7 @@ def write_task(shape: Shape) -> str:
         own = text.at(memory, left_size, "i8")
         right = text.choose(is_own, own, text.at(packed, text.mul(member, size), shape.kind), "ptr")
         with text.when(is_own):
-            skipped = text.mul(context.get("direct"), text.sub(panels, context.get("ragged")))
+            skipped = text.mul(direct, text.sub(panels, ragged))
             text.do(f"call void @lay_out.{shape.suffix}(ptr %context, ptr {own}, ptr {b}, i64 {skipped}, i64 {panels})")
         text.do(f"call void @multiply.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, ptr {d}, ptr {right}, ptr {memory}, i64 {i0}, i64 {i1}, i64 {first}, i64 {past})")
         with text.when(text.test("ne", text.new(f"and i64 {flags}, {STRONG}"), 0)):
@@ -242,7 +244,7 @@ def write_product(shape: Shape) -> str:
     write_operands(text, shape, spec, context)
     write_facts(text, shape, context)
     threads = write_division(text, shape, context)
-    packed = write_packing(text, shape, context, threads)
+    packed = write_packing(text, shape, context)
     write_run(text, shape, context, threads)
     with text.when(text.new(f"icmp ne ptr {packed}, null")):
         text.do(f"call void @wg_give(ptr {packed})")
@@ -338,21 +340,20 @@ def write_division(text: Text, shape: Shape, context: Numbers) -> str:
     return threads
 
 
-def write_packing(text: Text, shape: Shape, context: Numbers, threads: str) -> str:
+def write_packing(text: Text, shape: Shape, context: Numbers) -> str:
     """The right factor is laid out once where several parts read the same; its memory, or null."""
     tasks = text.mul(context.get("row_tasks"), context.get("column_tasks"))
     slot = text.new("alloca ptr")
     text.store("null", slot, 0, "ptr")
     context.set("packed", "null", "ptr")
     panels, members = context.get("panels"), context.get("members")
-    with text.when(text.test("sgt", tasks, 1)):
+    is_shared = text.both(text.test("sgt", tasks, 1), text.test("eq", context.get("direct"), 0))
+    with text.when(is_shared):
         size = text.mul(text.mul(text.mul(panels, shape.width * shape.item), context.get("k")), members)
         memory = text.new(f"call ptr @wg_take(i64 {size})")
         text.store(memory, slot, 0, "ptr")
         context.set("packed", memory, "ptr")
-        context.set("direct", 0)
         text.do(f"call void @wg_parallel(ptr @lay_out_task.{shape.suffix}, ptr {context.pointer}, i64 {text.mul(panels, members)}, i64 1)")
-    del threads
     return text.load(slot, 0, "ptr")
 
 
@@ -368,7 +369,7 @@ def write_run(text: Text, shape: Shape, context: Numbers, threads: str) -> None:
         text.do(f"call void @mirror.{shape.suffix}(ptr {context.pointer})")
 
 
-FEW = 2  # panels of rows up to which the right factor is read where it lies
+FEW = 12  # panels of rows up to which the right factor is read where it lies
 
 
 def write_products(dtype: str, bits: int) -> str:
