@@ -68,6 +68,12 @@ def test_products_of_matrices(m, k, n):
         assert not function.report(a, b, c).host_calls
 
 
+def test_a_large_product_is_four_of_parts():
+    z = numbers(256, 256)
+    kernels = wg.jit(lambda z: z @ z).report(z).kernels
+    assert [" @ " in kernel.text for kernel in kernels] == [True] * 4 + [False]
+
+
 def test_zeros_absorb():
     z = np.array([0j, 1 + 1j, 0j])
 

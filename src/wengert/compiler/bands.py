@@ -86,7 +86,7 @@ def rows_in(step: Step, n: int, inside: set[Buffer]) -> int | str | None:
 def sum_fits(step: MatrixProduct, n: int, inside: set[Buffer]) -> bool:
     """Whether a product that sums over the rows can be added up tile by tile, and has a small result for that."""
     factors = ((step.left, -1), (step.right, -2))
-    is_small = 4 * step.result.n_bytes <= sum(view.buffer.n_bytes for view, _ in factors)
+    is_small = 4 * step.result.n_bytes <= sum(math.prod(view.shape) * view.buffer.dtype.itemsize for view, _ in factors)
     return is_small and all(view.buffer not in inside or view_fits(view, axis, n) for view, axis in factors)
 
 
