@@ -113,6 +113,9 @@ STRUCTURES = {
     "a sum of products": lambda x: np.einsum("ijk,ijl,i->kl", x, x, x[:, 0, 0]),
     "a triangle": lambda x: np.tril(x, 1),
     "a vector product": lambda x: np.cross(x[..., :3], x[..., 1:]),
+    "windows that overlap": lambda x: wg.grad(lambda x: np.sum(np.sin(np.lib.stride_tricks.sliding_window_view(x, 2, -1))))(x),
+    "single precision is enough": lambda x: (1.5 * np.float32(1) * x.astype(np.float32).astype(np.float64)).astype(np.float32),
+    "a unit matrix": lambda x: wg.jvp(lambda e: x @ e, (np.zeros((x.shape[-1],) * 2),), (np.eye(x.shape[-1]),))[1],
 }
 
 

@@ -224,7 +224,7 @@ def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
     "matmul": (("a small product of matrices", matmul),),
-    "matmul_of_derivatives": (("a unit matrix", unit_matrix), ("a small product of matrices", matmul),),
+    "matmul_of_derivatives": (("a unit matrix", unit_matrix), ("a small product of matrices", matmul)),
     "contract": (("a sum of products", contract),),
     "cross": (("a vector product", cross),),
     "cross_of_derivatives": (("a vector product", cross),),
