@@ -1,13 +1,17 @@
 """Half precision in compiled programs: the bits of NumPy, where NumPy computes in single precision and rounds."""
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wengert as wg
+from wengert.compiler.engine import Module, binding, processor
 from wengert.compiler.halves import in_single
 from wengert.compiler.native import code_of
+from wengert.compiler.soft_half import NAMES, TEXT
 from wengert.core.graph import Const
 from wengert.core.primitive import REGISTRY
 
@@ -133,6 +137,63 @@ def test_gradients_are_the_eager_ones():
     for a, b in zip(found, wanted, strict=True):
         assert np.asarray(a).dtype == HALF
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3)
+
+
+CALLS = """
+define void @extend(ptr %p) {{
+  {loop}
+  %x = load half, ptr %a
+  %y = {extend}
+  store float %y, ptr %b
+  {end}
+}}
+define void @truncate(ptr %p) {{
+  {loop}
+  %x = load float, ptr %b
+  %y = {truncate}
+  store half %y, ptr %a
+  {end}
+}}
+"""
+LOOP = """%h = load ptr, ptr %p
+  %q = getelementptr ptr, ptr %p, i64 1
+  %f = load ptr, ptr %q
+  br label %loop
+loop:
+  %i = phi i64 [0, %0], [%n, %loop]
+  %a = getelementptr half, ptr %h, i64 %i
+  %b = getelementptr float, ptr %f, i64 %i"""
+END = """%n = add i64 %i, 1
+  %more = icmp slt i64 %n, 65536
+  br i1 %more, label %loop, label %done
+done:
+  ret void"""
+
+
+def test_conversions_by_whole_numbers_are_those_of_the_processor():
+    words = {"loop": LOOP, "end": END, "extend": "call float @wg_extend(half %x)", "truncate": "call half @wg_truncate(float %x)"}
+    module = Module(TEXT + CALLS.format(**words))
+    half, single = every_half(), np.zeros(2**16, np.float32)
+    pointers = (ctypes.c_void_p * 2)(half.ctypes.data, single.ctypes.data)
+    module.function("extend")(ctypes.addressof(pointers))
+    np.testing.assert_array_equal(single, half.astype(np.float32))
+    rng = np.random.default_rng(8)
+    middle = (np.abs(single[: 2**15 - 2**10]) + np.abs(single[1 : 2**15 - 2**10 + 1])) / 2
+    single[:] = np.resize(np.concatenate([middle, np.nextafter(middle, 0), -np.nextafter(middle, 9e9), np.exp2(rng.uniform(-40, 40, 9999))]), 2**16)
+    single[:4] = np.inf, -np.inf, np.nan, -0.0
+    module.function("truncate")(ctypes.addressof(pointers))
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(half, single.astype(HALF))
+
+
+def test_where_there_are_no_instructions_those_are_called():
+    words = {"loop": LOOP, "end": END, "extend": "fpext half %x to float", "truncate": "fptrunc float %x to half"}
+    host = processor()
+    if not host.triple.startswith("x86_64"):
+        return
+    plain = binding().Target.from_triple(host.triple).create_target_machine(cpu="x86-64", features="", opt=2)
+    text = plain.emit_assembly(binding().parse_assembly(CALLS.format(**words)))
+    assert {name for name in NAMES if name in text} == set(NAMES)
 
 
 STEPS = [

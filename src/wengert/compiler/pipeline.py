@@ -34,6 +34,7 @@ from wengert.compiler.runtime.host import Host
 from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, launcher
 from wengert.compiler.runtime.library import library
 from wengert.compiler.simplify import simplify
+from wengert.compiler.soft_half import provide_half
 from wengert.compiler.split import split
 from wengert.compiler.vector_math import provide
 from wengert.core.graph import Graph
@@ -70,6 +71,8 @@ class Compiled:
         if emitted.products:
             provide_products(emitted.products)
         provide(binding(), emitted.specials)
+        if "half" in self.text:
+            provide_half()
         self.module = Module(self.text, cache=cache)
         self.host = Host()
         if emitted.hosts:
