@@ -66,9 +66,15 @@ def test_text_that_is_wrong_is_refused():
 
 
 def test_effort_falls_with_size():
-    efforts = [engine.plan("\n" * n) for n in (10, 1000, 50_000, 300_000)]
+    loop = "br i1 %more, label %loop, label %exit, !llvm.loop !0\n"
+    efforts = [engine.plan(loop + "\n" * n) for n in (10, 2000, 50_000, 300_000)]
     assert [effort.passes for effort in efforts] == [2, 2, 1, 0]
     assert [effort.packs for effort in efforts] == [True, False, False, False]
+
+
+def test_long_code_without_a_loop_gets_no_passes():
+    assert engine.plan("\n" * 500).passes == 2
+    assert (engine.plan("\n" * 2000).passes, engine.plan("\n" * 2000).instructions) == (0, 0)
 
 
 def test_loops_with_calls_of_the_vector_library_are_not_interleaved():

@@ -2,16 +2,17 @@
 
 import ctypes
 import math
+from functools import cache
 
 import numpy as np
 import pytest
 from test_fuse import agree
 
 import wengert as wg
-from wengert.compiler.emit.multiply import SHARED, STRONG, SYMMETRIC
+from wengert.compiler.emit.context import SHARED, STRONG, SYMMETRIC
 from wengert.compiler.emit.products import Axes, axes_of, specification, tidy
-from wengert.compiler.engine import binding
-from wengert.compiler.kernels import provide_products
+from wengert.compiler.engine import vector_bits
+from wengert.compiler.kernels import load_products
 from wengert.compiler.loops import Buffer, MatrixProduct, View
 from wengert.compiler.runtime.threads import get_threads, set_threads
 
@@ -19,12 +20,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 SUFFIX = {np.float64: "f64", np.float32: "f32"}
 
 
-def multiply(axes, a, b, c, *, flags=0, rows="", bounds=(0, 0), base=None, alpha=1.0):
+@cache
+def kernel(dtype, bits):
+    module = load_products(np.dtype(dtype).name, bits)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_int64)(module.address(f"wg_product_{SUFFIX[dtype]}"))
+
+
+def multiply(axes, a, b, c, *, flags=0, rows="", bounds=(0, 0), base=None, alpha=1.0, bits=None):
     """The native function on arrays, whose data begin where the axes begin."""
-    provide_products(frozenset(["float64", "float32"]))
-    address = binding().address_of_symbol(f"wg_product_{SUFFIX[c.dtype.type]}")
-    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5, ctypes.c_int64, ctypes.c_int64)(address)
     spec = np.array(specification(axes, flags, rows, alpha), np.int64)
+    function = kernel(c.dtype.type, bits or max(vector_bits(), 128))
     function(spec.ctypes.data, a.ctypes.data, b.ctypes.data, c.ctypes.data, None if base is None else base.ctypes.data, *bounds)
     return c
 
@@ -48,7 +53,7 @@ def close(c, a, b, dtype):
 
 SIZES = [
     (1, 1, 1), (2, 3, 1), (3, 5, 7), (14, 32, 32), (13, 17, 33), (15, 256, 16), (28, 300, 48), (29, 257, 31), (1, 500, 100), (100, 500, 1),
-    (128, 10, 256), (40, 600, 130), (200, 3, 10),
+    (128, 10, 256), (30, 300, 70), (200, 3, 10),
 ]  # fmt: skip
 
 
@@ -64,6 +69,17 @@ def test_matrices_of_any_layout(size, dtype):
                 a, b = left(rng.normal(size=(m, k)).astype(dtype)), right(rng.normal(size=(k, n)).astype(dtype))
                 c = result(np.full((m, n), np.nan, dtype))
                 close(multiply(matrices(a, b, c), a, b, c), a, b, dtype)
+
+
+@pytest.mark.parametrize("bits", [128, 256])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_narrow_vectors(dtype, bits):
+    """For processors without AVX-512, whose vectors this one has too."""
+    rng = np.random.default_rng(bits)
+    for m, k, n in SIZES:
+        for turn in (lambda x: x, np.asfortranarray):
+            a, b, c = turn(rng.normal(size=(m, k)).astype(dtype)), turn(rng.normal(size=(k, n)).astype(dtype)), np.empty((m, n), dtype)
+            close(multiply(matrices(a, b, c), a, b, c, bits=bits), a, b, dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -173,6 +189,80 @@ def test_axes_of_a_step():
     assert (found.batch, found.rows) == ([], [(1024, 64, 0, 32)])
     assert math.prod(axis[0] for axis in found.inner) == 64
     assert tidy(axes_of(step), "m").rows == [(128, 64, 0, 32), (8, 8192, 0, 4096)]
+
+
+def products_of(found):
+    return [step for step in found.program.steps if isinstance(step, MatrixProduct)]
+
+
+def test_sums_over_a_stack_are_longer_sums():
+    """The gradient of weights that all members of a batch share, and an update."""
+    rng = np.random.default_rng(0)
+    x, w, y = rng.normal(size=(6, 30, 40)), rng.normal(size=(40, 50)), rng.normal(size=(6, 30, 50))
+
+    def step(w, x, y):
+        return w - 0.1 * wg.grad(lambda w: np.sum((x @ w - y) ** 2))(w)
+
+    found = agree(step, w, x, y)
+    last = products_of(found)[-1]
+    assert (last.counts, last.alpha, last.base.buffer) == ((1, 2, 1), -0.1, found.program.inputs[0])
+    assert len(products_of(found)) == 2
+    x[2, 3, 4], y[1, 2, 3] = 0.0, np.inf
+    agree(step, w, x, y)
+
+
+def logistic(w, x, y):
+    return np.sum(np.log(1.0 + np.exp(-y * (x @ w))))
+
+
+def test_symmetric_products_are_found():
+    rng = np.random.default_rng(0)
+    a, w, y = rng.normal(size=(90, 40)), rng.normal(size=90), rng.normal(size=40)
+    symmetric = (
+        lambda a, w, y: a.T @ a,
+        lambda a, w, y: a @ a.T,
+        lambda a, w, y: (a * w[:, None]).T @ a,
+        lambda a, w, y: (-a * w[:, None] / np.exp(w)[:, None] + 2 * a).T @ a,
+        lambda a, w, y: (a * y) @ a.T,
+    )
+    others = (
+        lambda a, w, y: (a * y).T @ a,
+        lambda a, w, y: (a * np.abs(a)).T @ a,
+        lambda a, w, y: (a + w[:, None]).T @ a,
+        lambda a, w, y: (a[::-1]).T @ a,
+        lambda a, w, y: a[:40] @ a[:40],
+    )
+    for programs, expected in ((symmetric, True), (others, False)):
+        for program in programs:
+            (product,) = products_of(agree(program, a, w, y))
+            assert product.is_symmetric is expected
+    found = agree(wg.hessian(logistic), 0.1 * y, a, np.sign(w), rtol=1e-9)
+    assert [product.is_symmetric for product in products_of(found)] == [True]
+
+
+def test_what_a_product_takes_in():
+    rng = np.random.default_rng(0)
+    a, b, c = rng.normal(size=(5, 30, 40)), rng.normal(size=(5, 40, 50)), rng.normal(size=(5, 30, 50))
+    for program in (
+        lambda a, b, c: c + -(a @ b),
+        lambda a, b, c: 2.0 * (a @ b) + c,
+        lambda a, b, c: c - np.sum(a @ b, 0) * 3.0,
+        lambda a, b, c: np.sum(a @ b, 0) @ np.ones((50, 30)) + c[0, :, :30],
+    ):
+        found = agree(program, a, b, c)
+        (product, *_) = products_of(found)
+        assert product.base is not None or product.counts == (1, 2, 1)
+    for program in (
+        lambda a, b, c: (c - a @ b, a @ b),  # is an output too
+        lambda a, b, c: (a @ b) - c,
+        lambda a, b, c: np.sum(a @ b, (0, 1)),
+        lambda a, b, c: np.sum(a @ b, 0, keepdims=True) + c,
+        lambda a, b, c: np.inf * (a @ b),
+        lambda a, b, c: (a @ b) * (a @ b),
+        lambda a, b, c: np.sin(c) - (a @ b),
+        lambda a, b, c: c[::-1] - (a @ b),
+    ):
+        agree(program, a, b, c)
 
 
 def test_products_with_transposes_and_slices_need_no_copies():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import wengert as wg
 from wengert.compiler.native import code_of, cost_of, has_meaning
-from wengert.compiler.scalar import FLOATS, IN_DOUBLE, LLVM, ScalarCodeError, Scalars, parse
+from wengert.compiler.scalar import FLOATS, HALF, IN_DOUBLE, LLVM, ScalarCodeError, Scalars, parse
 from wengert.compiler.vector_math import FUNCTIONS
 from wengert.core.primitive import REGISTRY
 from wengert.primitives.elementwise import elementwise
@@ -45,6 +45,7 @@ COMPOSED = {name for name, card in ELEMENTWISE.items() if sum(card.code.count(f"
 # Of two zeros of different sign NumPy takes one or the other, depending on where they stand in the array; and a zero
 # that absorbs has the sign of the product or none, depending on whether there is a NaN somewhere in the array.
 ZEROS = {"maximum", "minimum", "fmax", "fmin", "scale"}
+NUMBERS = [dtype for dtype in LLVM if dtype != HALF]  # half precision is in memory only
 WHOLE_ONLY = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert", "left_shift", "right_shift", "bitwise_count"}
 OPERANDS = {"where": ("bool", "", ""), "ldexp": ("", "int32"), "lower_power": ("", "", "")}
 
@@ -94,13 +95,13 @@ def loop_of(name, dtype):
     except TypeError:
         return None
     working = out if out in FLOATS else dtype
-    return (out, working) if out in LLVM and has_meaning(name, card.code, working, len(dtypes)) else None
+    return (out, working) if out in NUMBERS and has_meaning(name, card.code, working, len(dtypes)) else None
 
 
 CASES = [
     (name, dtype)
     for name, card in ELEMENTWISE.items()
-    for dtype in (LLVM if isinstance(card.eval, np.ufunc) or name == "where" else FLOATS)
+    for dtype in (NUMBERS if isinstance(card.eval, np.ufunc) or name == "where" else FLOATS)
     if card.code and loop_of(name, dtype)
 ]
 
@@ -148,18 +149,25 @@ def compare(name, found, wanted, xs):
 @pytest.mark.parametrize("source", LLVM)
 @pytest.mark.parametrize("target", LLVM)
 def test_casts_are_numpys(source, target):
-    special, others = values_of(source, np.random.default_rng(1))
-    x = np.concatenate([special, others])
-    if source in FLOATS and target not in (*FLOATS, "bool"):  # of what does not fit, NumPy warns, and the result is the processor's
+    if source == HALF:
+        x = np.arange(2**16, dtype=np.uint16).view(source)  # all of them
+    else:
+        x = np.concatenate(values_of(source, np.random.default_rng(1)))
+    if target == HALF and source in FLOATS:  # and what lies in the middle of two, or next to that
+        with np.errstate(over="ignore"):
+            middle = np.arange(2**11 + 1, 2**16, 2) * np.exp2(np.random.default_rng(2).integers(-41, 3, 2**15 - 2**10))
+            x = np.concatenate([x, *[np.nextafter(middle.astype(source), source_end) for source_end in (0, np.inf)], middle]).astype(source)
+    if np.dtype(source).kind == "f" and np.dtype(target).kind in "iu":  # of what does not fit, NumPy warns, and the result is the processor's
         limits = np.iinfo(target)
-        whole = np.trunc(x.astype(np.longdouble))
+        with np.errstate(invalid="ignore"):
+            whole = np.trunc(x.astype(np.longdouble))
         x = x[(whole >= limits.min) & (whole <= limits.max)]
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         wanted = x.astype(target)
-    np.testing.assert_array_equal(compile_code("a", [source], target, source)(x), wanted)
+    np.testing.assert_array_equal(compile_code("a", [source], target, "float32" if source == HALF else source)(x), wanted)
 
 
-@pytest.mark.parametrize("target", [d for d in LLVM if d not in (*FLOATS, "bool")])
+@pytest.mark.parametrize("target", [d for d in NUMBERS if d not in (*FLOATS, "bool")])
 def test_casts_of_what_does_not_fit_are_the_same_everywhere(target):
     x = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30] * 13)
     cast = compile_code("a", ["float64"], target, "float64")

@@ -98,6 +98,7 @@ STRUCTURES = {
     "a sum of a product": lambda x: np.sum(1 - np.swapaxes(np.outer(x, x) @ (np.outer(x, x) + np.eye(24)), 0, 1), axis=1),
     "a quotient of a truth value": lambda x: (x > 2) / np.sum(x, axis=1, keepdims=True),
     "the same dtype": lambda x: REGISTRY["cast"](x, dtype=np.dtype(float)),
+    "no imaginary part": lambda x: REGISTRY["imag"](x) + x,
     "cast of cast": lambda x: x.astype(np.float32).astype(np.float64).astype(np.float32),
     "scale by a number": lambda x: REGISTRY["scale"](x, np.full(x.shape, 2.5)) + REGISTRY["scale"](0.5, x),
     "zeros into zeros": lambda x: x + REGISTRY["deposit"](
@@ -114,6 +115,9 @@ STRUCTURES = {
     "a sum of products": lambda x: np.einsum("ijk,ijl,i->kl", x, x, x[:, 0, 0]),
     "a triangle": lambda x: np.tril(x, 1),
     "a vector product": lambda x: np.cross(x[..., :3], x[..., 1:]),
+    "windows that overlap": lambda x: wg.grad(lambda x: np.sum(np.sin(np.lib.stride_tricks.sliding_window_view(x, 2, -1))))(x),
+    "single precision is enough": lambda x: (1.5 * np.float32(1) * x.astype(np.float32).astype(np.float64)).astype(np.float32),
+    "a unit matrix": lambda x: wg.jvp(lambda e: x @ e, (np.zeros((x.shape[-1],) * 2),), (np.eye(x.shape[-1]),))[1],
 }
 
 

@@ -19,9 +19,10 @@ from wengert.compiler.narrow import narrowed
 from wengert.compiler.products import is_large_product, pays
 from wengert.compiler.reductions import REDUCTIONS
 from wengert.compiler.selections import selected
+from wengert.compiler.spelled import spelled
 from wengert.compiler.structure import Rewrite
 from wengert.compiler.windows import overlap
-from wengert.core.graph import Atom, Node
+from wengert.core.graph import Atom, Const, Node
 from wengert.core.primitive import Primitive
 from wengert.core.types import ArrayType
 
@@ -40,6 +41,17 @@ def matmul(node: Node, builder: Builder) -> Atom | None:
     right = letters[rank - len(b.type.shape) :] + ["j", "k"]
     name = "scale" if node.primitive.name == "matmul_of_derivatives" else "multiply"
     return summed(builder, [(a, left), (b, right)], [*letters, "i", "k"], tuple(out.shape), name)
+
+
+def unit_matrix(node: Node, builder: Builder) -> Atom | None:
+    """`1 @ a  ->  a` and `a @ 1  ->  a`, of derivatives, where zeros absorb."""
+    for unit, other in (node.operands, node.operands[::-1]):
+        if not isinstance(unit, Const) or other.type != node.outputs[0].type or np.ndim(unit.value) != 2:
+            continue
+        n, m = np.shape(unit.value)
+        if n == m and np.array_equal(unit.value, np.eye(n)):
+            return other
+    return None
 
 
 def contract(node: Node, builder: Builder) -> Atom | None:
@@ -200,15 +212,19 @@ def turned(builder: Builder, x: Atom, k: int, shape: Shape) -> Atom:
 
 
 def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
-    """The rules for a card: those under its name, and what its family knows."""
+    """The rules for a card: those under its name, and what it knows itself."""
     found = EXPANSIONS.get(primitive.name, ())
+    if not isinstance(primitive, Primitive):  # of the compiler's own
+        return found
+    if primitive.spelled is not None:
+        found = (*found, ("spelled out", spelled))
     return found if primitive.sources is None else (*found, ("a selection", selected))
 
 
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
     "matmul": (("a small product of matrices", matmul),),
-    "matmul_of_derivatives": (("a small product of matrices", matmul),),
+    "matmul_of_derivatives": (("a unit matrix", unit_matrix), ("a small product of matrices", matmul)),
     "contract": (("a sum of products", contract),),
     "cross": (("a vector product", cross),),
     "cross_of_derivatives": (("a vector product", cross),),

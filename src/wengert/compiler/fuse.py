@@ -12,23 +12,24 @@ from typing import Any
 from wengert.compiler.bodies import WORST, Value, is_native, place_of
 from wengert.compiler.homes import CHEAP, is_move
 from wengert.compiler.indices import spread_index
+from wengert.compiler.lines import Lines
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
 from wengert.compiler.native import cost_of
-from wengert.compiler.places import Places
-from wengert.compiler.products import matrix_product
+from wengert.compiler.products import Products
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, reduced_index
-from wengert.core.graph import Atom, Const, Graph, Node, Var
+from wengert.core.graph import Atom, Const, Graph, Node
 
 DEEPEST = 20  # moves that a reader looks through
 
 
-class Fuser(Places):
+class Fuser(Products, Lines):
     """Walks the nodes of a graph once, and puts each where it belongs."""
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
         self.spaces = Spaces(graph, self.is_map)
+        self.makers = {var: node for node in graph.nodes for var in node.outputs}
         self.users: dict[Atom, list[Node]] = {}
         for node in graph.nodes:
             for atom in node.operands:
@@ -57,6 +58,9 @@ class Fuser(Places):
     def place(self, node: Node) -> None:
         """Find out what a node is, and put it there."""
         name, outputs = node.primitive.name, node.outputs
+        if self.waiting and self.taken_in(node):
+            return
+        self.makers.update(dict.fromkeys(outputs, node))
         if all(0 in var.type.shape for var in outputs):
             for var in outputs:
                 self.in_buffer(var, Buffer(tuple(var.type.shape), var.type.dtype, "temporary"), 0)
@@ -66,6 +70,8 @@ class Fuser(Places):
             return
         elif self.is_map(node):
             self.as_map(node)
+        elif self.along_axis(node):
+            return
         else:
             self.as_host_call(node)
 
@@ -157,30 +163,15 @@ class Fuser(Places):
             draft.reductions.append(Reduction(self.combined(draft, node, terms), letters, place, node.primitive.name))
         self.in_buffer(out, buffer, level + 1)
 
-    def as_product(self, node: Node) -> bool:
-        """A large matrix product."""
-        out = node.outputs[0]
-        found = matrix_product(node, self.in_memory, self.wanted_order(out))
-        if found is None:
-            return False
-        self.steps.append(found)
-        value = self.in_buffer(out, found.result, found.level + 1)
-        value.view = found.into
+    def as_pair(self, node: Node) -> bool:
+        """Numbers side by side along a new last axis, each stored where it is at home."""
+        out, ready = node.outputs[0], 0
+        buffer = Buffer(tuple(out.type.shape), out.type.dtype, "temporary")
+        *strides, _ = contiguous(buffer.shape)
+        for k, atom in enumerate(node.operands):
+            ready = max(ready, self.store(atom, View(buffer, tuple(atom.type.shape), tuple(strides), k)) + 1)
+        self.in_buffer(out, buffer, ready)
         return True
-
-    def wanted_order(self, var: Var) -> Shape | None:
-        """The order of axes in which the only reader of a product wants it, if the last axis stays the last."""
-        users = self.users.get(var, [])
-        if len(users) != 1:
-            return None
-        node = users[0]
-        if node.primitive.name == "reshape" and 1 not in var.type.shape:
-            split = node.outputs[0]
-            return None if tuple(split.type.shape) != tuple(var.type.shape) else self.wanted_order(split)
-        if node.primitive.name != "permute":
-            return None
-        order = tuple(node.params["axes"])
-        return order if order[-1] == len(order) - 1 else None
 
     def as_host_call(self, node: Node) -> None:
         """Python is called back, on arrays in memory."""
@@ -208,6 +199,7 @@ PLACES: dict[str, Any] = {
     "assign": Fuser.as_assigned,
     "concatenate": Fuser.as_joined,
     "stack": Fuser.as_joined,
+    "pair": Fuser.as_pair,
     "matmul": Fuser.as_product,
     "matmul_of_derivatives": Fuser.as_product,
 }

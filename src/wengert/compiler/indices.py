@@ -150,4 +150,11 @@ def _windows(index: Index, source: Shape, shape: Shape, params: Mapping[str, Any
     return tuple(found)
 
 
-MOVES: dict[str, Move] = {"spread": _spread, "permute": _permute, "reshape": _reshape, "index": _index, "windows": _windows}
+def _part(index: Index, source: Shape, shape: Shape, params: Mapping[str, Any], space: Shape) -> Index:
+    """One of the numbers that lie side by side along the last axis."""
+    return (*index, constant(params["k"], len(space)))
+
+
+MOVES: dict[str, Move] = {
+    "spread": _spread, "permute": _permute, "reshape": _reshape, "index": _index, "windows": _windows, "part": _part,
+}  # fmt: skip

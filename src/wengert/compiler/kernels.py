@@ -27,12 +27,16 @@ def provide_products(dtypes: frozenset[str]) -> None:
 
 @cache
 def _provide(dtype: str) -> None:
-    bits = max(vector_bits(), 128)
-    shape = Shape(dtype, bits)
+    name = f"wg_product_{Shape(dtype, 128).suffix}"
+    define_symbol(name, load_products(dtype, max(vector_bits(), 128)).address(name))
+
+
+def load_products(dtype: str, bits: int) -> Module:
+    """The function for a dtype in this process, for vectors of so many bits."""
     define_symbol("wg_threads", library().module.address("wg_threads"))
     module = Module("\n".join([_NEEDED, write_products(dtype, bits), attributes(bits)]), _EFFORT)
     module.keep_forever()
-    define_symbol(f"wg_product_{shape.suffix}", module.address(f"wg_product_{shape.suffix}"))
+    return module
 
 
 def attributes(bits: int) -> str:

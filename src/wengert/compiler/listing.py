@@ -25,6 +25,7 @@ from wengert.compiler.loops import (
     MatrixProduct,
     Place,
     Program,
+    Sorting,
     Step,
     View,
 )
@@ -77,8 +78,7 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
     if isinstance(step, LoopNest):
         yield from _list_nest(step, names)
     elif isinstance(step, MatrixProduct):
-        left, right = (f"{names[v.buffer]}:{'x'.join(map(str, v.shape))}" for v in (step.left, step.right))
-        yield f"{names[step.result]} = {left} @ {right}   # a product of matrices{', strong zeros' if step.is_strong else ''}"
+        yield f"{names[step.result]} = {_product(step, names)}"
     elif isinstance(step, Fill):
         yield f"{names[step.buffer]}[...] = 0"
     elif isinstance(step, HostCall):
@@ -86,12 +86,23 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         right = " ".join(_output(operand, names) for operand in step.operands)
         where = f", {step.location}" if step.location else ""
         yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}"
+    elif isinstance(step, Sorting):
+        yield f"{names[step.result]} = order of {names[step.source.buffer]}:{'x'.join(map(str, step.source.shape))} along axis {step.axis}"
     elif isinstance(step, Check):
         yield f"stop if {names[step.buffer]}   # an index out of bounds, {step.location}"
     else:
         yield f"for {step.n_chunks} chunks of {step.chunk} tiles of {step.tile} of {step.n_rows} rows:"
         for part in step.steps:
             yield from (f"  {line}" for line in list_step(part, names))
+
+
+def _product(step: MatrixProduct, names: Names) -> str:
+    left, right = (f"{names[v.buffer]}:{'x'.join(map(str, v.shape))}" for v in (step.left, step.right))
+    base = "" if step.base is None else f"{names[step.base.buffer]} + "
+    factor = "" if step.alpha == 1.0 else f"{step.alpha:.6g} * "
+    counts = "" if step.counts == (1, 1, 1) else f", {step.counts[1]} axes summed"
+    facts = f"{counts}{', strong zeros' if step.is_strong else ''}{', symmetric' if step.is_symmetric else ''}"
+    return f"{base}{factor}{left} @ {right}   # a product of matrices{facts}"
 
 
 def _list_nest(nest: LoopNest, names: Names) -> Iterator[str]:

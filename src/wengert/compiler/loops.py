@@ -168,11 +168,11 @@ class Fill:
 
 @dataclass(eq=False)
 class MatrixProduct:
-    """`into[b, i, j] = sum over p of left[b, i, p] * right[b, p, j]`.
+    """`into[b, i, j] = base[b, i, j] + alpha * sum over p of left[b, i, p] * right[b, p, j]`; without a base that is 0.
 
     Each letter stands for any number of axes: views have the axes `[batch..., rows..., inner...]`, `[batch..., inner..., columns...]` and
     `[batch..., rows..., columns...]`, and `counts` says how many axes rows, inner letters and columns are.  Strides are free: transposes,
-    repeated arrays and windows need no copies.  `into` lies in `result`.  With `is_strong`, entries that come out as NaN are taken again
+    repeated arrays and windows need no copies.  `into` lies in `result`, and `base` looks like it.  With `is_strong`, entries that come out as NaN are taken again
     with `0 * inf = 0 * nan = 0`; with `is_symmetric` only half of a result is computed that equals its transpose.
     """
 
@@ -184,6 +184,8 @@ class MatrixProduct:
     level: int
     counts: tuple[int, int, int] = (1, 1, 1)
     is_symmetric: bool = False
+    alpha: float = 1.0
+    base: View | None = None
 
     @property
     def n_batch(self) -> int:
@@ -207,8 +209,8 @@ class MatrixProduct:
 
     @property
     def is_matrix(self) -> bool:
-        """Whether each letter is one axis."""
-        return self.counts == (1, 1, 1)
+        """Whether each letter is one axis, nothing is added, and all of it is computed."""
+        return self.counts == (1, 1, 1) and self.base is None and not self.is_symmetric
 
     @property
     def work(self) -> int:
@@ -216,7 +218,8 @@ class MatrixProduct:
         return math.prod(self.left.shape) * math.prod(self.columns)
 
     def reads(self) -> list[Buffer]:
-        return list(dict.fromkeys([self.left.buffer, self.right.buffer]))
+        base = [] if self.base is None else [self.base.buffer]
+        return list(dict.fromkeys([self.left.buffer, self.right.buffer, *base]))
 
     def writes(self) -> list[Buffer]:
         return [self.result]
@@ -313,7 +316,34 @@ class Check:
     buffers = reads
 
 
-Step = Check | LoopNest | Fill | MatrixProduct | HostCall | Band
+@dataclass(eq=False)
+class Sorting:
+    """For every line along an axis the places of its entries in ascending order; equal entries keep theirs."""
+
+    source: View
+    result: Buffer
+    axis: int
+    level: int
+
+    @property
+    def into(self) -> View:
+        """Where the places go."""
+        return View.whole(self.result)
+
+    def reads(self) -> list[Buffer]:
+        return [self.source.buffer]
+
+    def writes(self) -> list[Buffer]:
+        return [self.result]
+
+    def updates(self) -> list[Buffer]:
+        return []
+
+    def buffers(self) -> list[Buffer]:
+        return [self.source.buffer, self.result]
+
+
+Step = Sorting | Check | LoopNest | Fill | MatrixProduct | HostCall | Band
 
 
 @dataclass(eq=False)

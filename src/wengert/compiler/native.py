@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from wengert.compiler.loops import dtype_name
-from wengert.compiler.scalar import FLOAT_ONLY, FLOATS, IN_DOUBLE, INTRINSICS, LLVM, ScalarCodeError, Scalars, parse
+from wengert.compiler.scalar import (
+    FLOAT_ONLY,
+    FLOATS,
+    HALF,
+    IN_DOUBLE,
+    INTRINSICS,
+    LLVM,
+    ScalarCodeError,
+    Scalars,
+    parse,
+)
 from wengert.compiler.vector_math import ARITY, FUNCTIONS
 from wengert.core.graph import Const, Node
 from wengert.core.primitive import Primitive
@@ -42,8 +52,8 @@ def scalar_code(node: Node) -> tuple[str, str] | None:
 def working_dtype(node: Node) -> str | None:
     """The dtype of NumPy's own loop for the operands of a node."""
     out = dtype_name(node.outputs[0].type.dtype)
-    if out in FLOATS:
-        return out
+    if out in FLOATS or out == HALF:
+        return "float32" if out == HALF else out
     values = [atom.value for atom in _measured(node) if is_weak(atom)]
     dtypes = [atom.type.dtype for atom in _measured(node) if not is_weak(atom)]
     common = np.result_type(*dtypes, *[type(value)(1) for value in values])  # a weak 1 promotes as any weak number does
@@ -53,7 +63,7 @@ def working_dtype(node: Node) -> str | None:
             return None  # NumPy compares such a number exactly, and refuses to compute with it
     if common.kind == "f" and {dtype.kind for dtype in dtypes} == {"i", "u"}:
         return None  # int64 beside uint64: NumPy compares them exactly
-    return dtype_name(common) if dtype_name(common) in LLVM else None
+    return "float32" if common == np.float16 else dtype_name(common) if dtype_name(common) in LLVM else None
 
 
 def _measured(node: Node) -> tuple[Any, ...]:

@@ -3,8 +3,8 @@
 ::
 
     graph(z:complex128[9], x) { a = multiply z x; b = exp a; return b }
- -> graph(z:float64[9,2], x)  { z' = z[..., 0]; z" = z[..., 1]; a' = z' x - z" 0; a" = z' 0 + z" x; b' = exp.re a' a"; b" = exp.im a' a";
-                                b = stack b' b"; return b }
+ -> graph(z:float64[9,2], x)  { z' = part z {k=0}; z" = part z {k=1}; a' = multiply.re z' z" x; a" = multiply.im z' z" x;
+                                b' = exp.re a' a"; b" = exp.im a' a"; b = pair b' b"; return b }
 
 An input is read, and an output written, as the array of its parts that it is in memory; in between the parts are arrays of their own, so
 that loops run over vectors of real parts and vectors of imaginary parts.  Linear maps with real coefficients act on each part, products of
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -25,7 +25,7 @@ import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant, repeated_number
 from wengert.compiler.native import code_of
-from wengert.compiler.plane import plane_code
+from wengert.compiler.plane import plane_code, power_code
 from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive, primitive_named
 from wengert.core.types import ArrayType
@@ -37,8 +37,7 @@ LINEAR: dict[str, int | None] = {
     "assign": 2, "concatenate": None, "stack": None, "tril": 1, "triu": 1,
     "add": None, "subtract": None, "negative": None, "positive": None, "stop_gradient": None,
 }  # fmt: skip
-MULTILINEAR = frozenset(["multiply", "matmul", "matmul_of_derivatives", "contract", "einsum", "cross", "cross_of_derivatives"])
-EXACT = frozenset(["multiply"])  # where a real factor is a complex one with the imaginary part 0, as in NumPy, which meets infinities
+MULTILINEAR = frozenset(["matmul", "matmul_of_derivatives", "contract", "einsum", "cross", "cross_of_derivatives"])
 MOST_FACTORS = 3
 FOLDS = {"prod": "multiply", "max": "maximum", "min": "minimum"}
 
@@ -109,13 +108,13 @@ class Pairing:
         """The parts of a constant, or of what lies in memory."""
         if isinstance(atom, Const):
             value = atom.value
-            if isinstance(value, complex) and not isinstance(value, np.generic):  # a number of Python's, which has no dtype
+            if isinstance(value, complex) and is_weak(atom):
                 found: Pair = (constant(value.real), constant(value.imag))
             else:
                 found = (constant(np.array(value.real)[()]), constant(np.array(value.imag)[()]))
         else:
             whole, type_ = self.joined[atom], ArrayType(atom.type.shape, PART[atom.type.dtype])
-            re, im = (self.builder.emit("index", (whole,), {"layout": (Ellipsis, k)}, type_) for k in range(2))
+            re, im = (self.builder.emit(TAKEN, (whole,), {"k": k}, type_) for k in range(2))
             found = (re, im)
         self.parts[atom] = found
         return found
@@ -128,12 +127,12 @@ class Pairing:
                 value = np.asarray(atom.value, atom.type.dtype)
                 self.joined[atom] = constant(np.stack([value.real, value.imag], -1))
             else:
-                self.joined[atom] = self.builder.emit("stack", self.parts[atom], {"axis": -1}, type_)
+                self.joined[atom] = self.builder.emit(JOINED, self.parts[atom], {}, type_)
         return self.joined[atom]
 
     def cast(self, x: Atom, dtype: Any) -> Atom:
         """A real value in a dtype; numbers of Python's take it."""
-        if isinstance(x, Const) and type(x.value) in (bool, int, float):
+        if is_weak(x) and isinstance(x, Const):
             return constant(dtype.type(x.value))
         if x.type.dtype == dtype:
             return x
@@ -151,6 +150,11 @@ class Pairing:
     def emit(self, primitive: Primitive | str, operands: tuple[Atom, ...], params: Mapping[str, Any], out: ArrayType) -> Var:
         """One part of a value of a type, which may be complex."""
         return self.builder.emit(primitive, operands, params, ArrayType(out.shape, PART.get(out.dtype, out.dtype)))
+
+
+def is_weak(atom: Atom) -> bool:
+    """Whether a value is a number of Python's, which takes the dtype of its company."""
+    return isinstance(atom, Const) and type(atom.value) in (bool, int, float, complex)
 
 
 def zero(shape: Shape, dtype: Any) -> Const:
@@ -187,7 +191,7 @@ def multiplied(self: Pairing, node: Node) -> bool:
     if name not in MULTILINEAR or len(node.operands) > MOST_FACTORS or out.dtype not in PART:
         return False
     pairs = [self.pair(atom, out.dtype) for atom in node.operands]
-    choices = [(0,) if name not in EXACT and is_zero(pair[1]) else (0, 1) for pair in pairs]
+    choices = [(0,) if is_zero(pair[1]) else (0, 1) for pair in pairs]
     totals: list[Atom | None] = [None, None]
     for chosen in product(*choices):
         k, is_negative = sum(chosen) % 2, sum(chosen) in (2, 3)
@@ -238,7 +242,11 @@ def elementwise(self: Pairing, node: Node) -> bool:
     """A card with scalar code."""
     code, out = code_of(node.primitive), node.outputs[0].type
     flags = tuple([is_complex(atom) for atom in node.operands])
-    codes = plane_code(node.primitive.name, code, flags) if code and any(flags) and len(node.outputs) == 1 else None
+    if not code or not any(flags) or len(node.outputs) > 1:
+        return False
+    rounds = all(atom.type.dtype == np.complex64 or is_weak(atom) for atom, flag in zip(node.operands, flags, strict=True) if flag)
+    code = power_code(repeated_number(node.operands[1].value)) if is_power(node) else code  # type: ignore[union-attr]
+    codes = plane_code(node.primitive.name, code, flags, rounds=rounds)
     if codes is None or len(codes) != (2 if out.dtype in PART else 1):
         return False
     operands: list[Atom] = []
@@ -248,13 +256,19 @@ def elementwise(self: Pairing, node: Node) -> bool:
     return self.give(node, *parts)
 
 
+def is_power(node: Node) -> bool:
+    """Whether a node is a power by one number that is known."""
+    exponent = node.operands[-1]
+    return node.primitive.name in ("power", "float_power") and isinstance(exponent, Const) and repeated_number(exponent.value) is not None
+
+
 def on_pairs(self: Pairing, node: Node) -> None:
     """A call of Python, which is given complex arrays."""
     flags = tuple([is_complex(atom) and not isinstance(atom, Const) for atom in node.operands])
     found = tuple([is_complex(var) for var in node.outputs])
     operands = [self.together(atom) if flag else self.same.get(atom, atom) for atom, flag in zip(node.operands, flags, strict=True)]
     outputs = tuple([self.in_memory(var) if flag else var for var, flag in zip(node.outputs, found, strict=True)])
-    self.builder.append(Node(OnPairs(node.primitive, flags, found), tuple(operands), node.params, outputs, node.location))  # type: ignore[arg-type]
+    self.builder.append(Node(called(node.primitive, flags, found), tuple(operands), node.params, outputs, node.location))
 
 
 def cast(self: Pairing, node: Node) -> bool:
@@ -328,10 +342,7 @@ def component(primitive: Primitive, codes: tuple[str, ...], flags: tuple[bool, .
         return (value if len(codes) == 1 else value.imag.copy() if k else value.real.copy())[()]
 
     name = primitive.name if len(codes) == 1 else f"{primitive.name}.{('re', 'im')[k]}"
-    return Primitive(
-        f"complex {name}", evaluate, family="elementwise", push=None, pull=None, batch=evaluate, pattern=evaluate,  # type: ignore[arg-type]
-        code=codes[k], register=False,
-    )  # fmt: skip
+    return card_of(f"complex {name}", evaluate, code=codes[k])
 
 
 def number(re: Any, im: Any) -> Any:
@@ -343,28 +354,25 @@ def number(re: Any, im: Any) -> Any:
     return whole[()]
 
 
-@dataclass(frozen=True)
-class OnPairs:
-    """A card without native code for complex numbers: it is called on them, and takes and gives arrays of parts."""
+@lru_cache(maxsize=4096)
+def called(primitive: Primitive, flags: tuple[bool, ...], outputs: tuple[bool, ...]) -> Primitive:
+    """A card without native code for complex numbers: it takes and gives arrays of parts for those operands and results that are complex."""
 
-    primitive: Primitive
-    operands: tuple[bool, ...]  # which are complex
-    outputs: tuple[bool, ...]
-    code: str = ""
-    sources: None = None
+    def evaluate(*xs: Any, **params: Any) -> Any:
+        operands = [number(x[..., 0], x[..., 1]) if flag else x for x, flag in zip(xs, flags, strict=True)]
+        found = primitive.eval(*operands, **params)
+        values = [found] if primitive.n_outputs is None else list(found)
+        results = [np.stack([np.real(y), np.imag(y)], -1) if flag else y for y, flag in zip(values, outputs, strict=True)]
+        return results[0] if primitive.n_outputs is None else tuple(results)
 
-    @property
-    def name(self) -> str:
-        return f"complex {self.primitive.name}"
+    return card_of(f"complex {primitive.name}", evaluate, n_outputs=primitive.n_outputs)
 
-    @property
-    def n_outputs(self) -> int | None:
-        return self.primitive.n_outputs
 
-    def eval(self, *xs: Any, **params: Any) -> Any:
-        """The value."""
-        operands = [number(x[..., 0], x[..., 1]) if flag else x for x, flag in zip(xs, self.operands, strict=True)]
-        found = self.primitive.eval(*operands, **params)
-        values = [found] if self.n_outputs is None else list(found)
-        results = [np.stack([np.real(y), np.imag(y)], -1) if flag else y for y, flag in zip(values, self.outputs, strict=True)]
-        return results[0] if self.n_outputs is None else tuple(results)
+def card_of(name: str, evaluate: Callable[..., Any], **facts: Any) -> Primitive:
+    """A card that only compiled programs have; with scalar code it is elementwise."""
+    family = "elementwise" if facts.get("code") else "discrete"
+    return Primitive(name, evaluate, family=family, push=None, pull=None, batch=evaluate, pattern=evaluate, register=False, **facts)
+
+
+TAKEN = card_of("part", lambda x, k: x[..., k])
+JOINED = card_of("pair", lambda *parts: np.stack(parts, -1))

@@ -2,6 +2,7 @@
 
 | pass     | from, to                | afterwards                                                                     |
 |----------|-------------------------|--------------------------------------------------------------------------------|
+| halves   | graph to graph          | numbers of half precision are inputs and outputs only                           |
 | simplify | graph to graph          | no node is dead, none is computed twice, no rule applies                        |
 | pairs    | graph to graph          | no number is complex                                                            |
 | plain    | graph to graph          | strong products test only for zeros that may have something to absorb           |
@@ -23,6 +24,7 @@ from wengert.compiler.cost import seconds_of
 from wengert.compiler.emit.module import OUTSIDE, write_module
 from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
+from wengert.compiler.halves import in_single
 from wengert.compiler.kernels import provide_products
 from wengert.compiler.loops import Check, Program
 from wengert.compiler.memory import late_fills, plan_memory
@@ -32,6 +34,7 @@ from wengert.compiler.runtime.host import Host
 from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, launcher
 from wengert.compiler.runtime.library import library
 from wengert.compiler.simplify import simplify
+from wengert.compiler.soft_half import provide_half
 from wengert.compiler.split import split
 from wengert.compiler.vector_math import provide
 from wengert.core.graph import Graph
@@ -40,7 +43,7 @@ from wengert.core.types import ArrayType
 
 def passes(graph: Graph) -> tuple[Graph, Graph]:
     """The simplified graph, and the graph of real numbers that it stands for."""
-    simplified = simplify(graph)
+    simplified = simplify(in_single(graph))
     parts = in_pairs(simplified)
     if parts is not simplified:
         return simplified, plain_products(simplify(parts))
@@ -68,6 +71,8 @@ class Compiled:
         if emitted.products:
             provide_products(emitted.products)
         provide(binding(), emitted.specials)
+        if "half" in self.text:
+            provide_half()
         self.module = Module(self.text, cache=cache)
         self.host = Host()
         if emitted.hosts:

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.bodies import Value, place_of, window_shape
+from wengert.compiler.bodies import Value, advanced_axis, place_of, window_shape
 from wengert.compiler.homes import Homes
-from wengert.compiler.indices import basic_parts, is_basic, spread_index
+from wengert.compiler.indices import Index, basic_parts, is_basic, spread_index
 from wengert.compiler.loops import Buffer, Check, Fill, Op, Place, Shape, Store, View, contiguous, dtype_name
+from wengert.compiler.ranges import Ranges
 from wengert.compiler.spaces import Spaces, indices_of
 from wengert.compiler.stencils import MOST, SMALLEST, Box, boxes_of, covers, index_in, window_of
 from wengert.core.graph import Atom, Const, Node, Var
@@ -28,6 +29,9 @@ class Places(Homes):
     def __init__(self) -> None:
         super().__init__()
         self.counted: dict[tuple[Atom, int], Atom] = {}  # index arrays, counted from the front of an axis of some length
+
+        self.makers: dict[Atom, Node] = {}
+        self.ranges = Ranges(self.makers)
 
     def place(self, node: Node) -> None:
         """Find out what a node is, and put it there."""
@@ -59,6 +63,8 @@ class Places(Homes):
                 index = np.asarray(atom.value)
                 found = np.where(index < 0, index + n, index).astype(np.int64)
                 self.counted[key] = Const(found, type_of(found))
+            elif (bounds := self.ranges.of(atom)) is not None and bounds[0] >= 0 and bounds[1] < n:
+                self.counted[key] = atom
             else:
                 self.counted[key] = self.checked(atom, n, location)
         return self.counted[key]
@@ -98,12 +104,21 @@ class Places(Homes):
         shape = tuple(out.type.shape)
         loops = tuple(range(len(shape)))
         value = Value(node, loops, shape)
-        value.level, _ = self.settle([(self.in_memory(a)[1], None, 1) for a in node.operands])
-        value.cost = 1 + 2 * (len(node.operands) - 1)
-        self.values[out] = value
         (identity,) = indices_of(shape, loops)
+        ready = self.in_memory(node.operands[0])[1]
+        value.level, cost = self.settle(self.reach_indices(node, identity, shape), ready)
+        value.cost = 2 + cost
+        self.values[out] = value
         self.evaluate(self.nest(shape, value.level), out, identity)
         return True
+
+    def reach_indices(self, node: Node, index: Index, space: Shape) -> list[tuple[int, Value | None, int]]:
+        """How the index arrays of a node can be had at an index of its result."""
+        arrays = node.operands[1:]
+        common = np.broadcast_shapes(*[a.type.shape for a in arrays])
+        before = advanced_axis(node.params["layout"], len(node.operands[0].type.shape))
+        inner = index[before : before + len(common)]
+        return [self.reach(a, spread_index(inner, tuple(a.type.shape), common), space) for a in arrays]
 
     def as_joined(self, node: Node) -> bool:
         """Parts side by side: unrolled ones are chosen, others are stored each into its window of one buffer."""

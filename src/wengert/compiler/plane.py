@@ -5,11 +5,11 @@ each part of the result:
 
 ::
 
-    a * b     ->   a * c - b * d                                          and   a * d + b * c
+    a * b     ->   fmuladd(a, c, -(b * d))                                and   fmuladd(a, d, b * c)
     exp(a)    ->   ... e = exp(a); cos(b) * e                             and   ... sin(b) * e
 
-Operands that are complex take two letters, the others one.  Arithmetic is NumPy's, whose quotient is R. L. Smith's (CACM 5, 1962), and a
-real number beside a complex one is a pair with the imaginary part 0.  Functions have the special values of C99's Annex G.  Roots and
+Operands that are complex take two letters, the others one.  Arithmetic is NumPy's, whose product rounds once less where
+processors can, and whose quotient is R. L. Smith's (CACM 5, 1962); a real number beside a complex one is a pair with the imaginary part 0.  Functions have the special values of C99's Annex G.  Roots and
 inverse functions follow W. Kahan (Branch cuts for complex elementary functions, 1987), `log` takes `x² + y² - 1` in twice the digits
 where it is small.  Functions work in double precision for single precision, too.
 """
@@ -22,6 +22,8 @@ import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+
+import numpy as np
 
 from wengert.compiler.scalar import CONSTANTS, IN_DOUBLE, ScalarCodeError, parse
 
@@ -46,7 +48,7 @@ FUNCTIONS = {
         pair(0.5 * log1p(v + (g + j + e + f)) if near else log(hypot(m * s, n * s)) + k, atan2(imag(a), real(a)))""",
     "sqrt": f"""x = real(a); y = imag(a); p = abs(x); q = abs(y); m = p if p > q else q; big = m > {2.0**1000}; small = m < {2.0**-900};
         s = {2.0**-60} if big else {2.0**120} if small else 1; v = {2.0**30} if big else {2.0**-60} if small else 1;
-        r = sqrt(0.5 * (hypot(p * s, q * s) + p * s)); t = 0 if m == 0 else 0.5 * (q * s) / r * v; w = r * v;
+        r = sqrt(0.5 * (hypot(p * s, q * s) + p * s)); t = 0 if p == 0 and q == 0 else 0.5 * (q * s) / r * v; w = r * v;
         pair(inf if q == inf else (inf if x > 0 else y - y if y != y else 0) if p == inf else w if x >= 0 else t,
              y if q == inf else copysign(y - y if x > 0 else inf, y) if p == inf else copysign(t if x >= 0 else w, y))""",
     "sinh": f"""x = real(a); y = imag(a); p = abs(x); big = p > {_LIMIT}; e = expm1(p - {_LIMIT} if big else p); h = 0.5 * (e + 1); g = e / (e + 1);
@@ -68,10 +70,11 @@ FUNCTIONS = {
     "acos": """x = real(a); y = imag(a); w = asin(a); u = sqrt(pair(1 - x, -y)); v = sqrt(pair(1 + x, y));
         pair(2 * atan2(real(u), real(v)) if abs(x) < inf and abs(y) < inf else pi / 2 - real(w), -imag(w))""",
     "atanh": """x = real(a); y = imag(a); p = abs(x); q = abs(y); k = hypot(1 - p, y); near = k < 1e-18; wild = p == inf or q == inf;
-        m = 2 / k if near else 4 * p / k / k; half = copysign(1.5707963267948966, y);
+        m = 2 / k if near else p / k * 4 / k; half = copysign(1.5707963267948966, y);
         pair(copysign(0, x) if wild else x if x == 0 and y != y else copysign((0.5 if near else 0.25) * log1p(m), x),
-             (half if y == y else y) if wild else x if x != x else half if p > 1e18 or q > 1e18 else 0.5 * atan2(2 * y, (1 - p) * (1 + p) - y * y))""",
-    "expm1": """x = real(a); y = imag(a); s = sin(0.5 * y); pair(expm1(x) * cos(y) - 2 * s * s, exp(x) * sin(y))""",
+             (half if y == y else y) if wild else x + y if x != x or y != y else half if p > 1e18 or q > 1e18 else 0.5 * atan2(2 * y, (1 - p) * (1 + p) - y * y))""",
+    "expm1": """x = real(a); y = imag(a); s = sin(0.5 * y); e = exp(x); f = expm1(x);
+        pair(f - 2 * e * s * s if x < 0 else f * cos(y) - 2 * s * s, e * sin(y))""",
     "log1p": """x = real(a); y = imag(a); w = log(pair(1 + x, y));
         pair(0.5 * log1p(x * (2 + x) + y * y) if abs(x) < 0.5 and abs(y) < 0.5 else real(w), imag(w))""",
     "sin": "w = sinh(pair(-imag(a), real(a))); pair(imag(w), -real(w))",
@@ -108,21 +111,43 @@ _MENDED = """x = real(a); y = imag(a); u = real(b); v = imag(b); s = x * u; t = 
     pair(inf * (x1 * u1 - y1 * v1) if lost else re, inf * (x1 * v1 + y1 * u1) if lost else im)"""
 
 
+_MOST = 100  # whole exponents below this are products
+
+
 def _power() -> str:
-    """NumPy's power: whole exponents up to 100 by squaring, others by `exp(b log a)`."""
-    lines = ["u = real(b); v = imag(b); m = abs(u); whole = v == 0 and floor(u) == u and m < 100; n = m if whole else 0"]
+    """NumPy's power: whole exponents below 100 by squaring, others by `exp(b log a)`."""
+    lines = [f"u = real(b); v = imag(b); m = abs(u); whole = v == 0 and floor(u) == u and m < {_MOST}; n = m if whole else 0"]
     lines += ["p0 = a; q = pair(1, 0)"]
     for k in range(7):  # the bits of the exponent, the lowest first
-        lines.append(f"h = floor(n * 0.5); q = q * p{k} if n - 2 * h != 0 else q; n = h; p{k + 1} = p{k} * p{k}")
-    lines += ["q = p1 if m == 2 else p1 * a if m == 3 else q; q = reciprocal_of_power(q) if u < 0 else q; q = a if u == 1 else q"]
+        lines.append(f"h = floor(n * 0.5); q = plain(q, p{k}) if n - 2 * h != 0 else q; n = h; p{k + 1} = plain(p{k}, p{k})")
+    lines += ["q = p1 if m == 2 else plain(p1, a) if m == 3 else q; q = pair(1, 0) / q if u < 0 else q; q = a if u == 1 else q"]
     lines += ["w = exp(mended(b, log(a)))"]
-    zero = "pair(0, 0) if u > 0 and v == 0 else pair(nan, nan)"
+    zero = "pair(0, 0) if u > 0 else pair(nan, nan)"
     lines.append(f"pair(1, 0) if u == 0 and v == 0 else ({zero}) if a == 0 else q if whole else w")
     return "; ".join(lines)
 
 
-FUNCTIONS |= {"mended": _MENDED, "reciprocal_of_power": "pair(1, 0) / a", "pow": _power()}
-IN_OWN_PRECISION = frozenset(["abs", "single"])  # functions of complex numbers that need no digits more
+_PLAIN = "pair(real(a) * real(b) - imag(a) * imag(b), real(a) * imag(b) + imag(a) * real(b))"  # rounded at every step
+FUNCTIONS |= {"mended": _MENDED, "plain": _PLAIN, "pow": _power()}
+
+
+def power_code(exponent: complex) -> str:
+    """The same for an exponent that is known."""
+    u, v = complex(exponent).real, complex(exponent).imag
+    m = abs(u)
+    if v != 0 or m >= _MOST or u != math.floor(u):
+        zero = "pair(0, 0)" if u > 0 else "pair(nan, nan)"
+        return f"{zero} if a == 0 else exp(mended(b, log(a)))"
+    n = int(m)
+    lines = ["p0 = a", *[f"p{k + 1} = plain(p{k}, p{k})" for k in range(n.bit_length() - 1)]]
+    found = {0: "pair(1, 0)", 2: "p1", 3: "plain(p1, a)"}.get(n, "a" if u == 1 else "pair(1, 0)")
+    for k in range(n.bit_length() if n > 3 or u == -1 else 0):
+        found = f"plain({found}, p{k})" if n >> k & 1 else found
+    lines.append(f"q = {found}")
+    return "; ".join([*lines, "q" if u >= 0 else "pair(nan, nan) if a == 0 else pair(1, 0) / q"])
+
+
+IN_OWN_PRECISION = frozenset(["abs", "single", "mended", "plain", "pow", "exp2", "expm1"])  # functions that round at every step, as NumPy does
 
 # Cards whose code is for real numbers only: their meaning in the plane, as the values of the cards have it.
 CODES = {
@@ -139,6 +164,8 @@ CODES = {
     "arcsinh_slope": "z = pair(-imag(a), real(a)); 1 / sqrt(z - -1) / sqrt(-(z - 1))",
     "arcsin_slope": "1 / sqrt(a - -1) / sqrt(-(a - 1))",
     "arccosh_slope": "1 / sqrt(a - 1) / sqrt(a - -1)",
+    "xlogy": "0 if a == 0 and b == b else mended(a, log(b))",
+    "xlog1py": "0 if a == 0 and b == b else mended(a, log1p(b))",
     "gaussian": "exp(-1.0 * a * a)",
     "normal_density": f"exp(-0.5 * a * a) / {math.sqrt(2 * math.pi)}",
 }
@@ -151,10 +178,11 @@ COMPARISONS = {ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt
 class Evaluation:
     """Walks scalar code, and names what it computes on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, rounds: bool) -> None:
         self.lines: list[tuple[str, str]] = []
         self.fresh = (f"t{k}" for k in itertools.count())
         self.is_wide = False  # whether it needs double precision
+        self.rounds = rounds  # whether arithmetic outside of wide functions is rounded to single precision
 
     def named(self, text: str) -> str:
         """A name for a piece of real code."""
@@ -182,9 +210,9 @@ class Evaluation:
                 if name not in names and name not in CONSTANTS:
                     msg = f"scalar code has no operand or constant {name}"
                     raise ScalarCodeError(msg)
-                return names.get(name, name)
+                return names[name] if name in names else repr(float(np.float32(CONSTANTS[name]))) if self.rounds and name == "pi" else name
             case ast.Constant(value=value):
-                return repr(value)
+                return repr(float(np.float32(value)) if self.rounds and isinstance(value, float) else value)
             case ast.UnaryOp(op=ast.Not(), operand=x):
                 return f"(not {self.truth(self.walk(x, names))})"
             case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=x):
@@ -217,13 +245,18 @@ class Evaluation:
     def arithmetic(self, word: str, left: Value, right: Value) -> Value:
         """`+ - * /`."""
         if isinstance(left, str) and isinstance(right, str):
-            return f"({left} {word} {right})"
+            return self.rounded(f"({left} {word} {right})")
         (a, b), (c, d) = self.pair(left), self.pair(right)
         if word in "+-":
-            return f"({a} {word} {c})", f"({b} {word} {d})"
+            return self.rounded(f"({a} {word} {c})"), self.rounded(f"({b} {word} {d})")
         if word == "*":
-            return f"({a} * {c} - {b} * {d})", f"({a} * {d} + {b} * {c})"
+            first, second = self.rounded(f"({b} * {d})"), self.rounded(f"({b} * {c})")
+            return self.rounded(f"fmuladd({a}, {c}, -{first})"), self.rounded(f"fmuladd({a}, {d}, {second})")
         return self.run(QUOTIENT, {"a": (a, b), "b": (c, d)})
+
+    def rounded(self, text: str) -> str:
+        """Arithmetic in the precision of the operands."""
+        return f"single({text})" if self.rounds else text
 
     def compare(self, word: str, left: Value, right: Value) -> str:
         """A comparison: `<` looks at real parts first, and at imaginary parts where those are equal."""
@@ -255,15 +288,21 @@ class Evaluation:
         if name not in FUNCTIONS:
             msg = f"scalar code of complex numbers has no function {name!r}"
             raise ScalarCodeError(msg)
-        self.is_wide = self.is_wide or name not in IN_OWN_PRECISION
-        return self.run(FUNCTIONS[name], dict(zip("ab", map(self.pair, values), strict=False)))
+        operands: dict[str, Value] = dict(zip("ab", map(self.pair, values), strict=False))
+        if name in IN_OWN_PRECISION:
+            return self.run(FUNCTIONS[name], operands)
+        self.is_wide, rounds, self.rounds = True, self.rounds, False
+        found = self.run(FUNCTIONS[name], operands)
+        self.rounds = rounds
+        return self.rounded(found) if isinstance(found, str) else (self.rounded(found[0]), self.rounded(found[1]))
 
 
 @lru_cache(maxsize=1024)
-def plane_code(name: str, code: str, is_complex: tuple[bool, ...]) -> tuple[str, ...] | None:
+def plane_code(name: str, code: str, is_complex: tuple[bool, ...], *, rounds: bool = False) -> tuple[str, ...] | None:
     """Real scalar code of a card: of its value, or of the two parts of it; `None` where the card has no such meaning.
 
-    `is_complex` tells which operands are pairs; the letters `a`, `b`, ... go through all their parts in order.
+    `is_complex` tells which operands are pairs; the letters `a`, `b`, ... go through all their parts in order.  What is computed in double
+    precision for the functions' sake, while the numbers are of single precision, is rounded at every other step with `rounds`.
     """
     letters = iter("abcdefgh")
     names: dict[str, Value] = {}
@@ -271,12 +310,14 @@ def plane_code(name: str, code: str, is_complex: tuple[bool, ...]) -> tuple[str,
         names[letter] = (next(letters), next(letters)) if flag else next(letters)
     if name in OF_REAL_NUMBERS or next(letters) > "e":
         return None
-    evaluation = Evaluation()
+    evaluation = Evaluation(rounds=rounds)
     try:
         value = evaluation.run(CODES.get(name, code), names)
     except ScalarCodeError:
         return None
     parts = [value] if isinstance(value, str) else list(value)
+    if rounds and not evaluation.is_wide:
+        return plane_code(name, code, is_complex)
     return tuple([_written(evaluation, part) for part in parts])
 
 

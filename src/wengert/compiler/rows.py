@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from wengert.compiler.loops import Buffer, LoopNest, MatrixProduct, Place, Shape, Step, View
 
 MEMBER = 2**18  # bytes of a matrix that every tile reads
@@ -50,7 +52,7 @@ def rows_in(step: Step, n: int, inside: set[Buffer]) -> int | str | None:
 def sum_fits(step: MatrixProduct, n: int, inside: set[Buffer]) -> bool:
     """Whether a product that sums over the rows can be added up tile by tile, and has a small result for that."""
     factors = ((step.left, -1), (step.right, -2))
-    is_small = 4 * step.result.n_bytes <= sum(view.buffer.n_bytes for view, _ in factors)
+    is_small = 4 * step.result.n_bytes <= sum(math.prod(view.shape) * view.buffer.dtype.itemsize for view, _ in factors)
     return is_small and all(view.buffer not in inside or view_fits(view, axis, n) for view, axis in factors)
 
 
@@ -59,7 +61,8 @@ def nest_fits(nest: LoopNest, letter: int, n: int, inside: set[Buffer]) -> bool:
     if any(store.adds for store in nest.stores):
         return False
     written = [store.place for store in nest.stores] + [r.place for r in nest.reductions if letter not in r.letters]
-    read = [op.place for op in nest.ops if op.place is not None and op.place.buffer in inside]
+    known = inside.union(nest.writes())  # what a nest reads of its own results is what it wrote a place before
+    read = [op.place for op in nest.ops if op.place is not None and op.place.buffer in known]
     return all(place_fits(place, nest.space, letter, n) for place in written + read)
 
 

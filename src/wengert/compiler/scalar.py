@@ -28,10 +28,11 @@ import numpy as np
 FLOATS = {"float64": "double", "float32": "float"}
 SIGNED = {"int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64"}
 UNSIGNED = {"uint8": "i8", "uint16": "i16", "uint32": "i32", "uint64": "i64"}
-LLVM = {**FLOATS, "bool": "i1", **SIGNED, **UNSIGNED}
+HALF = "float16"  # which numbers have in memory only
+LLVM = {**FLOATS, HALF: "half", "bool": "i1", **SIGNED, **UNSIGNED}
 MEMORY = {**LLVM, "bool": "i8"}
-INTRINSICS = {"sqrt": 1, "fabs": 1, "floor": 1, "ceil": 1, "trunc": 1, "rint": 1, "copysign": 2, "fma": 3}
-FLOAT_ONLY = {"single": 1, "ldexp": 2, "exponent": 1}  # rounded to single precision, a 2^b, the exponent of `frexp`
+INTRINSICS = {"sqrt": 1, "fabs": 1, "floor": 1, "ceil": 1, "trunc": 1, "rint": 1, "copysign": 2, "fma": 3, "fmuladd": 3}  # the last rounds once where processors can
+FLOAT_ONLY = {"single": 1, "half": 1, "ldexp": 2, "exponent": 1}  # rounded to that precision, a 2^b, the exponent of `frexp`
 WHOLE = frozenset(["abs", "floor", "ceil", "trunc", "fmod", "count_bits"])  # functions that whole numbers have too
 CONSTANTS = {"inf": math.inf, "nan": math.nan, "pi": math.pi, "tiny": 2.0**-1022}
 
@@ -94,6 +95,9 @@ def literal(value: Any, dtype: str) -> str:
         with np.errstate(over="ignore", under="ignore"):
             bits = np.float64(np.float32(value)) if dtype == "float32" else np.float64(value)
         return f"0x{bits.view(np.uint64):016X}"
+    if dtype == HALF:
+        with np.errstate(over="ignore", under="ignore"):
+            return f"0xH{np.float16(value).view(np.uint16):04X}"
     if dtype == "bool":
         return "true" if value else "false"
     return str(int(value))
@@ -105,6 +109,8 @@ def number(name: str, dtype: str) -> Any:
         return None
     if dtype in FLOATS:
         return float(np.uint64(int(name, 16)).view(np.float64))
+    if dtype == HALF:
+        return float(np.uint16(int(name[3:], 16)).view(np.float16))
     return name == "true" if dtype == "bool" else int(name)
 
 
@@ -146,6 +152,8 @@ class Scalars:
         if dtype == "bool":
             return self.truth(value)
         known = number(name, have)
+        if HALF in (have, dtype):
+            return literal(known, HALF) if known is not None and dtype == HALF else self.half(value, dtype)
         if known is not None and (have not in FLOATS or dtype in FLOATS):
             return self.wrapped(known, dtype)
         source, target = LLVM[have], LLVM[dtype]
@@ -160,6 +168,28 @@ class Scalars:
             return name
         narrow = have != "bool" and np.dtype(dtype).itemsize < np.dtype(have).itemsize
         return self.new(f"{'trunc' if narrow else 'zext' if is_unsigned else 'sext'} {source} {name} to {target}")
+
+    def half(self, value: Value, dtype: str) -> str:
+        """From or to half precision, by way of single precision."""
+        if value[1] == HALF:
+            return self.convert((self.new(f"fpext half {value[0]} to float"), "float32"), dtype)
+        single = self.to_odd(value[0]) if value[1] == "float64" else self.convert(value, "float32")
+        return self.new(f"fptrunc float {single} to half")
+
+    def to_odd(self, x: str) -> str:
+        """A number of double precision as the next of single precision towards 0, with a last bit of 1 if it is not that number.
+
+        Rounded again, to fewer digits, it is what the number itself is when rounded once (S. Boldo and G. Melquiond, IEEE Trans.
+        Computers 57, 2008).
+        """
+        near = self.new(f"fptrunc double {x} to float")
+        back = self.new(f"fpext float {near} to double")
+        size, own = (self.new(f"call double @llvm.fabs.f64(double {v})") for v in (back, x))
+        beyond, differs = self.new(f"fcmp ogt double {size}, {own}"), self.new(f"fcmp une double {x}, {back}")
+        bits = self.new(f"bitcast float {near} to i32")
+        less, odd = self.new(f"zext i1 {beyond} to i32"), self.new(f"zext i1 {differs} to i32")
+        found = self.new(f"or i32 {self.new(f'sub i32 {bits}, {less}')}, {odd}")
+        return self.new(f"bitcast i32 {found} to float")
 
     @staticmethod
     def wrapped(value: Any, dtype: str) -> str:
@@ -191,6 +221,8 @@ class Scalars:
         name, dtype = value
         if dtype == "bool":
             return name
+        if dtype == HALF:
+            return self.truth((self.half(value, "float32"), "float32"))
         if dtype in FLOATS:
             return self.new(f"fcmp une {LLVM[dtype]} {name}, {literal(0, dtype)}")
         return self.new(f"icmp ne {LLVM[dtype]} {name}, 0")
@@ -334,6 +366,8 @@ class Scalars:
     def float_call(self, name: str, values: list[str], working: str) -> str:
         """The value of a function that has to do with how floats are made."""
         kind, x = LLVM[working], values[0]
+        if name == "half":
+            return self.convert((self.convert((x, working), HALF), HALF), working)
         if name == "single":
             return x if working == "float32" else self.convert((self.convert((x, working), "float32"), "float32"), working)
         if name == "ldexp":

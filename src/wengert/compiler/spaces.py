@@ -166,6 +166,8 @@ class Spaces:
         """Put the result of a node into one region with its operands, where they share loops."""
         out = node.outputs[0]
         self.made.add(out)
+        if node.primitive.name in ("part", "pair"):
+            return  # numbers lie in memory side by side, and have nothing to do with one another
         shape = out.type.shape
         loops = loop_candidates(shape)
         components = None

@@ -174,6 +174,12 @@ def same_dtype(node: Node, builder: Builder) -> Atom | None:
     return x if x.type == node.outputs[0].type and x.type.dtype.kind != "c" else None
 
 
+def no_imaginary_part(node: Node, builder: Builder) -> Atom | None:
+    """The imaginary part of a real number is 0."""
+    out = node.outputs[0].type
+    return constant(np.broadcast_to(out.dtype.type(0), out.shape)[()]) if node.operands[0].type.dtype.kind != "c" else None
+
+
 def cast_of_cast(node: Node, builder: Builder) -> Atom | None:
     """`cast (cast x)  ->  cast x` where the first loses nothing."""
     maker = _maker(node, builder)
@@ -224,6 +230,7 @@ STRUCTURE: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "cast": (("the same dtype", same_dtype), ("cast of cast", cast_of_cast)),
     "real": (("the same dtype", same_dtype),),
     "conjugate": (("the same dtype", same_dtype),),
+    "imag": (("no imaginary part", no_imaginary_part),),
     "scale": (("scale by a number", scale_by_number),),
     "divide": (("a quotient of a truth value", quotient_of_truth),),
     "deposit": (("zeros into zeros", deposit_of_zero),),

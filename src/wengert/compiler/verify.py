@@ -13,6 +13,7 @@ from wengert.compiler.loops import (
     Place,
     Program,
     Shape,
+    Sorting,
     View,
 )
 from wengert.compiler.memory import Plan
@@ -60,6 +61,9 @@ def verify(program: Program) -> Program:
             for operand in step.operands:
                 if isinstance(operand, View):
                     require(is_inside(Place(operand.buffer, operand.strides, operand.offset), operand.shape), f"{where} reads outside")
+        elif isinstance(step, Sorting):
+            require(is_inside(Place(step.source.buffer, step.source.strides, step.source.offset), step.source.shape), f"{where} reads outside")
+            require(step.result.shape == step.source.shape, f"{where}: an order has another shape than its lines")
         else:
             require(isinstance(step, (Fill, Band, Check)), f"{where} is of no known kind")
     for view in program.outputs:
@@ -108,7 +112,9 @@ def verify_product(step: MatrixProduct, where: str) -> None:
     require(step.right.shape == (*batch, *step.inner, *step.columns), f"{where}: shapes of a product do not fit")
     require(step.into.shape == (*batch, *step.rows, *step.columns), f"{where}: the result of a product has another shape")
     require(step.into.buffer is step.result, f"{where}: a product is written elsewhere")
-    for view in (step.left, step.right, step.into):
+    if step.base is not None:
+        require((step.base.shape, step.base.strides) == (step.into.shape, step.into.strides), f"{where}: a product is added to another shape")
+    for view in (step.left, step.right, step.into, *([] if step.base is None else [step.base])):
         require(is_inside(Place(view.buffer, view.strides, view.offset), view.shape), f"{where}: a matrix leaves its buffer")
 
 

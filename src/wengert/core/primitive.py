@@ -11,6 +11,7 @@ from wengert.core.trace import bind
 
 Params = Mapping[str, Any]
 REGISTRY: dict[str, Primitive] = {}
+VARIOUS = -1  # `n_outputs` of a primitive whose params say how many results it has
 
 
 class Primitive:
@@ -29,6 +30,7 @@ class Primitive:
     __slots__ = (
         "accumulate",
         "align",
+        "augment",
         "batch",
         "code",
         "domain",
@@ -47,6 +49,9 @@ class Primitive:
         "push",
         "slopes",
         "sources",
+        "spelled",
+        "step",
+        "types",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +86,7 @@ class Primitive:
         self.batch = batch
         self.pattern = pattern
         self.align = align
-        self.n_outputs = n_outputs  # None: one array; a number: a tuple of so many
+        self.n_outputs = n_outputs  # None: one array; a number: a tuple of so many; `VARIOUS`: the params say how many
         self.formula = formula  # the operands are a, b, c, d in order, and {name} stands for a param
         self.code = code  # the value for single numbers, as the compiler reads it; empty: it is left to `eval`
         self.domain = domain
@@ -92,10 +97,20 @@ class Primitive:
         self.is_held = is_held  # discrete by decree: its value moves, and is treated as a constant
         # `(xs, params, y) -> (xs, params, y)`, with less in it: what the walk back needs of an operation
         self.kept: Callable[[Sequence[Any], Params, Any], tuple[Any, Params, Any]] | None = None
+        # `(slots, xs, params) -> (params to run with, params to keep, number of results)`: run so as to give, behind the
+        # results proper, what the walk back needs
+        self.augment: Callable[[Sequence[int], Sequence[Any], Params], tuple[Params, Params, int | None]] | None = None
+        # `(types of the operands, params) -> types of the results`, where running on examples is no way to find them
+        self.types: Callable[[Sequence[Any], Params], tuple[Any, ...]] | None = None
         # add the adjoint of `ct` into an array in place, where the adjoint touches few of its entries
         self.accumulate: Callable[[Any, Any, Sequence[Any], Params], None] | None = None
         # `(shape, params) -> places`: for each entry of the result the place of the one that it copies, counted from 1; 0 for a zero
         self.sources: Callable[[tuple[int, ...], Params], Any] | None = None
+        # the same value in terms of other primitives, for the compiler where there is no code; `NotImplemented` where it is left to `eval`
+        self.spelled: Callable[..., Any] | None = None
+        # of what goes along an axis in order, `params -> (code, code, axis)`: of the first entry by the operands `b`, `c`, and of
+        # every other one by the entry `a` before it, too; `None` where there is no code
+        self.step: Callable[[Params], tuple[str, str, int] | None] | None = None
         if register:
             REGISTRY[name] = self
         FRONT.update(dict.fromkeys(numpy, self))
@@ -105,6 +120,11 @@ class Primitive:
         if self.align is not None:
             operands = self.align(operands)
         return bind(self, operands, params)
+
+    def spell(self, in_others: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorate what this primitive is in terms of others: `in_others(*operands, **params)`, whatever the values."""
+        self.spelled = in_others
+        return in_others
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

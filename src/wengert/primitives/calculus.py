@@ -16,7 +16,7 @@ from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.index import get_item
 from wengert.primitives.joining import concatenate
-from wengert.primitives.ordering import by_member
+from wengert.primitives.ordering import bisected, by_member
 from wengert.primitives.shaping import on_axis, to_dtype
 
 # --- interpolation --------------------------------------------------------------------------------------------------
@@ -33,6 +33,11 @@ segment: Primitive = discrete(
     batch=by_member(lambda: segment, slice(1, None)),
     laws=lambda make: [((make(5), np.arange(3.0)), {"side": "right"})],
 )
+
+
+@segment.spell
+def _spell_segment(x: Any, xp: Any, side: str) -> Any:
+    return bisected(xp, x, side) - 1
 
 
 def _interp_differential(dxs: Sequence[Any], y: Any, x: Any, xp: Any, fp: Any) -> Any:

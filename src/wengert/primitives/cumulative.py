@@ -56,6 +56,8 @@ running_sum: Primitive = linear(
     laws=lambda make: [((make(4),), {"axis": -1}), ((make(3, 4),), {"axis": -2}), ((make(2, 0),), {"axis": -1})],
 )
 
+running_sum.step = lambda params: ("b", "a + b", params["axis"])
+
 LONGEST = 128  # a recurrence of more steps than this goes by blocks, whose steps are taken side by side
 
 
@@ -125,6 +127,9 @@ recurrence: Primitive = smooth(
 )
 
 
+recurrence.step = lambda params: ("c", "(0 if a == 0 else b * a) + c", -1)
+
+
 def _running_product_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int) -> Any:
     """`dyₖ = xₖ dyₖ₋₁ + yₖ₋₁ dxₖ`, which divides by nothing."""
     x, y, dx = (move_axis(v, axis, -1) for v in (x, y, dxs[0]))
@@ -148,6 +153,9 @@ running_product: Primitive = smooth(
         ((make(4) * np.array([1, 0, 1, 0]),), {"axis": -1}),
     ],
 )
+
+
+running_product.step = lambda params: ("b", "a * b", params["axis"])
 
 
 # --- NumPy's functions -----------------------------------------------------------------------------------------------------

@@ -155,5 +155,5 @@ scale = elementwise(
     strong_product,
     lambda y, slope, tangent: tangent,
     lambda y, slope, tangent: slope,
-    formula="a b", code="0 if a == 0 or b == 0 else a * b",
+    formula="a b", code="0 if a == 0 else 0 if b == 0 else a * b",
 )

@@ -123,6 +123,24 @@ nanargmaximum = _ranks("nanargmax", np.nanargmax, lambda make: [((np.array([1, n
 nanargminimum = _ranks("nanargmin", np.nanargmin, lambda make: [((np.array([1, np.nan, 3]),), {"axis": -1, "keepdims": False})])
 
 
+def _spell_extreme_place(card: Primitive, extreme: Callable[..., Any], ignored: float | None = None) -> None:
+    """The first place where the extreme stands; a NaN is the extreme, unless it is ignored."""
+
+    @card.spell
+    def place(x: Any, axis: int, keepdims: bool) -> Any:
+        if ignored is not None:
+            x = np.where(np.isnan(x), ignored, x) if x.dtype.kind == "f" else x
+        n = x.shape[axis]
+        top = extreme(x, axis=axis, keepdims=True)
+        hit = np.equal(x, top) if x.dtype.kind != "f" else np.logical_or(np.equal(x, top), np.logical_and(np.isnan(x), np.isnan(top)))
+        places = np.arange(n).reshape(n, *(1,) * (-1 - axis))
+        return np.min(np.where(hit, places, n - 1), axis=axis, keepdims=keepdims)
+
+
+_spell_extreme_place(argmaximum, np.max)
+_spell_extreme_place(argminimum, np.min)
+
+
 def _line(a: Any, axis: Any) -> tuple[Any, int]:
     """An array and a trailing axis of it; all entries as a vector for `None`."""
     return (flatten(a), -1) if axis is None else (a, from_end(axis, len(a.shape)))
@@ -210,6 +228,12 @@ stable_order: Primitive = discrete(
 )
 
 
+@argsorted.spell
+def _spell_argsort(x: Any, axis: int, **how: Any) -> Any:
+    """Equal entries keep their order, which every kind allows."""
+    return stable_order(x, axis=axis)
+
+
 def _entries_of_rank(rows: Any, ranks: Any) -> Any:
     """`stable_order(rows)` at some ranks alone."""
     if rows.shape[-1] <= SHORT or ranks.shape[-1] > 8 or rows.dtype.kind == "c":
@@ -232,6 +256,11 @@ entries_of_rank: Primitive = discrete(
     batch=lambda xs, is_batched, params: entries_of_rank(*all_batched(xs, is_batched)),
     laws=lambda make: [((make(2, 5), np.array([[0, 3], [4, 1]])), {})],
 )
+
+
+@entries_of_rank.spell
+def _spell_entries_of_rank(rows: Any, ranks: Any) -> Any:
+    return along(stable_order(rows, axis=-1), ranks, -1)
 
 
 # --- sorting ---------------------------------------------------------------------------------------------------------------
@@ -267,6 +296,12 @@ sorted_ = smooth(
         ((np.array([2.0, 1, 2, 1]),), {"axis": -1}, lambda y: (y[..., 0] + y[..., 1], y[..., 2] + y[..., 3])),  # two ties
     ],
 )
+
+
+@sorted_.spell
+def _spell_sort(x: Any, axis: int, **how: Any) -> Any:
+    """Read in the stable order, which the derivative follows, too."""
+    return along(x, stable_order(x, axis=axis), axis)
 
 
 def _partition_differential(dxs: Sequence[Any], y: Any, x: Any, axis: int, **params: Any) -> Any:
@@ -340,6 +375,34 @@ digitized: Primitive = discrete(
     batch=by_member(lambda: digitized, slice(1, None)),
     laws=lambda make: [((make(4), np.arange(3.0)), {"right": False})],
 )
+
+
+def comes_before(a: Any, b: Any) -> Any:
+    """`a < b` in the order of `sort`, where NaN comes last."""
+    is_less = np.less(a, b)
+    return is_less if a.dtype.kind != "f" else np.logical_or(is_less, np.logical_and(np.isnan(b), np.logical_not(np.isnan(a))))
+
+
+def bisected(a: Any, v: Any, side: str) -> Any:
+    """`np.searchsorted(a, v, side)` by halving, the same for every entry of `v`."""
+    common = np.promote_types(a.dtype, v.dtype)
+    a, v, n = to_dtype(a, common), to_dtype(v, common), a.shape[0]
+    place: Any = np.zeros(tuple(v.shape), int)
+    step = 1 << n.bit_length() - 1
+    while step:
+        trial = place + step
+        entry = index(a, np.minimum(trial, n) - 1, layout=(ARRAY,))
+        is_before = comes_before(entry, v) if side == "left" else np.logical_not(comes_before(v, entry))
+        place = np.where(np.logical_and(trial <= n, is_before), trial, place)
+        step //= 2
+    return place
+
+
+@searched.spell
+def _spell_searched(v: Any, a: Any, *sorter: Any, side: str) -> Any:
+    if sorter:
+        a = index(a, sorter[0], layout=(ARRAY,))
+    return bisected(a, v, side)
 
 
 @implements(np.searchsorted)

@@ -37,7 +37,8 @@ implements(np.isreal)(are_real)
 
 
 def _infinite(function: Callable[..., Any]) -> Callable[..., Any]:
-    card = discrete(function.__name__, function, laws=lambda make: [((make(3),), {}), ((np.array([np.inf, -np.inf]),), {})])
+    code = f"a == {'-' if function is np.isneginf else ''}inf"
+    card = discrete(function.__name__, function, code=code, laws=lambda make: [((make(3),), {}), ((np.array([np.inf, -np.inf]),), {})])
 
     def front(x: Any, out: Any = None) -> Any:
         x = as_array(x)
@@ -64,6 +65,13 @@ close = discrete(
     formula="|a - b| <= d + c |b|",
     laws=lambda make: [((make(2, 3), make(3), 0.5, 0.1), {"equal_nan": False})],
 )
+
+
+@close.spell
+def _spell_close(a: Any, b: Any, rtol: Any, atol: Any, equal_nan: bool) -> Any:
+    near = np.less_equal(np.abs(np.subtract(a, b)), np.add(atol, np.multiply(rtol, np.abs(b))))
+    found = np.logical_or(np.logical_and(near, np.isfinite(b)), np.equal(a, b))
+    return np.logical_or(found, np.logical_and(np.isnan(a), np.isnan(b))) if equal_nan else found
 
 
 @implements(np.isclose)

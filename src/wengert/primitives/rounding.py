@@ -55,6 +55,17 @@ rounded = discrete(
 )
 
 
+@rounded.spell
+def _spell_rounded(x: Any, decimals: int) -> Any:
+    """As NumPy does it: the nearest whole number of a multiple."""
+    if x.dtype.kind != "f":
+        return x if x.dtype.kind == "i" and decimals >= 0 else NotImplemented
+    if decimals == 0:
+        return np.rint(x)
+    power = x.dtype.type(10.0 ** abs(decimals))
+    return np.rint(x * power) / power if decimals > 0 else np.rint(x / power) * power
+
+
 @implements(np.round, np.around)
 def round_to(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """The nearest number with so many decimals; of two, the one with an even last digit."""

@@ -426,6 +426,7 @@ def duplicate(a: Any, order: str = "K", subok: bool = False) -> Any:
 truncated = discrete(
     "truncated",
     lambda x, dtype: x.astype(dtype),
+    code="a",
     laws=lambda make: [((make(3),), {"dtype": np.dtype("int64")})],
 )
 

@@ -96,6 +96,16 @@ discrete_method = discrete(
 )
 
 
+def _step_of(params: Params) -> tuple[str, str, int] | None:
+    """The code of `ufunc` between what is there and the next entry."""
+    given = params.get("method", "accumulate") == "accumulate" and params.get("dtype") is None
+    code = getattr(FRONT[getattr(np, params["ufunc"])], "code", "")
+    return ("b", code, params.get("axis", -1)) if given and code else None
+
+
+discrete_method.step = _step_of
+
+
 def _accumulated(x: Any, ufunc: str) -> Any:
     return getattr(np, ufunc).accumulate(x, axis=-1, dtype=x.dtype)
 
@@ -140,6 +150,9 @@ accumulated = smooth(
 )
 
 
+accumulated.step = _step_of
+
+
 def _extreme_differential(dxs: Sequence[Any], y: Any, x: Any, ufunc: str) -> Any:
     """The mean of the tangents of those entries that tie for the extreme so far.
 
@@ -175,6 +188,9 @@ running_extreme = smooth(
     formula="{ufunc}.accumulate(a)",
     laws=lambda make: [((make(5),), {"ufunc": "maximum"}), ((make(2, 3),), {"ufunc": "minimum"})],
 )
+
+
+running_extreme.step = _step_of
 
 
 def _occurrence(found: Any) -> Any:

@@ -12,7 +12,8 @@ from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.lanes import lanes_declarations
 from wengert.compiler.emit.nest import write_nest
-from wengert.compiler.emit.products import product_declarations, write_product
+from wengert.compiler.emit.products import product_buffers, product_declarations, write_product
+from wengert.compiler.emit.sorting import SHARED, write_sorting
 from wengert.compiler.loops import (
     Band,
     Buffer,
@@ -22,6 +23,7 @@ from wengert.compiler.loops import (
     LoopNest,
     MatrixProduct,
     Program,
+    Sorting,
     Step,
     dtype_name,
 )
@@ -55,6 +57,8 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     in_lanes = [part for part in turned if isinstance(part, MatrixProduct)]
     products = frozenset([dtype_name(step.result.dtype) for step in every if isinstance(step, MatrixProduct) and step not in turned])
     declared = declarations() + (product_declarations() if products else []) + lanes_declarations(in_lanes, vector_bits)
+    if any(isinstance(step, Sorting) for step in program.steps):
+        declared += SHARED
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
@@ -69,6 +73,8 @@ def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
         return [write_product(step, name, is_shared=True)]
     if isinstance(step, Band):
         return write_band(step, name, library)
+    if isinstance(step, Sorting):
+        return [write_sorting(step, name)]
     return []
 
 
@@ -125,7 +131,7 @@ class EntryWriter:
             pointer = self.names[step.buffer]
             self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
         else:
-            touched = [step.left.buffer, step.right.buffer, step.result] if isinstance(step, MatrixProduct) else step.buffers()
+            touched = product_buffers(step) if isinstance(step, MatrixProduct) else step.buffers()
             self.lines.append(f"  call void @step{j}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
 
     def check(self, j: int, step: Check) -> None:
@@ -192,6 +198,7 @@ def attributes(vector_bits: int) -> list[str]:
     return [
         f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}',
         f'attributes #2 = {{ nounwind noinline "prefer-vector-width"="{width}" }}',
+        "attributes #3 = { nounwind noinline optnone }",
         "attributes #1 = { nounwind willreturn memory(none) }",
         "!0 = distinct !{!0, !1}",
         '!1 = !{!"llvm.loop.mustprogress"}',

@@ -12,59 +12,23 @@ rows and columns are shared among threads.
 
 from __future__ import annotations
 
+from wengert.compiler.emit.context import AXIS, CONTEXT, FIELDS, RANGES, SHARED, STRONG, SYMMETRIC, Numbers
+from wengert.compiler.emit.packing import (
+    SLACK,
+    write_is_even,
+    write_is_run,
+    write_is_run_or,
+    write_pack,
+    write_pack_turned,
+    write_table,
+)
+from wengert.compiler.emit.strong import write_has_nan, write_repair, write_strong_sum
 from wengert.compiler.emit.text import Text
-from wengert.compiler.emit.tiles import Shape, write_is_run, write_pack, write_pack_turned, write_tiles
+from wengert.compiler.emit.tiles import Shape, write_tiles
 
-STRONG, SYMMETRIC, SHARED = 1, 2, 4  # flags: zeros absorb; the result equals its transpose; threads may help
-RANGES = {"": 0, "m": 1, "k": 2, "n": 3}  # which letter's outermost axis is run from start to stop only
-FIELDS = (  # of a specification, as i64
-    "flags", "range", "m", "k", "n", "members", "left", "right", "into", "alpha", "batch_axes", "row_axes", "inner_axes", "column_axes",
-)  # fmt: skip
-AXIS = 4  # numbers of an axis: its length, and the strides of left, right and result
-# What the threads of a product know: the numbers of this call, and where its tables are.
-CONTEXT = (
-    "left", "right", "result", "base", "alpha", "m", "k", "n", "members", "flags", "step",
-    "batch_left", "batch_right", "batch_into", "row_left", "row_into", "inner_left", "inner_right", "column_right", "column_into",
-    "row_tasks", "column_tasks", "packed", "panels", "left_runs", "right_runs", "into_runs", "direct", "ragged",
-)  # fmt: skip
 SUMMED = 256  # places of the sum that are taken together
 BLOCK = 2**20  # bytes of the right factor that stay in the cache
 LEAST = 2**19  # multiplications from which on threads pay
-
-
-class Numbers:
-    """The fields of a table of numbers, by name."""
-
-    def __init__(self, text: Text, pointer: str, names: tuple[str, ...]) -> None:
-        self.text, self.pointer, self.names = text, pointer, names
-
-    def get(self, name: str, kind: str = "i64") -> str:
-        return self.text.load(self.pointer, self.names.index(name), kind, of="i64")
-
-    def set(self, name: str, value: str | int, kind: str = "i64") -> None:
-        self.text.store(str(value), self.pointer, self.names.index(name), kind, of="i64")
-
-
-def write_table() -> str:
-    """Where the entries along some axes lie: `void @table(out, axes, n_axes, which, from, to)`; the outermost runs from..to only."""
-    text = Text("internal void @table(ptr noalias %out, ptr noalias %axes, i64 %n, i64 %which, i64 %from, i64 %to) #0")
-    text.store("0", "%out")
-    size = text.new("alloca i64")
-    text.store("1", size)
-    with text.loop(0, "%n") as k:
-        axis = text.at("%axes", text.mul(text.sub(text.sub("%n", 1), k), AXIS))
-        outermost = text.test("eq", k, text.sub("%n", 1))
-        low = text.choose(outermost, "%from", "0")
-        high = text.choose(outermost, "%to", text.load(axis))
-        stride, now = text.load(axis, "%which"), text.load(size)
-        with text.loop(0, text.sub(high, low)) as back:
-            place = text.sub(text.sub(high, 1), back)
-            target = text.at("%out", text.mul(text.sub(place, low), now))
-            far = text.mul(place, stride)
-            with text.loop(0, now) as t:
-                text.store(text.add(text.load("%out", t), far), target, t)
-        text.store(text.mul(now, text.sub(high, low)), size)
-    return text.finished()
 
 
 def write_lay_out(shape: Shape) -> str:
@@ -83,7 +47,7 @@ def write_lay_out(shape: Shape) -> str:
             width = text.smaller(text.sub(n, j), shape.width)
             far = text.choose(text.test("sle", width, shape.lanes), str(shape.lanes), str(shape.width))
             target = text.at(start, text.mul(text.mul(panel, shape.width), depth), shape.kind)
-            text.do(f"call void @pack.{shape.suffix}(ptr {target}, i64 {far}, ptr %b, ptr {text.at(columns, j)}, i64 {width}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
+            text.do(f"call void @pack.{shape.suffix}(ptr {target}, i64 {far}, ptr %b, ptr {text.at(columns, j)}, i64 {j}, i64 {width}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
     return text.finished()
 
 
@@ -113,7 +77,7 @@ def write_multiply(shape: Shape) -> str:
                 top, bottom = (text.add("%i0", text.mul(text.div(text.mul(text.add(panel, q), pairs), n_panels), 2)) for q in (0, 1))
                 bottom = text.smaller(bottom, "%i1")
                 ahead = text.smaller(text.sub(context.get("m"), top), shape.tall)
-                text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {text.at(rows, top)}, i64 {ahead}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
+                text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {text.at(rows, top)}, i64 {top}, i64 {ahead}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
                 text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr %left, ptr %b, ptr %right, ptr %c, ptr {base}, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
     return text.finished()
 
@@ -176,24 +140,6 @@ def even(text: Text, table: str, n: str) -> tuple[str, str]:
     return far, text.new(f"call i1 @is_even(ptr {table}, i64 {n}, i64 {far})")
 
 
-def write_is_even() -> str:
-    """Whether places are equally far apart."""
-    text = Text("internal i1 @is_even(ptr %along, i64 %n, i64 %far) #0")
-    first = text.load("%along")
-    with text.loop(1, "%n") as i, text.when(text.test("ne", text.sub(text.load("%along", i), first), text.mul(i, "%far"))):
-        text.leave("i1 false")
-    return text.finished("i1 true")
-
-
-def write_is_run_or() -> str:
-    """Whether places follow one another, which may be known."""
-    text = Text("internal i1 @is_run_or(i1 %known, ptr %along, i64 %n) #0")
-    with text.when("%known"):
-        text.leave("i1 true")
-    found = text.new("call i1 @is_run(ptr %along, i64 %n)")
-    return text.finished(f"i1 {found}")
-
-
 def write_scatter(shape: Shape) -> str:
     """A tile goes from its scratch to its places, onto what is there."""
     kind = shape.kind
@@ -212,72 +158,6 @@ def write_scatter(shape: Shape) -> str:
                     value = text.new(f"call {kind} @llvm.fmuladd.{shape.suffix}({kind} %alpha, {kind} {value}, {kind} {before})")
                 text.store(value, "%c", place, kind)
     return text.finished()
-
-
-def write_repair(shape: Shape) -> str:
-    """Where a sum of products is NaN: finite parts only, unless a non-finite factor met a partner that is not zero."""
-    kind = shape.kind
-    text = Text(f"internal void @repair.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, ptr %c, i64 %i0, i64 %i1, i64 %j0, i64 %j1) #0")
-    context = Numbers(text, "%context", CONTEXT)
-    row_left, row_into, column_right, column_into = (context.get(name, "ptr") for name in ("row_left", "row_into", "column_right", "column_into"))
-    with text.loop("%i0", "%i1") as i:
-        row = text.load(row_into, i)
-        some = text.new(f"call i1 @has_nan.{shape.suffix}(ptr {text.at('%c', row, kind)}, ptr {column_into}, i64 %j0, i64 %j1)")
-        with text.when(some), text.loop("%j0", "%j1") as j:
-            place = text.add(row, text.load(column_into, j))
-            value = text.load("%c", place, kind)
-            with text.when(text.new(f"fcmp uno {kind} {value}, {value}")):
-                left, right = text.at("%a", text.load(row_left, i), kind), text.at("%b", text.load(column_right, j), kind)
-                again = text.new(f"call {kind} @strong_sum.{shape.suffix}(ptr %context, ptr {left}, ptr {right}, {kind} {value})")
-                text.store(again, "%c", place, kind)
-    return text.finished()
-
-
-def write_has_nan(shape: Shape) -> str:
-    """Whether an entry of a row is NaN: a vector at a time where the columns lie one after the other."""
-    kind, lanes = shape.kind, shape.lanes
-    text = Text(f"internal i1 @has_nan.{shape.suffix}(ptr %row, ptr noalias %columns, i64 %j0, i64 %j1) #0")
-    slot, start = text.new("alloca i1"), text.new("alloca i64")
-    text.do(f"store i1 false, ptr {slot}")
-    text.store("%j0", start)
-    first, last = text.load("%columns", "%j0"), text.load("%columns", text.sub("%j1", 1))
-    with text.when(text.test("eq", text.sub(last, first), text.sub(text.sub("%j1", 1), "%j0"))):
-        stop = text.sub("%j1", text.rest(text.sub("%j1", "%j0"), lanes))
-        text.store(stop, start)
-        with text.loop("%j0", stop, lanes) as j:
-            values = text.load("%row", text.add(first, text.sub(j, "%j0")), shape.vector, of=kind)
-            are_nan = text.new(f"fcmp uno {shape.vector} {values}, {values}")
-            bits = text.new(f"bitcast <{lanes} x i1> {are_nan} to i{lanes}")
-            text.store(text.new(f"or i1 {text.load(slot, 0, 'i1')}, {text.new(f'icmp ne i{lanes} {bits}, 0')}"), slot, 0, "i1")
-    with text.loop(text.load(start), "%j1") as j:
-        value = text.load("%row", text.load("%columns", j), kind)
-        before, is_nan = text.load(slot, 0, "i1"), text.new(f"fcmp uno {kind} {value}, {value}")
-        bad = text.new(f"or i1 {before}, {is_nan}")
-        text.do(f"store i1 {bad}, ptr {slot}")
-    return text.finished(f"i1 {text.load(slot, 0, 'i1')}")
-
-
-def write_strong_sum(shape: Shape) -> str:
-    """One entry with `0 * inf = 0 * nan = 0`; `known` where that is not what went wrong."""
-    kind, zero = shape.kind, "0.0"
-    text = Text(f"internal {kind} @strong_sum.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, {kind} %known) #0")
-    context = Numbers(text, "%context", CONTEXT)
-    inner_left, inner_right = context.get("inner_left", "ptr"), context.get("inner_right", "ptr")
-    total, used = text.new(f"alloca {kind}"), text.new("alloca i1")
-    text.store(zero, total, 0, kind)
-    text.do(f"store i1 false, ptr {used}")
-    with text.loop(0, context.get("k")) as p:
-        x, y = text.load("%a", text.load(inner_left, p), kind), text.load("%b", text.load(inner_right, p), kind)
-        wild = [text.new(f"fcmp uno {kind} {d}, {d}") for d in (text.new(f"fsub {kind} {v}, {v}") for v in (x, y))]
-        some = [text.new(f"fcmp une {kind} {v}, {zero}") for v in (x, y)]
-        meets = text.new(f"or i1 {text.both(wild[0], some[1])}, {text.both(wild[1], some[0])}")
-        before = text.load(used, 0, "i1")
-        text.store(text.new(f"or i1 {before}, {meets}"), used, 0, "i1")
-        plain = [text.choose(w, zero, v, kind) for w, v in zip(wild, (x, y), strict=True)]
-        term = text.new(f"fmul {kind} {plain[0]}, {plain[1]}")
-        text.store(text.new(f"fadd {kind} {text.load(total, 0, kind)}, {term}"), total, 0, kind)
-    is_used = text.load(used, 0, "i1")
-    return text.finished(f"{kind} {text.choose(is_used, '%known', text.load(total, 0, kind), kind)}")
 
 
 # --- sharing ----------------------------------------------------------------------------------------------------------
@@ -315,8 +195,10 @@ def write_task(shape: Shape) -> str:
     packed = context.get("packed", "ptr")
     is_own = text.new(f"icmp eq ptr {packed}, null")
     size = text.mul(text.mul(panels, shape.width), k)
+    direct, ragged = context.get("direct"), context.get("ragged")
+    is_needed = text.both(is_own, text.test("eq", text.mul(direct, text.sub("1", ragged)), 0))
     left_size = text.mul(context.get("step"), shape.tall * shape.item)
-    memory = text.new(f"call ptr @wg_take(i64 {text.add(left_size, text.choose(is_own, text.mul(size, shape.item), '0'))})")
+    memory = text.new(f"call ptr @wg_take(i64 {text.add(left_size, text.choose(is_needed, text.mul(size, shape.item), '0'))})")
     with text.loop("%begin", "%end") as t:
         column, rest = text.rest(t, column_tasks), text.div(t, column_tasks)
         row, member = text.rest(rest, row_tasks), text.div(rest, row_tasks)
@@ -326,12 +208,12 @@ def write_task(shape: Shape) -> str:
         own = text.at(memory, left_size, "i8")
         right = text.choose(is_own, own, text.at(packed, text.mul(member, size), shape.kind), "ptr")
         with text.when(is_own):
-            skipped = text.mul(context.get("direct"), text.sub(panels, context.get("ragged")))
+            skipped = text.mul(direct, text.sub(panels, ragged))
             text.do(f"call void @lay_out.{shape.suffix}(ptr %context, ptr {own}, ptr {b}, i64 {skipped}, i64 {panels})")
         text.do(f"call void @multiply.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, ptr {d}, ptr {right}, ptr {memory}, i64 {i0}, i64 {i1}, i64 {first}, i64 {past})")
         with text.when(text.test("ne", text.new(f"and i64 {flags}, {STRONG}"), 0)):
             j0, j1 = text.mul(first, shape.width), text.smaller(text.mul(past, shape.width), n)
-            text.do(f"call void @repair.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, i64 {i0}, i64 {i1}, i64 {j0}, i64 {j1})")
+            text.do(f"call void @repair.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, ptr {d}, i64 {i0}, i64 {i1}, i64 {j0}, i64 {j1})")
     text.do(f"call void @wg_give(ptr {memory})")
     return text.finished()
 
@@ -362,7 +244,7 @@ def write_product(shape: Shape) -> str:
     write_operands(text, shape, spec, context)
     write_facts(text, shape, context)
     threads = write_division(text, shape, context)
-    packed = write_packing(text, shape, context, threads)
+    packed = write_packing(text, shape, context)
     write_run(text, shape, context, threads)
     with text.when(text.new(f"icmp ne ptr {packed}, null")):
         text.do(f"call void @wg_give(ptr {packed})")
@@ -375,7 +257,7 @@ def write_operands(text: Text, shape: Shape, spec: Numbers, context: Numbers) ->
     for name, field in (("left", "left"), ("right", "right"), ("result", "into")):
         context.set(name, text.at(f"%{name}", spec.get(field), shape.kind), "ptr")
     bare = text.new("icmp eq ptr %base, null")
-    context.set("base", text.choose(bare, "null", text.at("%base", spec.get("into"), shape.kind), "ptr"), "ptr")
+    context.set("base", text.choose(bare, "null", text.at("%base", spec.get("base"), shape.kind), "ptr"), "ptr")
     alpha = spec.get("alpha", "double")
     if shape.kind == "float":
         alpha = text.new(f"fptrunc double {alpha} to float")
@@ -401,7 +283,7 @@ def write_tables(text: Text, spec: Numbers, context: Numbers) -> str:
     total = "0"
     for word, _ in wanted:
         total = text.add(total, lengths[word])
-    memory = text.new(f"call ptr @wg_take(i64 {text.mul(total, 8)})")
+    memory = text.new(f"call ptr @wg_take(i64 {text.mul(text.add(total, SLACK), 8)})")
     place = memory
     for word, operand in wanted:
         axes, count, low, high = groups[word]
@@ -458,21 +340,20 @@ def write_division(text: Text, shape: Shape, context: Numbers) -> str:
     return threads
 
 
-def write_packing(text: Text, shape: Shape, context: Numbers, threads: str) -> str:
+def write_packing(text: Text, shape: Shape, context: Numbers) -> str:
     """The right factor is laid out once where several parts read the same; its memory, or null."""
     tasks = text.mul(context.get("row_tasks"), context.get("column_tasks"))
     slot = text.new("alloca ptr")
     text.store("null", slot, 0, "ptr")
     context.set("packed", "null", "ptr")
     panels, members = context.get("panels"), context.get("members")
-    with text.when(text.test("sgt", tasks, 1)):
+    is_shared = text.both(text.test("sgt", tasks, 1), text.test("eq", context.get("direct"), 0))
+    with text.when(is_shared):
         size = text.mul(text.mul(text.mul(panels, shape.width * shape.item), context.get("k")), members)
         memory = text.new(f"call ptr @wg_take(i64 {size})")
         text.store(memory, slot, 0, "ptr")
         context.set("packed", memory, "ptr")
-        context.set("direct", 0)
         text.do(f"call void @wg_parallel(ptr @lay_out_task.{shape.suffix}, ptr {context.pointer}, i64 {text.mul(panels, members)}, i64 1)")
-    del threads
     return text.load(slot, 0, "ptr")
 
 
@@ -488,7 +369,7 @@ def write_run(text: Text, shape: Shape, context: Numbers, threads: str) -> None:
         text.do(f"call void @mirror.{shape.suffix}(ptr {context.pointer})")
 
 
-FEW = 2  # panels of rows up to which the right factor is read where it lies
+FEW = 12  # panels of rows up to which the right factor is read where it lies
 
 
 def write_products(dtype: str, bits: int) -> str:

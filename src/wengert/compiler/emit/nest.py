@@ -9,6 +9,7 @@ from wengert.compiler.scalar import MEMORY, Scalars, Value, literal
 from wengert.compiler.vector_math import VectorMath
 
 INLINED = 100  # ops of a nest that may become part of its caller
+LONG_LINE = 200  # ops without a loop round them from which on no pass is worth its time (`wengert.compiler.engine.plan`)
 
 
 class NestWriter:
@@ -33,7 +34,8 @@ class NestWriter:
     def function(self) -> str:
         """The text."""
         header = ", ".join(f"ptr noalias nocapture align 8 {p}" for p in self.pointers.values())
-        group = "#0" if len(self.nest.ops) < INLINED else "#2"
+        n_ops = len(self.nest.ops)
+        group = "#0" if n_ops < INLINED else "#2" if self.loops.lengths or n_ops < LONG_LINE else "#3"
         if self.rows is not None:
             header += ", i64 %start, i64 %stop, i1 %first"
         self.lines += [f"define internal void @{self.name}({header}) {group} {{", "entry:"]

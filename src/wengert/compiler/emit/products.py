@@ -6,8 +6,8 @@ import math
 import struct
 from dataclasses import dataclass, field, replace
 
-from wengert.compiler.emit.multiply import RANGES, SHARED, STRONG, SYMMETRIC
-from wengert.compiler.loops import MatrixProduct, dtype_name
+from wengert.compiler.emit.context import RANGES, SHARED, STRONG, SYMMETRIC
+from wengert.compiler.loops import Buffer, MatrixProduct, dtype_name
 
 KERNELS = {"float64": "wg_product_f64", "float32": "wg_product_f32"}
 LANES = {"float64": 8, "float32": 16}  # of the widest vectors
@@ -17,8 +17,8 @@ Axis = tuple[int, int, int, int]  # a length, and the strides of left, right and
 
 _STEP = """\
 @{name}.spec = internal constant [{n} x i64] [{numbers}]
-define internal void @{name}(ptr %left, ptr %right, ptr %result{range}) #0 {{
-  call void @{kernel}(ptr @{name}.spec, ptr %{left}, ptr %{right}, ptr %result, ptr null, i64 {start}, i64 {stop})
+define internal void @{name}(ptr %left, ptr %right, ptr %result{more}) #0 {{
+  call void @{kernel}(ptr @{name}.spec, ptr %{left}, ptr %{right}, ptr %result, ptr {base}, i64 {start}, i64 {stop})
   ret void
 }}"""
 
@@ -31,7 +31,7 @@ class Axes:
     rows: list[Axis]
     inner: list[Axis]
     columns: list[Axis]
-    offsets: tuple[int, int, int] = (0, 0, 0)
+    offsets: tuple[int, int, int, int] = (0, 0, 0, 0)  # of left, right, result and base
     is_turned: bool = field(default=False)
 
     def turned(self) -> Axes:
@@ -40,9 +40,9 @@ class Axes:
         def swapped(axes: list[Axis]) -> list[Axis]:
             return [(length, right, left, into) for length, left, right, into in axes]
 
-        left, right, into = self.offsets
+        left, right, *others = self.offsets
         groups = (self.batch, self.columns, self.inner, self.rows)
-        return Axes(*map(swapped, groups), (right, left, into), not self.is_turned)
+        return Axes(*map(swapped, groups), (right, left, *others), not self.is_turned)
 
 
 def axes_of(step: MatrixProduct) -> Axes:
@@ -53,7 +53,7 @@ def axes_of(step: MatrixProduct) -> Axes:
     rows = [(length, left[b + i], 0, into[b + i]) for i, length in enumerate(step.rows)]
     inner = [(length, left[b + m + p], right[b + p], 0) for p, length in enumerate(step.inner)]
     columns = [(length, 0, right[b + k + j], into[b + m + j]) for j, length in enumerate(step.columns)]
-    return Axes(batch, rows, inner, columns, (step.left.offset, step.right.offset, step.into.offset))
+    return Axes(batch, rows, inner, columns, (step.left.offset, step.right.offset, step.into.offset, 0 if step.base is None else step.base.offset))
 
 
 def tidy(axes: Axes, ranged: str) -> Axes:
@@ -109,7 +109,7 @@ def is_better_turned(axes: Axes, dtype: str) -> bool:
 
 
 def write_product(step: MatrixProduct, name: str, rows: str = "", *, is_shared: bool = False) -> str:
-    """The text of `void @name(ptr %left, ptr %right, ptr %result)`; with `is_shared` threads may help.
+    """The text of `void @name(ptr %left, ptr %right, ptr %result)`, and `ptr %base` if there is one; with `is_shared` threads may help.
 
     Where the rows of a band are the rows of the product ("m") or are summed over ("k"), it takes a range of them: `i64 %start, i64 %stop`.
     """
@@ -118,11 +118,11 @@ def write_product(step: MatrixProduct, name: str, rows: str = "", *, is_shared: 
     if not step.is_symmetric and is_better_turned(axes, dtype):
         axes = axes.turned()
         rows = {"m": "n"}.get(rows, rows)
-    numbers = specification(axes, STRONG * step.is_strong | SYMMETRIC * step.is_symmetric | SHARED * is_shared, rows)
+    numbers = specification(axes, STRONG * step.is_strong | SYMMETRIC * step.is_symmetric | SHARED * is_shared, rows, step.alpha)
     left, right = ("right", "left") if axes.is_turned else ("left", "right")
     return _STEP.format(
         name=name, n=len(numbers), numbers=", ".join([f"i64 {number}" for number in numbers]), kernel=KERNELS[dtype], left=left, right=right,
-        range=", i64 %start, i64 %stop" if rows else "", start="%start" if rows else 0, stop="%stop" if rows else 0,
+        more=(", ptr %base" if step.base else "") + (", i64 %start, i64 %stop" if rows else ""), base="%base" if step.base else "null", start="%start" if rows else 0, stop="%stop" if rows else 0,
     )  # fmt: skip
 
 
@@ -134,6 +134,11 @@ def specification(axes: Axes, flags: int, rows: str, alpha: float = 1.0) -> list
     return [
         flags, RANGES[rows], m, k, n, members, *axes.offsets, bits, *map(len, groups), *[number for group in groups for axis in group for number in axis],
     ]  # fmt: skip
+
+
+def product_buffers(step: MatrixProduct) -> list[Buffer]:
+    """What the function takes the addresses of."""
+    return [step.left.buffer, step.right.buffer, step.result, *([] if step.base is None else [step.base.buffer])]
 
 
 def product_declarations() -> list[str]:

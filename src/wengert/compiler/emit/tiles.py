@@ -1,4 +1,4 @@
-"""The inner parts of a matrix product, as LLVM text: tiles that stay in registers, and the laying out of what they read.
+"""The innermost part of a matrix product, as LLVM text: tiles that stay in registers.
 
 A tile of `r` rows and `v` vectors of columns is added up in registers: for every place along the sum, `v` vectors of the right factor
 are loaded, and each of `r` numbers of the left one is multiplied with them (K. Goto and R. van de Geijn, Anatomy of high-performance
@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wengert.compiler.emit.text import Text
-
-GROUP = 8  # rows that are turned into columns together
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Shape:
     @property
     def rows(self) -> int:
         """The most rows of a tile, an even number: 28 sums, two vectors and a number fill 32 registers; 12 of them 16."""
-        return 14 if self.bits == 512 else 6
+        return 14 if self.bits == 512 else min(6, 2 * self.lanes)
 
     @property
     def width(self) -> int:
@@ -55,7 +53,7 @@ class Shape:
     @property
     def tall(self) -> int:
         """How far apart the columns of the left factor are laid out."""
-        return -(-self.rows // GROUP) * GROUP
+        return self.lanes if self.rows <= self.lanes else self.width
 
     @property
     def vector(self) -> str:
@@ -129,81 +127,3 @@ def write_tiles(shape: Shape) -> str:
         *[write_tile(shape, v, r) for v, r in heights],
         f"@tiles.{shape.suffix} = internal constant [{len(heights)} x ptr] [{names}]",
     ])  # fmt: skip
-
-
-# --- laying out -------------------------------------------------------------------------------------------------------
-
-
-def write_pack(shape: Shape) -> str:
-    """`to[p * far + i] = from[along[i] + across[p]]`: `void @pack(to, far, from, along, n, across, k, i1 is_row)`.
-
-    `far` is a multiple of 8 from `n` on; what is between is filled with anything that is there.  `is_row` says that `across` counts one by one.
-    """
-    kind = shape.kind
-    text = Text(f"internal void @pack.{shape.suffix}(ptr noalias %to, i64 %far, ptr noalias %from, ptr noalias %along, i64 %n, ptr noalias %across, i64 %k, i1 %is_row) #0")
-    first = text.load("%along")
-    is_run = text.new("call i1 @is_run(ptr %along, i64 %n)")
-    whole = text.both(is_run, text.test("eq", "%n", "%far"))
-    start = text.at("%from", first, kind)
-    with text.when(whole):
-        with text.loop(0, "%k") as p:
-            row = text.at(start, text.load("%across", p), kind)
-            target = text.at("%to", text.mul(p, "%far"), kind)
-            with text.loop(0, "%far", GROUP) as i:
-                value = text.load(row, i, f"<{GROUP} x {kind}>", of=kind)
-                text.store(value, target, i, f"<{GROUP} x {kind}>", of=kind)
-        text.leave()
-    with text.when("%is_row"):
-        with text.loop(0, "%far", GROUP) as i:
-            text.do(f"call void @pack_turned.{shape.suffix}(ptr %to, i64 %far, ptr %from, ptr %along, i64 %n, ptr %across, i64 %k, i64 {i})")
-        text.leave()
-    with text.loop(0, "%k") as p:
-        row = text.at("%from", text.load("%across", p), kind)
-        target = text.at("%to", text.mul(p, "%far"), kind)
-        with text.loop(0, "%far") as i:
-            place = text.load("%along", text.smaller(i, text.sub("%n", 1)))
-            text.store(text.load(row, place, kind), target, i, kind)
-    return text.finished()
-
-
-def write_pack_turned(shape: Shape) -> str:
-    """Eight rows become columns, eight places at a time."""
-    kind, eight = shape.kind, f"<{GROUP} x {shape.kind}>"
-    text = Text(f"internal void @pack_turned.{shape.suffix}(ptr noalias %to, i64 %far, ptr noalias %from, ptr noalias %along, i64 %n, ptr noalias %across, i64 %k, i64 %i) #0")
-    last, begin = text.sub("%n", 1), text.at("%from", text.load("%across"), kind)
-    rows = [text.at(begin, text.load("%along", text.smaller(text.add("%i", q), last)), kind) for q in range(GROUP)]
-    target = text.at("%to", "%i", kind)
-    whole = text.mul(text.div("%k", GROUP), GROUP)
-    with text.loop(0, whole, GROUP) as p:
-        values = [text.load(row, p, eight, of=kind) for row in rows]
-        for _ in range(3):
-            values = [half for q in range(4) for half in zipped(text, eight, values[q], values[q + 4])]
-        for q, value in enumerate(values):
-            text.store(value, target, text.mul(text.add(p, q), "%far"), eight, of=kind)
-    with text.loop(whole, "%k") as p:
-        for q, row in enumerate(rows):
-            text.store(text.load(row, p, kind), target, text.add(text.mul(p, "%far"), q), kind)
-    return text.finished()
-
-
-def zipped(text: Text, kind: str, a: str, b: str) -> list[str]:
-    """The entries of two vectors in turn: the first halves, and the second."""
-    n = GROUP
-    orders = ([k // 2 + (k % 2) * n for k in range(n)], [n // 2 + k // 2 + (k % 2) * n for k in range(n)])
-    found = []
-    for order in orders:
-        mask = ", ".join(f"i32 {k}" for k in order)
-        found.append(text.new(f"shufflevector {kind} {a}, {kind} {b}, <{n} x i32> <{mask}>"))
-    return found
-
-
-def write_is_run() -> str:
-    """Whether places follow one another."""
-    text = Text("internal i1 @is_run(ptr %along, i64 %n) #0")
-    first = text.load("%along")
-    with text.loop(1, "%n") as i:
-        far = text.sub(text.load("%along", i), first)
-        bad = text.test("ne", far, i)
-        with text.when(bad):
-            text.leave("i1 false")
-    return text.finished("i1 true")
