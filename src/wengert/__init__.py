@@ -29,6 +29,7 @@ from wengert.api import (
     vmap,
     wirtinger,
 )
+from wengert.control import cond, fori_loop, scan, while_loop
 from wengert.core.array import Array
 from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern
@@ -42,9 +43,11 @@ __all__ = [
     "Pattern",
     "check_rules",
     "checkpoint",
+    "cond",
     "custom_rule",
     "draw",
     "explain",
+    "fori_loop",
     "get_threads",
     "grad",
     "hessian",
@@ -54,6 +57,7 @@ __all__ = [
     "jvp",
     "linearize",
     "register_container",
+    "scan",
     "set_threads",
     "sparsity",
     "stop_gradient",
@@ -61,6 +65,7 @@ __all__ = [
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
     "wirtinger",
 ]
 del _primitives

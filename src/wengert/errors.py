@@ -680,6 +680,49 @@ class GraphError(WengertError, ValueError):
         )
 
 
+class ControlFlowError(WengertError, TypeError, ValueError):
+    """The body of a loop, or a branch, that cannot be one.
+
+    `wg.scan`, `wg.while_loop`, `wg.fori_loop` and `wg.cond` run a function that is recorded once, whatever the values.  So
+    nothing in it may look at a value, and a loop's state keeps its containers, shapes and dtypes from step to step.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.fori_loop(0, 3, lambda k, x: np.append(x, 0.0), np.zeros(2))
+    Traceback (most recent call last):
+    wengert.errors.ControlFlowError: the state of wg.fori_loop changes from float64[2] to float64[3]. ...
+
+    Write a state of one shape, and choices as `np.where` or `wg.cond`; a Python loop is free to do anything.
+
+    >>> wg.fori_loop(0, 3, lambda k, x: np.where(x > 2, x, x + 1), np.zeros(2))
+    array([3., 3.])
+    """
+
+    @classmethod
+    def of_look(cls, construct: str, value: Any) -> ControlFlowError:
+        """The error for a body that asks what a value is."""
+        return cls(
+            page(
+                f"the function given to {construct} looks at a value of type {describe(value)}.",
+                "It is recorded once, before there are values, and then holds for all of them.",
+                "np.where(x > 0, x, 0.0)   # both sides, and the right one of each entry\n"
+                "wg.cond(x > 0, positive, negative, x)   # one of two functions",
+                "control-flow",
+            )
+        )
+
+    @classmethod
+    def of_output(cls, construct: str, value: Any) -> ControlFlowError:
+        """The error for a body that returns something else than numbers and arrays."""
+        return cls(
+            page(
+                f"the function given to {construct} returned a {type(value).__name__}.",
+                "What goes from step to step, and what comes out, are arrays and numbers, in any containers.",
+                "return state, output   # arrays, numbers, None, or containers of them",
+                "control-flow",
+            )
+        )
+
+
 class CompileError(WengertError, RuntimeError):
     """A function that one compiled program cannot stand for.
 

@@ -21,7 +21,7 @@ FLOORS = {
 }  # fmt: skip
 SHARED = {
     "errors": "ground", "_advice": "ground", "trees": "ground", "_optional": "ground", "_source": "ground", "version": "ground", "_version": "ground",
-    "jitted": "api", "programs": "api", "stages": "api", "cli": "command", "demo": "command", "__main__": "command",
+    "jitted": "api", "control": "api", "programs": "api", "stages": "api", "cli": "command", "demo": "command", "__main__": "command",
 }  # fmt: skip
 
 

@@ -41,6 +41,8 @@ def check(graph: Graph) -> Graph:
 
     for var in graph.inputs:
         define(var, "the list of inputs")
+    for inner in inner_graphs(graph):
+        check(inner)
     for k, node in enumerate(graph.nodes):
         where = _describe(k, node, names)
         for atom in node.operands:
@@ -78,13 +80,15 @@ def _check_types(node: Node, where: str, names: dict[Any, str]) -> None:
 
 
 def result_types(
-    primitive: Primitive, operands: Sequence[Atom], params: Params, fill: int = 0
+    primitive: Primitive, operands: Sequence[Any], params: Params, fill: int = 0
 ) -> tuple[ArrayType, ...]:
     """The types of a primitive's results, found by running it on harmless arrays of the operands' types.
 
     Integers are `fill`, so that they are valid positions; matrices of floats are the identity, so that they have
     inverses and factors.  An elementwise primitive runs on single elements.
     """
+    if primitive.types is not None:
+        return primitive.types([atom.type for atom in operands], params)
     is_single = primitive.family == "elementwise"
     examples = [a.value if isinstance(a, Const) and not is_single else _example(a, is_single, fill) for a in operands]
     with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -98,6 +102,22 @@ def result_types(
         shape = np.broadcast_shapes(*[atom.type.shape for atom in operands])
         types = tuple(ArrayType(shape, t.dtype) for t in types)
     return types
+
+
+def inner_graphs(graph: Graph) -> list[Graph]:
+    """The programs that the nodes of a graph own."""
+    return [value for node in graph.nodes for value in node.params.values() if isinstance(value, Graph)]
+
+
+def output_types(graph: Graph, types: Sequence[ArrayType]) -> tuple[ArrayType, ...]:
+    """The types of a graph's outputs for inputs of other types than those that it was recorded with."""
+    if [var.type for var in graph.inputs] == list(types):
+        return tuple(atom.type for atom in graph.outputs)
+    atoms: dict[Atom, Atom] = {old: Var(new) for old, new in zip(graph.inputs, types, strict=True)}
+    for node in graph.nodes:
+        found = result_types(node.primitive, [atoms.get(atom, atom) for atom in node.operands], node.params)
+        atoms.update((old, Var(new)) for old, new in zip(node.outputs, found, strict=True))
+    return tuple(atoms.get(atom, atom).type for atom in graph.outputs)
 
 
 def _example(atom: Atom, is_single: bool, fill: int) -> Any:

@@ -14,6 +14,7 @@ Grammar of the text form (`print(graph)` obeys it and `wengert.core.parse.parse`
              | "array(" literal "," dtype ["," shape] ")"         an array; `shape` where it has no elements
              | dtype "(" literal ")"                               a NumPy scalar
              | "dtype(" dtype ")" | "type(" dtype ")"
+             | graph                                               the body of a loop; its names are its own
 
 A Python number among the constants stays one, so that it promotes weakly.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +21,7 @@ _NODE = re.compile(r"(?P<left>[^=]*?)\s*=\s*(?P<words>[^{#]*)(?P<rest>.*)")
 _VAR = re.compile(rf"\s*(?P<name>{NAME}):(?P<type>[^\s\[]+\[[\d,\s]*\])\s*")
 _WORD = re.compile(rf"\s*(?P<name>{NAME})\s*")
 _PIECE = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|[{}]|[^'\"{}]+")
+_INNER = re.compile(r"=(graph\((?:[^{}'\"]|'[^']*'|\"[^\"]*\")*\)\s*\{)")
 _NUMBERS = {"nan": float("nan"), "inf": float("inf")}
 
 
@@ -37,10 +38,32 @@ def parse(text: str, primitives: Mapping[str, Primitive] = REGISTRY) -> Graph:
     return _Parser(text, primitives).graph()
 
 
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Numbered lines; those of an inner program go with the node that owns it."""
+    first, parts, depth = 0, "", 0
+    for n, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        first, parts = (n, line.strip()) if not parts else (first, f"{parts}\n{line.strip()}")
+        depth += _depth(line) if depth or not _HEAD.fullmatch(line.strip()) else 0
+        if depth <= 0:
+            yield first, parts
+            parts, depth = "", 0
+    if parts:
+        yield first, parts
+
+
+def _depth(line: str) -> int:
+    """How many more braces a line opens than it closes, outside of texts and comments."""
+    pieces = [piece[0] for piece in _PIECE.finditer(line.partition("  # ")[0])]
+    return pieces.count("{") - pieces.count("}")
+
+
 class _Parser:
     def __init__(self, text: str, primitives: Mapping[str, Primitive]) -> None:
-        self.lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if line.strip()]
+        self.lines = list(_statements(text))
         self.primitives = primitives
+        self.graphs: dict[str, Graph] = {}  # inner programs, by the names that stand for them in a node
         self.atoms: dict[str, Atom] = {}
         self.line: tuple[int, str] = (0, "")
 
@@ -68,7 +91,7 @@ class _Parser:
         self.fail("a graph ends with `return y` and `}`")
 
     def node(self, text: str) -> Node:
-        match = _NODE.fullmatch(text)
+        match = _NODE.fullmatch(self.without_graphs(text))
         if match is None:
             self.fail("a node is written `y:float64[3] = primitive x {param=literal}`")
         name, *operands = self.words(match["words"]) or [""]
@@ -77,6 +100,21 @@ class _Parser:
         atoms = tuple(map(self.atom, operands))
         params, location = self.params(match["rest"])
         return Node(self.primitives[name], atoms, params, self.variables(match["left"]), location)
+
+    def without_graphs(self, text: str) -> str:
+        """A node with a name in the place of each inner program, which is read on its own."""
+        while (head := _INNER.search(text)) is not None:
+            depth = 0
+            for piece in _PIECE.finditer(text, head.start(1)):
+                depth += {"{": 1, "}": -1}.get(piece[0], 0)
+                if piece[0] == "}" and depth == 0:
+                    break
+            else:
+                self.fail("`graph(...) {` without its `}`")
+            name = f"graph_{len(self.graphs)}"
+            self.graphs[name] = parse(text[head.start(1) : piece.end()], self.primitives)
+            text = text[: head.start(1)] + name + text[piece.end() :]
+        return text
 
     def params(self, rest: str) -> tuple[dict[str, Any], str]:
         """`{axis=(-1,)}  # model.py:3` as the params and the location."""
@@ -154,6 +192,8 @@ class _Parser:
                 return value
             case ast.Name(id=name) if name in _NUMBERS:
                 return _NUMBERS[name]
+            case ast.Name(id=name) if name in self.graphs:
+                return self.graphs[name]
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self.literal(operand)
             case ast.Tuple(elts=parts):

@@ -74,7 +74,10 @@ class Record(Trace):
             is_nested = isinstance(a, Tracer) or isinstance(b, Tracer)
         else:
             values, slots, places, is_nested = self._unwrap(operands)
-        result = bind(primitive, values, params) if is_nested else primitive.eval(*values, **params)
+        run_params, n_results = params, None
+        if primitive.augment is not None and slots:
+            run_params, params, n_results = primitive.augment(slots, values, params)
+        result = bind(primitive, values, run_params) if is_nested else primitive.eval(*values, **run_params)
         if primitive.pull is None or not slots:
             return self._constant(primitive, result, bool(slots))
         entries = self.entries
@@ -87,8 +90,9 @@ class Record(Trace):
         entries.append((primitive, values, params, needed, slots, places))
         if primitive.n_outputs is None:
             return Array(result, self, place)
-        entries.extend([None] * (primitive.n_outputs - 1))
-        return tuple([Array(y, self, place + k) if y.dtype.kind in "fc" else y for k, y in enumerate(result)])
+        entries.extend([None] * (len(result) - 1))
+        results = result[:n_results]
+        return tuple([Array(y, self, place + k) if y.dtype.kind in "fc" else y for k, y in enumerate(results)])
 
     def _unwrap(self, operands: Sequence[Any]) -> tuple[Sequence[Any], tuple[int, ...], tuple[int, ...], bool]:
         """Operands one level down, the slots of the active ones, where those were made, and whether any is traced."""

@@ -39,6 +39,8 @@ def format_literal(value: Any, longest: int | None = None) -> str:
         return f"{{{', '.join(items)}}}"
     if isinstance(value, slice):
         return f"slice({', '.join(format_literal(part) for part in (value.start, value.stop, value.step))})"
+    if hasattr(value, "nodes"):  # a graph
+        return format_graph(value, longest).replace("\n", "\n  ")
     return "..." if value is Ellipsis else repr(value)
 
 
