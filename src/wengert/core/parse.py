@@ -45,7 +45,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         if not line.strip():
             continue
         first, parts = (n, line.strip()) if not parts else (first, f"{parts}\n{line.strip()}")
-        depth += _depth(line) if depth or not _HEAD.fullmatch(line.strip()) else 0
+        depth += _depth(line) if depth or _INNER.search(line) else 0
         if depth <= 0:
             yield first, parts
             parts, depth = "", 0

@@ -22,7 +22,7 @@ from wengert.transforms.derived_programs import KEPT, Flags, Types, batched, cho
 from wengert.transforms.inner_programs import Runner, apply, derive, reached
 from wengert.transforms.journeys import goes_on
 from wengert.transforms.linearize import Linearization, finish
-from wengert.transforms.loops import control, of_member, own, where_member
+from wengert.transforms.loop import control, of_member, own, where_member
 
 Branches = tuple[Graph, Graph]
 runner_of = lru_cache(maxsize=256)(Runner)

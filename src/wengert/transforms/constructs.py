@@ -25,7 +25,9 @@ from wengert.transforms.inner_programs import (
     strong,
     type_of_leaf,
 )
-from wengert.transforms.loops import ENDLESS, Loop
+from wengert.transforms.loop import ENDLESS, Loop
+from wengert.transforms.loops import scan as scan_
+from wengert.transforms.loops import while_
 from wengert.transforms.record_graph import leaf_names
 from wengert.transforms.selection import location_of
 
@@ -159,7 +161,7 @@ def scan(function: Function, init: Any, xs: Any, length: Any, reverse: bool, che
 
     inner = state.settle(record)
     loop = Loop(inner.graph, len(inner.constants), n_state, n, bool(reverse), schedule_of(checkpoint))
-    results = loop([*inner.constants, *state.values(), *sequences])
+    results = bind(scan_, [*inner.constants, *state.values(), *sequences], loop.params())
     return state.new(results[:n_state]), trees.unflatten(out.structure, list(results[n_state:]))
 
 
@@ -226,7 +228,7 @@ def while_loop(test: Function, function: Function, init: Any, checkpoint: Any, c
         lambda *values: truth_of(test(state.new(values)), test), state.types, construct, weak=state.weak, hints=hints, name="test"
     )
     loop = Loop(body.graph, len(body.constants), len(state.leaves), ENDLESS, False, schedule_of(checkpoint), asked.graph, len(asked.constants))
-    return state.new(loop([*asked.constants, *body.constants, *state.values()]))
+    return state.new(bind(while_, [*asked.constants, *body.constants, *state.values()], loop.params()))
 
 
 def truth_of(answer: Any, test: Function) -> Any:
