@@ -108,3 +108,10 @@ def test_a_dataclass_may_be_registered_after_it_was_met():
     wg.register_container(Late, lambda late: ((late.x,), late.y), lambda y, children: Late(children[0], y))
     assert trees.flatten(Late(1.0, 2.0))[0] == [1.0]
     assert wg.grad(lambda late: late.x * late.y)(Late(3.0, 5.0)) == Late(5.0, 5.0)
+
+
+def test_a_program_is_a_leaf_and_jit_leaves_it_whole():
+    program = wg.trace(lambda x: np.sin(x) * 2.0)(1.0)
+    leaves, _ = trees.flatten({"program": program})
+    assert leaves == [program]
+    assert wg.jit(lambda x: program(x)[0])(0.5) == 2 * np.sin(0.5)

@@ -24,7 +24,8 @@ _LEAF: Any = optree.tree_structure(0, namespace=_NAMESPACE)  # type: ignore[arg-
 
 
 def _is_new_dataclass(kind: type) -> bool:
-    return dataclasses.is_dataclass(kind) and kind not in _registered and kind.__module__ != "optree"
+    is_ours = kind.__module__.startswith(("optree", "wengert.core."))  # programs and their parts are no containers
+    return dataclasses.is_dataclass(kind) and kind not in _registered and not is_ours
 
 
 def _is_static(field: dataclasses.Field[Any]) -> bool:
