@@ -383,7 +383,7 @@ def direct_launch(path: CompiledPath, captured: Reach, call: SplitCall, args: An
     given = [next(operands) if flag else setting_of(x) for x, flag in zip(leaves, call.is_operand, strict=True)]
     return path.compiled.launch_of(
         [*path.inputs[:n], *given], [*results, *path.outputs[len(kinds) :]], is_single=is_single,
-        bound=captured.arrays, watches=watches_of(captured), doubts=bool(path.keys), shape=None if call.has_no_containers else shape,
+        bound=captured.arrays, watches=watches_of(captured), doubts=bool(path.keys or path.types), shape=None if call.has_no_containers else shape,
         finish=None if is_plain else lambda results: outline.finish(results, ()), result=None if is_plain else outline.nodes(),
     )  # fmt: skip
 

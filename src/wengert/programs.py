@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from wengert.compiler.pipeline import Compiled
+from wengert.compiler.runtime.host import TypeChangedError
 from wengert.compiler.runtime.launcher import Input, Output, conform, launcher
+from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind
@@ -38,6 +40,7 @@ class CompiledPath:
         self.path = path
         self.compiled = Compiled(path.graph, cache=cache)
         self.keys = [_key_of(seen) for seen in path.seen]
+        self.types = host_types(path.graph)
         self.inputs = [input_of(x) for x in values]
         self.outputs = outputs_of(path)
         self.launch = launcher(self.compiled.launch_of(self.inputs, self.outputs))
@@ -46,6 +49,11 @@ class CompiledPath:
         """The results, or the first guard that does not hold."""
         found = self.launch(*conform(self.inputs, values))
         return ([], found) if isinstance(found, int) else (self.path.finish(found), None)
+
+
+def host_types(graph: Graph) -> list[ArrayType]:
+    """The types that may follow values: those of results that only Python can compute."""
+    return [var.type for node in graph.nodes if node.primitive.family == "smooth" for var in node.outputs]
 
 
 def input_of(x: Any) -> Input:
@@ -91,6 +99,8 @@ class Version:
             tried = candidates.pop(0)
             try:
                 results, failed = tried.run(values)
+            except TypeChangedError:
+                continue
             except Exception:
                 if not tried.keys:
                     raise
@@ -106,7 +116,8 @@ class Version:
         assert results is not None
         keys = [_key_of(seen) for seen in path.seen]
         with self.lock:
-            new = next((known for known in self.paths if known.keys == keys), None)
+            types = host_types(path.graph)
+            new = next((known for known in self.paths if known.keys == keys and known.types == types), None)
             if new is None:
                 if len(self.paths) >= MOST_PATHS:
                     raise CompileError.of_paths(self.program.name, MOST_PATHS)

@@ -83,7 +83,7 @@ class Simplifier:
         if int(np.prod(large, dtype=int)) > FOLDED and node.primitive.name != "spread":
             return None
         with np.errstate(all="ignore"):
-            found = node.primitive.eval(*[a.value for a in node.operands], **node.params)  # type: ignore[union-attr]
+            found = node.primitive.eval(*[constant_for(node, a) for a in node.operands], **node.params)
         values = [found] if node.primitive.n_outputs is None else list(found)
         if [type_of(v) for v in values] != [var.type for var in node.outputs]:
             return None
@@ -163,6 +163,12 @@ class Simplifier:
                 same.update(zip(new.outputs, self.simple(replace(new, operands=operands)), strict=True))
             return (same.get(result, result),)
         return None
+
+
+def constant_for(node: Node, atom: Atom) -> Any:
+    """The value of a constant as a primitive takes it: only elementwise ones know Python's numbers, which promote weakly."""
+    assert isinstance(atom, Const)
+    return np.asarray(atom.value)[()] if is_weak(atom) and node.primitive.family != "elementwise" else atom.value
 
 
 def is_weak(atom: Atom) -> bool:
