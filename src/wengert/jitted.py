@@ -396,8 +396,16 @@ def setting_of(x: Any) -> Input:
 
 def watches_of(captured: Reach) -> list[Watch]:
     """The places that a function reaches things through, and that may come to hold something else."""
+    lists: dict[int, tuple[Any, list[Any]]] = {}
+    items = []
+    for owner, key, value in captured.items:
+        if isinstance(owner, list):
+            lists.setdefault(id(owner), (owner, []))[1].append(value)
+        elif not isinstance(owner, tuple):
+            items.append(Watch.item(owner, key, value))
     return [
-        *(Watch.item(owner, key, value) for owner, key, value in captured.items if not isinstance(owner, tuple)),
+        *items,
         *(Watch.cell(cell, value) for cell, value in captured.cells),
-        *(Watch.length(owner, n) for owner, n in captured.lengths if not isinstance(owner, tuple)),
+        *(Watch.content(owner, values) for owner, values in lists.values()),
+        *(Watch.length(owner, n) for owner, n in captured.lengths if not isinstance(owner, tuple) and id(owner) not in lists),
     ]
