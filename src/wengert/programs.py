@@ -6,12 +6,12 @@ by traced values it is one operation; its readings (push, pull, batch) are progr
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from wengert.compiler.engine import COMPILING
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.runtime.host import TypeChangedError
 from wengert.compiler.runtime.launcher import Input, Output, conform, launcher
@@ -90,7 +90,6 @@ class Version:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.paths: list[CompiledPath] = []
-        self.lock = threading.RLock()
 
     def run(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
         """Run the path that fits these values, recording it if it is new."""
@@ -115,7 +114,7 @@ class Version:
         results, path.results = path.results, None
         assert results is not None
         keys = [_key_of(seen) for seen in path.seen]
-        with self.lock:
+        with COMPILING:
             types = host_types(path.graph)
             new = next((known for known in self.paths if known.keys == keys and known.types == types), None)
             if new is None:
@@ -140,7 +139,6 @@ class Program:
         self._hints = hints
         self.versions: dict[Any, Version] = {}
         self.readings: dict[Any, Program] = {}
-        self.lock = threading.RLock()
         self.n_operands = 0
 
     def hints(self) -> Sequence[str]:
@@ -166,7 +164,7 @@ class Program:
         key = tuple(map(_type_key, values))
         found = self.versions.get(key)
         if found is None:
-            with self.lock:
+            with COMPILING:
                 found = self.versions.setdefault(key, Version(self))
         return found
 
@@ -174,7 +172,7 @@ class Program:
         """A program derived from this one, made when it is first needed."""
         found = self.readings.get(key)
         if found is None:
-            with self.lock:
+            with COMPILING:
                 found = self.readings.setdefault(key, Program(function, f"{self.name}_{key[0]}", cache=self.cache))
         return found
 
