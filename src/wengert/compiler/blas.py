@@ -26,7 +26,7 @@ def register() -> None:
 def addresses() -> dict[str, int]:
     """The addresses of the functions."""
     table = _load().__pyx_capi__
-    return {symbol: _pointer(table[name]) for symbol, name in FUNCTIONS.items()}
+    return {symbol: pointer(table[name]) for symbol, name in FUNCTIONS.items()}
 
 
 def _load() -> Any:
@@ -46,7 +46,7 @@ def _load() -> Any:
             os.environ.pop(name, None)
 
 
-def _pointer(capsule: Any) -> int:
+def pointer(capsule: Any) -> int:
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
-from wengert.compiler.loops import Band, Fill, HostCall, LoopNest, MatrixProduct, Program, Step
+from wengert.compiler.loops import Band, Fill, HostCall, LoopNest, MatrixProduct, NativeCall, Program, Step
 
 PER_OP = 0.4e-9  # seconds for one scalar instruction of a loop, some of them calls of the vector library
 PER_PRODUCT = 0.05e-9  # for one multiplication and addition of a matrix product
 PER_BYTE = 0.05e-9
+PER_FUNCTION = 0.3e-6  # for a call of LAPACK
+PER_FLOP = 0.2e-9  # in there
 PER_CALL = 100e-6  # of a step in Python, which other threads of Python wait for less readily than for their own
 
 
@@ -23,8 +25,10 @@ def seconds_of_step(step: Step) -> float:
         return len(step.ops) * math.prod(step.space) * PER_OP
     if isinstance(step, MatrixProduct):
         return step.result.size * step.left.shape[-1] * PER_PRODUCT
+    if isinstance(step, NativeCall):
+        return math.prod(step.batch) * (PER_FUNCTION + step.flops * PER_FLOP)
     if isinstance(step, Band):
         return sum(map(seconds_of_step, step.steps))
     if isinstance(step, Fill):
         return step.buffer.n_bytes * PER_BYTE
-    return PER_CALL if isinstance(step, HostCall) else 0.0
+    return PER_CALL if isinstance(step, HostCall) and step.doubt is None else 0.0

@@ -14,6 +14,8 @@ import math
 import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant
+from wengert.compiler.decompositions import DECOMPOSITIONS
+from wengert.compiler.gauges import GAUGES
 from wengert.compiler.loops import dtype_name
 from wengert.compiler.narrow import narrowed
 from wengert.compiler.products import is_large_product, pays
@@ -207,6 +209,8 @@ def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
 
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
+    **DECOMPOSITIONS,
+    **GAUGES,
     "matmul": (("a small product of matrices", matmul),),
     "matmul_of_derivatives": (("a small product of matrices", matmul),),
     "contract": (("a sum of products", contract),),

@@ -192,7 +192,7 @@ def libraries(text: str, vector_bits: int) -> list[str]:
     found = ["-lm"]
     if vector_bits and "_ZGV" in text:
         found.insert(0, "-lmvec")
-    if re.search(r"@[sdcz]gem[mv]_\(", text):
+    if re.search(r"@[sdcz]\w+_\(ptr", text):
         found.append("-lblas")
     return found
 

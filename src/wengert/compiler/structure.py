@@ -13,7 +13,7 @@ import numpy as np
 from wengert.compiler.builder import Builder, constant, repeated_number
 from wengert.core.graph import Atom, Const, Node
 
-Rewrite = Callable[[Node, Builder], Atom | None]
+Rewrite = Callable[[Node, Builder], Atom | tuple[Atom, ...] | None]
 
 
 def _maker(node: Node, builder: Builder) -> Node | None:

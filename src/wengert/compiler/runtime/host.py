@@ -59,19 +59,22 @@ def evaluate(step: HostCall, addresses: dict[Buffer, int | None]) -> None:
     operands = [_copy(x, addresses[x.buffer]) if isinstance(x, View) else x for x in step.operands]
     result = step.primitive.eval(*operands, **step.params)
     results: Sequence[Any] = [result] if step.primitive.n_outputs is None else list(result)
-    for buffer, value in zip(step.results, results, strict=True):
-        if buffer.size:
-            memory(buffer, addresses[buffer])[...] = np.asarray(value).reshape(buffer.shape)
+    for view, value in zip(step.results, results, strict=False):
+        if view.buffer.size:
+            _shown(view, addresses[view.buffer])[...] = np.asarray(value).reshape(view.shape)
 
 
 def _copy(view: View, address: int | None) -> Any:
     """The array, or the number, that a view shows."""
-    buffer = view.buffer
-    if not buffer.size:
-        return np.empty(view.shape, buffer.dtype)
-    flat, item = memory(buffer, address).reshape(-1), buffer.dtype.itemsize
-    strides = [s * item for s in view.strides]
-    return np.array(np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides))[()]
+    if not view.buffer.size:
+        return np.empty(view.shape, view.buffer.dtype)
+    return np.array(_shown(view, address))[()]
+
+
+def _shown(view: View, address: int | None) -> Any:
+    """What a view shows, without a copy."""
+    flat, item = memory(view.buffer, address).reshape(-1), view.buffer.dtype.itemsize
+    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, [s * item for s in view.strides])
 
 
 def memory(buffer: Buffer, address: int | None) -> Any:
