@@ -20,6 +20,7 @@ from wengert import trees
 from wengert.compiler.export import Interface, export, identifier
 from wengert.compiler.lower_callable import LowerCallable, lower_callable
 from wengert.compiler.pipeline import Compiled
+from wengert.compiler.runtime.containers import Node, NotNative, is_simple, result_nodes, shape_of
 from wengert.compiler.runtime.launcher import Input, Launch, Output, Watch, dispatcher
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
@@ -33,7 +34,8 @@ from wengert.transforms.record_path import PathNumber, is_array
 
 _NUMERIC = "biufc"
 MANY_SIGNATURES = 64  # are worth a warning
-MOST_LAUNCHES = 4  # are tried in turn before a call takes the long way
+MOST_LAUNCHES = 8  # are tried in turn before a call takes the long way
+MOST_LESSONS = 64  # after which a path that is forgotten again and again takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
 
 
@@ -63,6 +65,16 @@ class Outline:
         n = len(self.leaves)
         is_single = n == 1 and self.structure == trees.flatten(0.0)[1]
         return is_single or self.structure == trees.flatten((0.0,) * n)[1], is_single
+
+    def nodes(self) -> Sequence[Node] | None:
+        """What the launcher needs to know to make the output, if it can."""
+        marks = [np.empty(0) for y in self.leaves if y is ARRAY or y is NUMBER]
+        rest = iter(marks)
+        leaves = [next(rest) if y is ARRAY or y is NUMBER else y for y in self.leaves]
+        try:
+            return result_nodes(trees.unflatten(self.structure, leaves), marks)
+        except NotNative:
+            return None
 
     @staticmethod
     def _leaf(y: Any, kind: Any) -> Any:
@@ -180,11 +192,6 @@ class SplitCall:
         settings = tuple([(type(x), x) for x in self.others if isinstance(x, _VALUES)])
         self.key = (self.structure, tuple(self.is_operand), settings, self.reach.key)
 
-    @property
-    def is_flat(self) -> bool:
-        """Whether every argument is an operand, or one object that says all by being itself."""
-        return self.has_no_containers and self.reach.is_fixed
-
     def arguments(self, operands: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """`(args, kwargs)` with these operands."""
         rest, others = iter(operands), iter(self.others)
@@ -226,7 +233,8 @@ class Jitted:
         self._names: set[str] = set()
         self._captured = Reach((function,), self._names)
         self._signatures: dict[Any, Signature] = {}
-        self._launches: list[tuple[CompiledPath, Launch]] = []
+        self._launches: list[tuple[CompiledPath, Reach, Launch]] = []
+        self._learnt: dict[CompiledPath, int] = {}
         self.__call__ = self._call_at_length
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -244,7 +252,8 @@ class Jitted:
 
     def _call_at_length(self, *args: Any, **kwargs: Any) -> Any:
         """A call of which nothing is known."""
-        call = SplitCall(*self._static(args, kwargs), self._names)
+        marked = self._static(args, kwargs)
+        call = SplitCall(*marked, self._names)
         captured = self._reached()
         operands = [*captured.arrays, *call.operands]
         if any(map(is_recorded, operands)):
@@ -255,17 +264,25 @@ class Jitted:
         else:
             results, path = program.run(operands)
             outline = path.path.outline
-            if call.is_flat and not outline.written and not captured.is_volatile:
-                self._learn(path, captured, call, args)
+            if call.reach.is_fixed and not outline.written and not captured.is_volatile:
+                self._learn(path, captured, call, *marked)
         return outline.finish(results, operands)
 
-    def _learn(self, path: CompiledPath, captured: Reach, call: SplitCall, args: Sequence[Any]) -> None:
+    def _learn(self, path: CompiledPath, captured: Reach, call: SplitCall, args: Any, kwargs: Any) -> None:
         """From now on calls like this one go straight to the launcher."""
-        if any(known is path for known, _ in self._launches):
+        if any(known is path and then is captured for known, then, _ in self._launches):
             return
-        new = (path, direct_launch(path, captured, call, args))
-        self._launches = [new, *self._launches[: MOST_LAUNCHES - 1]]
-        self.__call__ = dispatcher([launch for _, launch in self._launches], self._call_at_length)
+        self._learnt[path] = self._learnt.get(path, 0) + 1
+        if self._learnt[path] > MOST_LESSONS:
+            return
+        try:
+            launch = direct_launch(path, captured, call, args, kwargs)
+        except NotNative:
+            self._learnt[path] = MOST_LESSONS
+            return
+        others = [entry for entry in self._launches if entry[0] is not path]
+        self._launches = [(path, captured, launch), *others[: MOST_LAUNCHES - 1]]
+        self.__call__ = dispatcher([launch for _, _, launch in self._launches], self._call_at_length)
 
     def stages(self, *args: Any, **kwargs: Any) -> Stages:
         """Every stage of the compilation for these arguments: graphs, loop nests, LLVM text, assembly."""
@@ -349,7 +366,7 @@ class Jitted:
 # --- the short way ---------------------------------------------------------------------------------------------------
 
 
-def direct_launch(path: CompiledPath, captured: Reach, call: SplitCall, args: Sequence[Any]) -> Launch:
+def direct_launch(path: CompiledPath, captured: Reach, call: SplitCall, args: Any, kwargs: Any) -> Launch:
     """How calls like this one run a compiled path, as long as the function reaches the same objects.
 
     What goes wrong on a path with guards may come from its being the wrong one: the long way finds out.
@@ -359,13 +376,22 @@ def direct_launch(path: CompiledPath, captured: Reach, call: SplitCall, args: Se
     results = [Output(y.type, "number") if kind is NUMBER else y for y, kind in zip(path.outputs, kinds, strict=False)]
     is_plain, is_single = outline.is_plain()
     n = len(captured.arrays)
+    shape, leaves = shape_of(args, kwargs)
+    if any(map(operator.is_not, leaves, trees.flatten((args, kwargs))[0])):
+        raise NotNative
     operands = iter(path.inputs[n:])
-    given = [next(operands) if flag else Input(None, "object", x) for x, flag in zip(args, call.is_operand, strict=True)]
+    given = [next(operands) if flag else setting_of(x) for x, flag in zip(leaves, call.is_operand, strict=True)]
     return path.compiled.launch_of(
         [*path.inputs[:n], *given], [*results, *path.outputs[len(kinds) :]], is_single=is_single,
-        bound=captured.arrays, watches=watches_of(captured), doubts=bool(path.keys),
-        finish=None if is_plain else lambda results: outline.finish(results, ()),
+        bound=captured.arrays, watches=watches_of(captured), doubts=bool(path.keys), shape=None if call.has_no_containers else shape,
+        finish=None if is_plain else lambda results: outline.finish(results, ()), result=None if is_plain else outline.nodes(),
     )  # fmt: skip
+
+
+def setting_of(x: Any) -> Input:
+    """What the launcher is to expect in the place of a leaf that is no operand."""
+    value = x.value if type(x) is Static else x
+    return Input(None, "equal" if is_simple(value) else "object", value)
 
 
 def watches_of(captured: Reach) -> list[Watch]:

@@ -101,6 +101,18 @@ def flatten_up_to(structure: Any, tree: Any) -> list[Any]:
     return structure.flatten_up_to(tree)  # type: ignore[no-any-return]
 
 
+def fields_of(value: Any) -> list[tuple[str, Any, bool]] | None:
+    """`(name, part, whether it is a setting)` of each field of a dataclass that is a container; `None` for anything else."""
+    kind = type(value)
+    if kind not in _automatic:
+        return None
+    fields = dataclasses.fields(kind)
+    if not all(hasattr(value, field.name) for field in fields):
+        return None
+    held = [(field, getattr(value, field.name)) for field in fields]
+    return [(field.name, part, _is_static(field) or _is_setting(part)) for field, part in held]
+
+
 def spread_prefix(prefix: Any, tree: Any) -> list[Any]:
     """A number (or `None`) for every leaf of `tree`, from a container of them: one may stand for a whole branch.
 

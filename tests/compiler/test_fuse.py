@@ -194,7 +194,7 @@ def test_strong_zeros():
     agree(wg.grad(lambda a: np.sum((a @ w.T)[:, 2])), np.ones((60, 2)))
 
 
-def test_large_products_go_to_blas():
+def test_large_products_are_steps():
     a, b = (np.random.default_rng(k).normal(size=(3, 40, 40)) for k in range(2))
     for program in (
         lambda a, b: a @ b,

@@ -74,7 +74,7 @@ def rows_in(step: Step, n: int, inside: set[Buffer]) -> int | str | None:
         for letter, length in enumerate(step.space):
             if length == n and nest_fits(step, letter, n, inside):
                 return letter
-    elif isinstance(step, MatrixProduct):
+    elif isinstance(step, MatrixProduct) and step.is_matrix:
         m, k = step.left.shape[-2:]
         if m == n and product_fits(step, n, inside):
             return "m"
@@ -215,7 +215,7 @@ def most_rows(step: Step) -> int:
     """How many rows a step has that begins a band for threads."""
     if isinstance(step, LoopNest) and step.space:
         return step.space[0]
-    return step.left.shape[-2] if isinstance(step, MatrixProduct) else 0
+    return step.left.shape[-2] if isinstance(step, MatrixProduct) and step.is_matrix else 0
 
 
 def lengths_of(step: Step) -> Iterator[int]:
@@ -223,7 +223,7 @@ def lengths_of(step: Step) -> Iterator[int]:
     if isinstance(step, LoopNest):
         if math.prod(step.space) >= SMALLEST:
             yield from step.space
-    elif isinstance(step, MatrixProduct):
+    elif isinstance(step, MatrixProduct) and step.is_matrix:
         yield from step.left.shape[-2:]
 
 
@@ -234,7 +234,7 @@ def work_of(steps: Sequence[LoopNest | MatrixProduct]) -> float:
         if isinstance(step, LoopNest):
             total += sum(instructions(op) for op in step.ops) * math.prod(step.space) / 8
         else:
-            total += step.result.size * step.left.shape[-1] / 16
+            total += step.work / 16
     return total
 
 

@@ -7,7 +7,7 @@ import math
 from wengert.compiler.loops import Band, Fill, HostCall, LoopNest, MatrixProduct, NativeCall, Program, Step
 
 PER_OP = 0.4e-9  # seconds for one scalar instruction of a loop, some of them calls of the vector library
-PER_PRODUCT = 0.05e-9  # for one multiplication and addition of a matrix product
+PER_PRODUCT = 0.02e-9  # for one multiplication and addition of a matrix product
 PER_BYTE = 0.05e-9
 PER_FUNCTION = 0.3e-6  # for a call of LAPACK
 PER_FLOP = 0.2e-9  # in there
@@ -24,7 +24,7 @@ def seconds_of_step(step: Step) -> float:
     if isinstance(step, LoopNest):
         return len(step.ops) * math.prod(step.space) * PER_OP
     if isinstance(step, MatrixProduct):
-        return step.result.size * step.left.shape[-1] * PER_PRODUCT
+        return step.work * PER_PRODUCT
     if isinstance(step, NativeCall):
         return math.prod(step.batch) * (PER_FUNCTION + step.flops * PER_FLOP)
     if isinstance(step, Band):

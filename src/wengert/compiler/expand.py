@@ -4,7 +4,7 @@
 
     c = contract a b {sentence="ij,jk->ik"}   ->   p = multiply (spread a) (spread (permute b)); c = sum p over j
 
-A product of matrices with enough work in it stays one, for BLAS.
+A product of matrices with enough work in it stays one, for the kernel that multiplies.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     int f(const double *x, ..., double *out, ...);
 
-Everything is in the file but the functions of the C library's `libm` (and of BLAS, where there are large matrix products).  It
+Everything is in the file but the functions of the C library's `libm`.  It
 needs no Python, starts no threads and writes to no global memory; a workspace that is large comes from `malloc`.
 """
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from wengert.compiler import engine
 from wengert.compiler.emit.module import write_module
+from wengert.compiler.emit.multiply import write_products
 from wengert.compiler.engine import Effort, Processor
 from wengert.compiler.loops import HostCall, Program
 from wengert.compiler.memory import Plan
@@ -29,7 +30,6 @@ C_TYPES = {
     "float64": "double", "float32": "float", "complex128": "double", "complex64": "float", "bool": "uint8_t",
     **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
-BLAS = re.compile(r"@wengert_([a-z]+)\b")
 
 # What the runtime does in this process, for a program that stands alone.
 _ALONE = """\
@@ -37,6 +37,7 @@ define internal void @wg_parallel(ptr %body, ptr %context, i64 %n, i64 %grain) {
   call void %body(ptr %context, i64 0, i64 %n)
   ret void
 }
+@wg_threads = internal constant i64 1
 define internal ptr @wg_take(i64 %bytes) {
   %more = add i64 %bytes, 128
   SIZED
@@ -103,7 +104,8 @@ def export(program: Program, plan: Plan, interface: Interface, path: str, *, tar
     if emitted.specials:
         raise _not_alone(interface.name, "functions of SciPy", emitted.specials)
     machine = _machine(place)
-    text = stand_alone(emitted.text, plan, interface, pointer_bytes(machine))
+    kernels = [write_products(dtype, bits) for dtype in sorted(emitted.products)]
+    text = stand_alone("\n".join([emitted.text, *kernels]), plan, interface, pointer_bytes(machine))
     code = machine.emit_object(engine.optimise(text, machine, Effort()))
     with open(f"{path}.o", "wb") as file:
         file.write(code)
@@ -163,7 +165,7 @@ def stand_alone(text: str, plan: Plan, interface: Interface, pointer: int) -> st
     sized = f"%size = {'trunc i64 %more to i32' if pointer == 4 else 'add i64 %more, 0'}"
     alone = _ALONE.replace("SIZED", sized).replace("SIZE", size)
     kept = [line for line in text.splitlines() if not re.match(r"declare .*@wg_\w+\(", line) and not line.startswith("@constants =")]
-    body = BLAS.sub(r"@\1_", "\n".join(kept)).replace("define i32 @entry(", "define internal i32 @entry(")
+    body = "\n".join(kept).replace("define i32 @entry(", "define internal i32 @entry(")
     what = Wrapping(
         interface.name, interface.inputs, interface.outputs, plan.workspace, bound=tuple(interface.bound),
         call=["  %entry.point = getelementptr i8, ptr @entry, i64 0"],
@@ -193,7 +195,7 @@ def libraries(text: str, vector_bits: int) -> list[str]:
     if vector_bits and "_ZGV" in text:
         found.insert(0, "-lmvec")
     if re.search(r"@[sdcz]\w+_\(ptr", text):
-        found.append("-lblas")
+        found.append("-llapack")
     return found
 
 

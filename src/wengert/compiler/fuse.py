@@ -10,20 +10,19 @@ import math
 from typing import Any
 
 from wengert.compiler.bodies import WORST, Value, is_native, place_of
-from wengert.compiler.homes import is_move
+from wengert.compiler.homes import CHEAP, is_move
 from wengert.compiler.indices import spread_index
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
 from wengert.compiler.native import cost_of
 from wengert.compiler.placed import Placed, same_as
-from wengert.compiler.places import Places
-from wengert.compiler.products import matrix_product
+from wengert.compiler.products import Products
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, reduced_index
-from wengert.core.graph import Atom, Const, Graph, Node, Var
+from wengert.core.graph import Atom, Const, Graph, Node
 
 DEEPEST = 20  # moves that a reader looks through
 
 
-class Fuser(Places):
+class Fuser(Products):
     """Walks the nodes of a graph once, and puts each where it belongs."""
 
     def __init__(self, graph: Graph) -> None:
@@ -57,6 +56,8 @@ class Fuser(Places):
     def place(self, node: Node) -> None:
         """Find out what a node is, and put it there."""
         name, outputs = node.primitive.name, node.outputs
+        if self.waiting and self.taken_in(node):
+            return
         if all(0 in var.type.shape for var in outputs):
             for var in outputs:
                 self.in_buffer(var, Buffer(tuple(var.type.shape), var.type.dtype, "temporary"), 0)
@@ -128,7 +129,12 @@ class Fuser(Places):
         value = self.realised(source)
         if value.view is not None or value.number is not None:
             return True
-        return not is_move(value.node) and not set(axes) & set(value.loops)
+        if is_move(value.node):
+            beneath = value
+            while beneath.view is None and beneath.node is not None and is_move(beneath.node):
+                beneath = self.realised(beneath.node.operands[0])
+            return beneath.view is not None or beneath.number is not None or beneath.cost <= CHEAP
+        return not set(axes) & set(value.loops)
 
     def home_loops(self, source: Atom) -> tuple[int, ...]:
         """The loops over which a value is best walked: its own, where it is computed in a nest."""
@@ -153,31 +159,6 @@ class Fuser(Places):
         for place, terms in groups.items():
             draft.reductions.append(Reduction(self.combined(draft, node, terms), letters, place, node.primitive.name))
         self.in_buffer(out, buffer, level + 1)
-
-    def as_product(self, node: Node) -> bool:
-        """A large matrix product, by BLAS."""
-        out = node.outputs[0]
-        found = matrix_product(node, self.in_memory, self.copied, self.wanted_order(out))
-        if found is None:
-            return False
-        self.steps.append(found)
-        value = self.in_buffer(out, found.result, found.level + 1)
-        value.view = found.into
-        return True
-
-    def wanted_order(self, var: Var) -> Shape | None:
-        """The order of axes in which the only reader of a product wants it, if the last axis stays the last."""
-        users = self.users.get(var, [])
-        if len(users) != 1:
-            return None
-        node = users[0]
-        if node.primitive.name == "reshape" and 1 not in var.type.shape:
-            split = node.outputs[0]
-            return None if tuple(split.type.shape) != tuple(var.type.shape) else self.wanted_order(split)
-        if node.primitive.name != "permute":
-            return None
-        order = tuple(node.params["axes"])
-        return order if order[-1] == len(order) - 1 else None
 
     def as_host_call(self, node: Node) -> None:
         """Python is called back, on arrays in memory."""

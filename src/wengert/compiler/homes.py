@@ -15,7 +15,7 @@ from wengert.compiler.native import cost_of_code
 from wengert.compiler.spaces import indices_of, is_aligned
 from wengert.core.graph import Atom, Const, Node
 
-CHEAP = 16  # instructions that are rather taken again than stored and loaded
+CHEAP = 32  # instructions that are rather taken again than stored and loaded
 
 
 

@@ -6,6 +6,8 @@ They take pointers only, call no Python, and may run in several threads at once.
 from __future__ import annotations
 
 import ctypes
+import os
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
@@ -13,9 +15,7 @@ from typing import Any
 import numpy as np
 
 from wengert import _optional
-from wengert.compiler.blas import addresses as addresses_of_blas
-from wengert.compiler.blas import pointer
-from wengert.compiler.engine import define_symbol
+from wengert.compiler.engine import binding, define_symbol
 
 LETTERS = {"float64": "d", "float32": "s"}  # how the names of LAPACK begin
 PREFIX = "wengert_"
@@ -29,9 +29,34 @@ def name_of(function: str, dtype: Any) -> str:
 @cache
 def address(symbol: str) -> int:
     """Where a function begins."""
-    addresses_of_blas()  # decides how SciPy's library is loaded
-    table = _optional.load("scipy.linalg.cython_lapack", "wg.jit", "jit").__pyx_capi__
-    return pointer(table[symbol.removeprefix(PREFIX)])
+    return pointer(_load().__pyx_capi__[symbol.removeprefix(PREFIX)])
+
+
+@cache
+def _load() -> Any:
+    """SciPy's LAPACK.
+
+    OpenBLAS asks which processor it runs on when it is loaded, and takes kernels of half the speed on those with AVX-512 that it does
+    not know by name; unless somebody has chosen already, it is told then.
+    """
+    name = "OPENBLAS_CORETYPE"
+    is_free = name not in os.environ and "scipy.linalg" not in sys.modules
+    if is_free and binding().get_host_cpu_features().get("avx512f"):
+        os.environ[name] = "SkylakeX"
+    try:
+        return _optional.load("scipy.linalg.cython_lapack", "wg.jit", "jit")
+    finally:
+        if is_free:
+            os.environ.pop(name, None)
+
+
+def pointer(capsule: Any) -> int:
+    """Where the function begins that a capsule of Cython's holds."""
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
 
 
 def provide_lapack(symbols: Iterable[str]) -> None:

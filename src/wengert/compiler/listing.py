@@ -80,8 +80,7 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
     if isinstance(step, LoopNest):
         yield from _list_nest(step, names)
     elif isinstance(step, MatrixProduct):
-        left, right = (f"{names[v.buffer]}:{'x'.join(map(str, v.shape))}" for v in (step.left, step.right))
-        yield f"{names[step.result]} = {left} @ {right}   # BLAS{', strong zeros' if step.is_strong else ''}"
+        yield f"{names[step.result]} = {_product(step, names)}"
     elif isinstance(step, Fill):
         yield f"{names[step.buffer]}[...] = 0"
     elif isinstance(step, HostCall):
@@ -100,6 +99,15 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         yield f"for {step.n_chunks} chunks of {step.chunk} tiles of {step.tile} of {step.n_rows} rows:"
         for part in step.steps:
             yield from (f"  {line}" for line in list_step(part, names))
+
+
+def _product(step: MatrixProduct, names: Names) -> str:
+    left, right = (f"{names[v.buffer]}:{'x'.join(map(str, v.shape))}" for v in (step.left, step.right))
+    base = "" if step.base is None else f"{names[step.base.buffer]} + "
+    factor = "" if step.alpha == 1.0 else f"{step.alpha:.6g} * "
+    counts = "" if step.counts == (1, 1, 1) else f", {step.counts[1]} axes summed"
+    facts = f"{counts}{', strong zeros' if step.is_strong else ''}{', symmetric' if step.is_symmetric else ''}"
+    return f"{base}{factor}{left} @ {right}   # a product of matrices{facts}"
 
 
 def _list_nest(nest: LoopNest, names: Names) -> Iterator[str]:
@@ -161,7 +169,7 @@ def account_of(step: Step) -> Account:
         per_entry = sum(flops_of(op.code) for op in step.ops if op.dtype.kind in "fc") + len(step.reductions)
         return Account(n * per_entry, read, written)
     if isinstance(step, MatrixProduct):
-        return Account(2 * step.result.size * step.left.shape[-1], read, written)
+        return Account(2 * step.work, read, written)
     if isinstance(step, NativeCall):
         return Account(math.prod(step.batch) * step.flops, read, written)
     if isinstance(step, Band):

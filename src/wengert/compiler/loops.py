@@ -168,10 +168,12 @@ class Fill:
 
 @dataclass(eq=False)
 class MatrixProduct:
-    """`c[b] = a[b] @ b[b]` for every member of a batch, by BLAS.
+    """`into[b, i, j] = base[b, i, j] + alpha * sum over p of left[b, i, p] * right[b, p, j]`; without a base that is 0.
 
-    Matrices are views `[batch..., rows, columns]`, one of whose last two strides is 1; of `into`, which lies in `result`, it is the last.
-    With `is_strong`, entries that come out as NaN are taken again with `0 * inf = 0 * nan = 0`.
+    Each letter stands for any number of axes: views have the axes `[batch..., rows..., inner...]`, `[batch..., inner..., columns...]` and
+    `[batch..., rows..., columns...]`, and `counts` says how many axes rows, inner letters and columns are.  Strides are free: transposes,
+    repeated arrays and windows need no copies.  `into` lies in `result`, and `base` looks like it.  With `is_strong`, entries that come out as NaN are taken again
+    with `0 * inf = 0 * nan = 0`; with `is_symmetric` only half of a result is computed that equals its transpose.
     """
 
     left: View
@@ -180,9 +182,44 @@ class MatrixProduct:
     into: View
     is_strong: bool
     level: int
+    counts: tuple[int, int, int] = (1, 1, 1)
+    is_symmetric: bool = False
+    alpha: float = 1.0
+    base: View | None = None
+
+    @property
+    def n_batch(self) -> int:
+        """How many axes the stacks have."""
+        return len(self.left.shape) - self.counts[0] - self.counts[1]
+
+    @property
+    def rows(self) -> Shape:
+        """The lengths of the rows' axes."""
+        return self.left.shape[self.n_batch : self.n_batch + self.counts[0]]
+
+    @property
+    def inner(self) -> Shape:
+        """The lengths of the axes that are summed."""
+        return self.left.shape[self.n_batch + self.counts[0] :]
+
+    @property
+    def columns(self) -> Shape:
+        """The lengths of the columns' axes."""
+        return self.right.shape[self.n_batch + self.counts[1] :]
+
+    @property
+    def is_matrix(self) -> bool:
+        """Whether each letter is one axis, and nothing is added."""
+        return self.counts == (1, 1, 1) and self.base is None
+
+    @property
+    def work(self) -> int:
+        """The number of multiplications."""
+        return math.prod(self.left.shape) * math.prod(self.columns)
 
     def reads(self) -> list[Buffer]:
-        return list(dict.fromkeys([self.left.buffer, self.right.buffer]))
+        base = [] if self.base is None else [self.base.buffer]
+        return list(dict.fromkeys([self.left.buffer, self.right.buffer, *base]))
 
     def writes(self) -> list[Buffer]:
         return [self.result]

@@ -18,7 +18,7 @@ from wengert.core.graph import Const, Node
 from wengert.core.primitive import Primitive
 
 UNREGISTERED = {"cast": "a", "conjugate": "a", "real": "a"}  # elementwise in real arithmetic, of other families
-COST_OF_ROOT, COST_OF_FUNCTION = 4, 20  # in simple instructions
+COST_OF_ROOT, COST_OF_FUNCTION = 8, 40  # in simple instructions
 OWN = {"abs": 1, "count_bits": 1}
 TAKES = {**{name: ARITY.get(name, 1) for name in FUNCTIONS}, **INTRINSICS, **FLOAT_ONLY, **OWN}  # how many numbers each function takes
 

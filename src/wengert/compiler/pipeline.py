@@ -3,6 +3,7 @@
 | pass     | from, to                | afterwards                                                                     |
 |----------|-------------------------|--------------------------------------------------------------------------------|
 | simplify | graph to graph          | no node is dead, none is computed twice, no rule applies                        |
+| pairs    | graph to graph          | no number is complex                                                            |
 | plain    | graph to graph          | strong products test only for zeros that may have something to absorb           |
 | fuse     | graph to program        | index maps are strides; chains and their reductions share loops                 |
 | split    | program to program      | no body is longer than a bound                                                  |
@@ -18,14 +19,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wengert.compiler.bands import group_rows
-from wengert.compiler.blas import register
 from wengert.compiler.cost import seconds_of
 from wengert.compiler.emit.module import CHECKED, write_module
 from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
+from wengert.compiler.kernels import provide_products
 from wengert.compiler.lapack import provide_lapack
 from wengert.compiler.loops import REASONS, Check, Program
 from wengert.compiler.memory import late_fills, plan_memory
+from wengert.compiler.pairs import in_pairs
 from wengert.compiler.plain import plain_products
 from wengert.compiler.runtime.host import Host
 from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, launcher
@@ -37,8 +39,18 @@ from wengert.core.graph import Graph
 from wengert.core.types import ArrayType
 
 
+def passes(graph: Graph) -> tuple[Graph, Graph]:
+    """The simplified graph, and the graph of real numbers that it stands for."""
+    simplified = simplify(graph)
+    parts = in_pairs(simplified)
+    if parts is not simplified:
+        return simplified, plain_products(simplify(parts))
+    real = plain_products(simplified)
+    return real, real
+
+
 def lower(graph: Graph) -> Program:
-    """The passes between a simplified graph and the text."""
+    """The passes between a simplified graph of real numbers and the text."""
     program = split(fuse(graph))
     program.steps = late_fills(program.steps)
     return group_rows(program)
@@ -48,14 +60,14 @@ class Compiled:
     """A graph as native code: called on arrays of exactly its input types."""
 
     def __init__(self, graph: Graph, *, cache: bool = True) -> None:
-        self.graph = plain_products(simplify(graph))
-        self.program = lower(self.graph)
+        self.graph, real = passes(graph)
+        self.program = lower(real)
         self.plan = plan_memory(self.program)
         emitted = write_module(self.program, self.plan, vector_bits())
         self.text = emitted.text
         library()
-        if emitted.uses_blas:
-            register()
+        if emitted.products:
+            provide_products(emitted.products)
         provide_lapack(emitted.natives)
         provide(binding(), emitted.specials)
         self.module = Module(self.text, cache=cache)

@@ -1,25 +1,35 @@
-"""Matrix products: which go to BLAS, and with which operands."""
+"""Matrix products: which are steps of their own, with which operands, and what they take in on their way.
+
+A product waits as long as its only reader is something that the kernel does along with it::
+
+    c = matmul a b; s = sum c over the stack     ->  one product, with a longer sum
+    y = multiply 0.1 c; z = subtract p y         ->  one product, onto p
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+
+from wengert.compiler.builder import repeated_number
 from wengert.compiler.loops import Buffer, MatrixProduct, Shape, View, contiguous, dtype_name
-from wengert.core.graph import Atom, Node
+from wengert.compiler.places import Places
+from wengert.compiler.spaces import axes_of
+from wengert.core.graph import Atom, Const, Node, Var
 
-LARGE = 8192  # multiplications for which BLAS pays
+LARGE = 8192  # multiplications for which a step of its own pays
 WIDE = 64  # entries of the smallest of the three matrices for which it does
-
-InMemory = Callable[[Atom], tuple[View, int]]
 
 
 def pays(m: int, k: int, n: int) -> bool:
-    """Whether a product `[m, k] @ [k, n]` is for BLAS: enough work, and each entry used often."""
+    """Whether a product `[m, k] @ [k, n]` is a step of its own: enough work, and each entry used often."""
     return m * k * n >= LARGE and min(m * k, k * n, m * n) >= WIDE and min(m, k, n) > 1
 
 
 def is_large_product(node: Node) -> bool:
-    """Whether a `matmul` of two stacks of matrices is for BLAS."""
+    """Whether a `matmul` of two stacks of matrices is a step of its own."""
     a, b = node.operands
     if a.type.dtype != b.type.dtype or dtype_name(a.type.dtype) not in ("float64", "float32"):
         return False
@@ -27,37 +37,142 @@ def is_large_product(node: Node) -> bool:
     return pays(m, k, b.type.shape[-1])
 
 
-def matrix_product(
-    node: Node, in_memory: InMemory, copied: Callable[[View, int], tuple[View, int]], order: Shape | None
-) -> MatrixProduct | None:
-    """The step of a large `matmul`; `copied` lays out a view of which neither rows nor columns are contiguous.
+@dataclass(frozen=True, eq=False)
+class Waiting:
+    """`base + alpha * (sum over some axes of a stack of left @ right)`, not yet a step."""
 
-    `order` is the permutation in which the result is wanted, if it is.
-    """
-    if not is_large_product(node):
+    left: Atom
+    right: Atom
+    stack: Shape
+    is_strong: bool
+    summed: tuple[int, ...] = ()
+    alpha: float = 1.0
+    base: Atom | None = None
+
+
+class Products(Places):
+    """Homes for products."""
+
+    users: dict[Atom, list[Node]]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting: dict[Atom, Waiting] = {}
+
+    def as_product(self, node: Node) -> bool:
+        """A large matrix product."""
+        if not is_large_product(node):
+            return False
+        (out,), (a, b) = node.outputs, node.operands
+        stack = tuple(out.type.shape[:-2])
+        self.settle_product(out, Waiting(a, b, stack, node.primitive.name == "matmul_of_derivatives"))
+        return True
+
+    def taken_in(self, node: Node) -> bool:
+        """Whether a node is done by the product that it reads."""
+        for slot, atom in enumerate(node.operands):
+            if atom in self.waiting:
+                more = self.with_more(node, slot)
+                assert more is not None
+                del self.waiting[atom]
+                self.settle_product(node.outputs[0], more)
+                return True
+        return False
+
+    def settle_product(self, var: Var, product: Waiting) -> None:
+        """A product waits for its only reader if it can take that in; else it becomes a step."""
+        self.waiting[var] = product
+        users = self.users.get(var, [])
+        if len(users) == 1 and self.uses[var] == 1 and self.with_more(users[0], users[0].operands.index(var)) is not None:
+            return
+        del self.waiting[var]
+        self.multiply(var, product)
+
+    def with_more(self, node: Node, slot: int) -> Waiting | None:
+        """The product that waits at a slot of a node together with the node; `None` if it cannot take it in."""
+        product = self.waiting[node.operands[slot]]
+        source, out = node.operands[slot].type, node.outputs[0].type
+        if source.dtype != out.dtype:
+            return None
+        if node.primitive.name == "sum":
+            axes = axes_of(node)
+            is_of_stack = product.base is None and not product.summed and product.alpha == 1.0 and max(axes, default=99) < len(product.stack)
+            return replace(product, summed=axes) if is_of_stack and not node.params["keepdims"] else None
+        if source.shape != out.shape or product.base is not None:
+            return None
+        if node.primitive.name == "negative":
+            return replace(product, alpha=-product.alpha)
+        if node.primitive.name == "multiply":
+            number = number_of(node.operands[1 - slot], out.dtype)
+            return None if number is None else replace(product, alpha=product.alpha * number)
+        return self.onto(node, slot, product)
+
+    def onto(self, node: Node, slot: int, product: Waiting) -> Waiting | None:
+        """A product added to, or subtracted from, an array that is there already."""
+        name = node.primitive.name
+        if name not in ("add", "subtract") or (name == "subtract" and slot == 0):
+            return None
+        base, out = node.operands[1 - slot], node.outputs[0].type
+        if isinstance(base, Const) or base.type != out or base not in self.values:
+            return None
+        view = self.values[base].view
+        if view is None or not view.is_contiguous:
+            return None
+        return replace(product, base=base, alpha=-product.alpha if name == "subtract" else product.alpha)
+
+    def multiply(self, var: Var, product: Waiting) -> None:
+        """The step of a product."""
+        left, ready = self.in_memory(product.left)
+        right, later = self.in_memory(product.right)
+        level = max(ready, later)
+        shape = tuple(var.type.shape)
+        order = None if product.base is not None else self.wanted_order(var)
+        order = order or tuple(range(len(shape)))
+        result = Buffer(tuple([shape[k] for k in order]), var.type.dtype, "temporary")
+        strides = contiguous(result.shape)
+        into = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
+        base = None
+        if product.base is not None:
+            base, later = self.in_memory(product.base)
+            level = max(level, later)
+        kept = [k for k in range(len(product.stack)) if k not in product.summed]
+        n = len(product.stack)
+        left = permuted(batched(left, product.stack), (*kept, n, *product.summed, n + 1))
+        right = permuted(batched(right, product.stack), (*kept, *product.summed, n, n + 1))
+        counts = (1, 1 + len(product.summed), 1)
+        step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, alpha=product.alpha, base=base)
+        self.steps.append(step)
+        value = self.in_buffer(var, result, level + 1)
+        value.view = into
+
+    def wanted_order(self, var: Var) -> Shape | None:
+        """The order of axes in which the only reader of a product wants it, if the last axis stays the last."""
+        users = self.users.get(var, [])
+        if len(users) != 1:
+            return None
+        node = users[0]
+        if node.primitive.name == "reshape" and 1 not in var.type.shape:
+            split = node.outputs[0]
+            return None if tuple(split.type.shape) != tuple(var.type.shape) else self.wanted_order(split)
+        if node.primitive.name != "permute":
+            return None
+        order = tuple(node.params["axes"])
+        return order if order[-1] == len(order) - 1 else None
+
+
+def number_of(atom: Atom, dtype: np.dtype[Any]) -> float | None:
+    """The finite number that a constant is throughout, in a dtype."""
+    if not isinstance(atom, Const):
         return None
-    out = node.outputs[0].type
-    views, level = [], 0
-    for atom in node.operands:
-        view, ready = in_memory(atom)
-        if not is_matrix(view):
-            view, ready = copied(view, ready)
-        views.append(batched(view, tuple(out.shape[:-2])))
-        level = max(level, ready)
-    shape = tuple(out.shape)
-    order = order or tuple(range(len(shape)))
-    result = Buffer(tuple([shape[k] for k in order]), out.dtype, "temporary")
-    strides = contiguous(result.shape)
-    into = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
-    is_strong = node.primitive.name == "matmul_of_derivatives"
-    return MatrixProduct(views[0], views[1], result, into, is_strong, level)
+    number = repeated_number(atom.value)
+    if number is None or isinstance(number, complex) or not np.isfinite(number) or number == 0:
+        return None
+    return float(dtype.type(number))
 
 
-def is_matrix(view: View) -> bool:
-    """Whether BLAS can read the matrices of a stack: rows or columns lie one after the other."""
-    m, n = view.shape[-2:]
-    rows, columns = view.strides[-2:]
-    return (columns == 1 and rows >= n) or (rows == 1 and columns >= m)
+def permuted(view: View, axes: Shape) -> View:
+    """A view with its axes in another order."""
+    return View(view.buffer, tuple([view.shape[k] for k in axes]), tuple([view.strides[k] for k in axes]), view.offset)
 
 
 def batched(view: View, batch: tuple[int, ...]) -> View:

@@ -104,11 +104,14 @@ def is_inside(place: Place, space: Shape) -> bool:
 
 def verify_product(step: MatrixProduct, where: str) -> None:
     """The shapes of a product fit, and every matrix lies inside its buffer."""
-    *batch, m, k = step.left.shape
-    require(step.right.shape == (*batch, k, step.right.shape[-1]), f"{where}: shapes of a product do not fit")
-    require(step.into.shape == (*batch, m, step.right.shape[-1]), f"{where}: the result of a product has another shape")
-    require(step.into.buffer is step.result and step.into.strides[-1] == 1, f"{where}: BLAS cannot write its result")
-    for view in (step.left, step.right, step.into):
+    batch = step.left.shape[: step.n_batch]
+    require(step.n_batch >= 0 and len(step.columns) == step.counts[2], f"{where}: axes of a product are missing")
+    require(step.right.shape == (*batch, *step.inner, *step.columns), f"{where}: shapes of a product do not fit")
+    require(step.into.shape == (*batch, *step.rows, *step.columns), f"{where}: the result of a product has another shape")
+    require(step.into.buffer is step.result, f"{where}: a product is written elsewhere")
+    if step.base is not None:
+        require((step.base.shape, step.base.strides) == (step.into.shape, step.into.strides), f"{where}: a product is added to another shape")
+    for view in (step.left, step.right, step.into, *([] if step.base is None else [step.base])):
         require(is_inside(Place(view.buffer, view.strides, view.offset), view.shape), f"{where}: a matrix leaves its buffer")
 
 

@@ -12,8 +12,20 @@ from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.native import native_declarations, write_native
 from wengert.compiler.emit.nest import write_nest
-from wengert.compiler.emit.products import product_declarations, write_product
-from wengert.compiler.loops import Band, Buffer, Check, Fill, HostCall, LoopNest, MatrixProduct, NativeCall, Program, Step
+from wengert.compiler.emit.products import product_buffers, product_declarations, write_product
+from wengert.compiler.loops import (
+    Band,
+    Buffer,
+    Check,
+    Fill,
+    HostCall,
+    LoopNest,
+    MatrixProduct,
+    NativeCall,
+    Program,
+    Step,
+    dtype_name,
+)
 from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
@@ -27,7 +39,7 @@ class ModuleText:
 
     text: str
     hosts: list[HostCall]
-    uses_blas: bool = False
+    products: frozenset[str] = frozenset()  # dtypes of matrix products
     specials: Sequence[str] = ()  # functions of SciPy
     natives: Sequence[str] = ()  # functions of LAPACK
 
@@ -41,13 +53,13 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
         functions += write_step(step, f"step{k}", functions_of_libm)
     functions.append(write_entry(program, plan))
     every = [part for step in program.steps for part in (step.steps if isinstance(step, Band) else [step])]
-    uses_blas = any(isinstance(step, MatrixProduct) for step in every)
+    products = frozenset([dtype_name(step.result.dtype) for step in every if isinstance(step, MatrixProduct)])
     natives = {step.function: len(step.arguments) for step in every if isinstance(step, NativeCall)}
-    declared = declarations() + (product_declarations() if uses_blas else []) + native_declarations(natives)
+    declared = declarations() + (product_declarations() if products else []) + native_declarations(natives)
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, hosts, uses_blas, functions_of_libm.specials(), sorted(natives))
+    return ModuleText(text, hosts, products, functions_of_libm.specials(), sorted(natives))
 
 
 def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
@@ -55,7 +67,7 @@ def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
     if isinstance(step, LoopNest):
         return [write_nest(step, name, library)]
     if isinstance(step, MatrixProduct):
-        return [write_product(step, name)]
+        return [write_product(step, name, is_shared=True)]
     if isinstance(step, NativeCall):
         return [write_native(step, name)]
     if isinstance(step, Band):
@@ -111,7 +123,7 @@ class EntryWriter:
             pointer = self.names[step.buffer]
             self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
         else:
-            touched = [step.left.buffer, step.right.buffer, step.result] if isinstance(step, MatrixProduct) else step.buffers()
+            touched = product_buffers(step) if isinstance(step, MatrixProduct) else step.buffers()
             self.lines.append(f"  call void @step{j}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
 
     def check(self, j: int, step: Check) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.emit.products import batch_offset
-from wengert.compiler.loops import NativeCall, View, dtype_name
+from wengert.compiler.loops import NativeCall, Shape, View, dtype_name
 from wengert.compiler.scalar import LLVM, literal
 
 _CALL = """\
@@ -40,7 +39,7 @@ def write_native(step: NativeCall, name: str) -> str:
             constants[symbol] = text
             arguments.append(f"ptr {symbol}")
             continue
-        offsets += batch_offset(f"a{k}", argument, step.batch, 0)
+        offsets += member_offset(f"a{k}", argument, step.batch)
         offsets.append(f"  %p{k} = getelementptr [{argument.buffer.dtype.itemsize} x i8], ptr {buffers[argument.buffer]}, i64 %a{k}_at")
         arguments.append(f"ptr %p{k}")
     call = _CALL.format(
@@ -48,6 +47,21 @@ def write_native(step: NativeCall, name: str) -> str:
         arguments=", ".join(arguments), members=math.prod(step.batch),
     )  # fmt: skip
     return "\n".join([*constants.values(), call])
+
+
+def member_offset(name: str, view: View, batch: Shape) -> list[str]:
+    """Where member `%r` of a batch begins, counted in elements."""
+    lines, total, rest = [], str(view.offset), "%r"
+    for axis in reversed(range(len(batch))):
+        part = f"%{name}_i{axis}"
+        lines += [
+            f"  {part} = urem i64 {rest}, {batch[axis]}",
+            f"  {part}_rest = udiv i64 {rest}, {batch[axis]}",
+            f"  {part}_far = mul i64 {part}, {view.strides[axis]}",
+            f"  {part}_sum = add i64 {total}, {part}_far",
+        ]
+        total, rest = f"{part}_sum", f"{part}_rest"
+    return [*lines, f"  %{name}_at = add i64 {total}, 0"]
 
 
 def constant_of(name: str, value: Any) -> tuple[str, str]:

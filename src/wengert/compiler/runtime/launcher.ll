@@ -19,12 +19,13 @@
 %Input = type { i64, ptr, ptr, i64, ptr, i64 }   ; kind, type or object, dtype, number of axes, lengths, place in the table
 %Output = type { i64, ptr, i64, ptr, i64 }       ; kind, dtype, number of axes, lengths, bytes
 %Watch = type { i64, ptr, ptr, i64, ptr }        ; kind, owner, key, index or length, value
-%Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr, i64, ptr, i64, ptr, ptr, i64 }
-;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error, bound, watches, finish, doubts
+%Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr, i64, ptr, i64, ptr, ptr, i64, ptr, ptr }
+;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error, bound, watches, finish, doubts,
+;                shape of the call, nodes of the result (containers.ll)
 %Dispatch = type { i64, ptr, ptr }               ; launches, otherwise
 %Scratch = type { i64, i64, i64, i64 }           ; room for a number of any dtype
 
-; kinds of inputs: 0 array, 1 number, 2 the very object, which the program is not given
+; kinds of inputs: 0 array, 1 number, 2 the very object, 3 one that equals it, of its type; the program is not given these
 ; kinds of watches: 0 item of a dictionary, 1 content of a cell, 2 item of a list, 3 length
 ; kinds of outputs: 0 small array, 1 array from the pool, 2 NumPy scalar, 3 Python float, 4 Python complex, 5 guard
 
@@ -125,13 +126,20 @@ define internal ptr @data_of_number(ptr %x, ptr %input) #0 {
 define internal ptr @data_of(ptr %x, ptr %input) #0 {
   %kind = load i64, ptr %input
   switch i64 %kind, label %object [ i64 0, label %array
-                                    i64 1, label %number ]
+                                    i64 1, label %number
+                                    i64 3, label %setting ]
 array:
   %of.array = call ptr @data_of_array(ptr %x, ptr %input)
   ret ptr %of.array
 number:
   %of.number = call ptr @data_of_number(ptr %x, ptr %input)
   ret ptr %of.number
+setting:
+  %value.at = getelementptr %Input, ptr %input, i32 0, i32 1
+  %value = load ptr, ptr %value.at
+  %equals = call i1 @is_equal(ptr %x, ptr %value)
+  %of.setting = select i1 %equals, ptr %x, ptr null
+  ret ptr %of.setting
 object:
   %wanted.at = getelementptr %Input, ptr %input, i32 0, i32 1
   %wanted = load ptr, ptr %wanted.at
@@ -576,7 +584,45 @@ no:
   ret ptr null
 }
 
-define internal ptr @attempt(ptr %launch, ptr %args, i64 %n.args) #1 {
+; A call: its containers and keywords are taken apart, if the launch has any.
+define internal ptr @attempt(ptr %launch, ptr %args, i64 %n.args, ptr %keywords) #1 {
+entry:
+  %shape.at = getelementptr %Launch, ptr %launch, i32 0, i32 16
+  %shape = load ptr, ptr %shape.at
+  %is.flat = icmp eq ptr %shape, null
+  br i1 %is.flat, label %flat, label %shaped
+flat:
+  %is.plain = icmp eq ptr %keywords, null
+  br i1 %is.plain, label %directly, label %not.this
+directly:
+  %result = call ptr @perform(ptr %launch, ptr %args, i64 %n.args)
+  ret ptr %result
+shaped:
+  %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 1
+  %n = load i64, ptr %n.at
+  %leaves = alloca ptr, i64 %n
+  %next = alloca ptr
+  store ptr %leaves, ptr %next
+  %fits = call i1 @unpack_call(ptr %shape, ptr %args, i64 %n.args, ptr %keywords, ptr %next)
+  %end = load ptr, ptr %next
+  %end.address = ptrtoint ptr %end to i64
+  %start.address = ptrtoint ptr %leaves to i64
+  %bytes = sub i64 %end.address, %start.address
+  %n.leaves = lshr i64 %bytes, 3
+  br i1 %fits, label %unpacked, label %misfit
+unpacked:
+  %answer = call ptr @perform(ptr %launch, ptr %leaves, i64 %n.leaves)
+  call void @drop(ptr %leaves, i64 %n.leaves)
+  ret ptr %answer
+misfit:
+  call void @drop(ptr %leaves, i64 %n.leaves)
+  br label %not.this
+not.this:
+  call void @Py_IncRef(ptr @wg_none)
+  ret ptr @wg_none
+}
+
+define internal ptr @perform(ptr %launch, ptr %args, i64 %n.args) #1 {
 entry:
   %near = alloca [NEAR x i8], align 64
   %n.at = getelementptr %Launch, ptr %launch, i32 0, i32 1
@@ -615,6 +661,19 @@ numbers:
   %complete = call i1 @make_numbers(ptr %launch, ptr %objects, ptr %scratch)
   br i1 %complete, label %return, label %incomplete
 return:
+  %nodes.at = getelementptr %Launch, ptr %launch, i32 0, i32 17
+  %nodes = load ptr, ptr %nodes.at
+  %is.container = icmp ne ptr %nodes, null
+  br i1 %is.container, label %container, label %plain
+container:
+  %cursor = alloca ptr
+  store ptr %nodes, ptr %cursor
+  %built = call ptr @build(ptr %cursor, ptr %objects)
+  %not.built = icmp eq ptr %built, null
+  br i1 %not.built, label %incomplete, label %ready
+ready:
+  ret ptr %built
+plain:
   %single.at = getelementptr %Launch, ptr %launch, i32 0, i32 8
   %single = load i64, ptr %single.at
   %is.single = icmp ne i64 %single, 0
@@ -664,19 +723,18 @@ define internal ptr @memory_of(ptr %self) #0 {
 
 define ptr @wg_launch(ptr %self, ptr %args, i64 %n.args) #1 {
   %launch = call ptr @memory_of(ptr %self)
-  %result = call ptr @attempt(ptr %launch, ptr %args, i64 %n.args)
+  %result = call ptr @attempt(ptr %launch, ptr %args, i64 %n.args, ptr null)
   ret ptr %result
 }
 
-; The launches in turn, until one fits and its guards hold; `otherwise` gets the call if none does, or if it has keywords.
+; The launches in turn, until one fits and its guards hold; `otherwise` gets the call if none does.
 define ptr @wg_dispatch(ptr %self, ptr %args, i64 %n.args, ptr %keywords) #1 {
 entry:
   %dispatch = call ptr @memory_of(ptr %self)
   %n = load i64, ptr %dispatch
   %launches.at = getelementptr %Dispatch, ptr %dispatch, i32 0, i32 1
   %launches = load ptr, ptr %launches.at
-  %is.plain = icmp eq ptr %keywords, null
-  br i1 %is.plain, label %next, label %otherwise
+  br label %next
 next:
   %k = phi i64 [ 0, %entry ], [ %k.next, %further ]
   %more = icmp slt i64 %k, %n
@@ -684,7 +742,7 @@ next:
 try:
   %launch.at = getelementptr ptr, ptr %launches, i64 %k
   %launch = load ptr, ptr %launch.at
-  %result = call ptr @attempt(ptr %launch, ptr %args, i64 %n.args)
+  %result = call ptr @attempt(ptr %launch, ptr %args, i64 %n.args, ptr %keywords)
   %is.error = icmp eq ptr %result, null
   br i1 %is.error, label %doubt, label %judge
 doubt:

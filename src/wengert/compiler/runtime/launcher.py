@@ -20,7 +20,8 @@ An argument fits an `Input` if it is
 
     of kind "array"     exactly an ndarray, of that very dtype and shape, C-contiguous and aligned
     of kind "number"    exactly of the Python type: float, complex, np.float64, np.int32 ...
-    of kind "object"    the very object (a setting, a function, None); the program is not given it, and it has no number there
+    of kind "object"    the very object (a function, None); the program is not given it, and it has no number there
+    of kind "equal"     of the type of an object, and equal to it (a setting); the program is not given it, either
 
 A result is what its `Output` says
 
@@ -30,11 +31,12 @@ A result is what its `Output` says
     of kind "guard"     one byte that must not be 0; guards stand at the end and are not returned
 
 The first inputs may be `bound` to objects, which are then no arguments; and a launch may `watch` places outside (items of
-dictionaries and lists, cells, lengths): where one holds another object than it did, the answer is None.  `finish` makes of the
-result, or of the tuple of results, what is returned.
+dictionaries and lists, cells, lengths): where one holds another object than it did, the answer is None.  With a `shape` (`containers`) the
+inputs are the leaves of the containers that a call is given, keywords included.  `finish` makes of the result, or of the tuple of
+results, what is returned; `result` are nodes that say the same, for the builtin.
 
 `dispatcher(launches, otherwise)` gives a function that runs the first launch that fits and whose guards hold, and hands all other
-calls, and those with keywords, to `otherwise(*args, **kwargs)`.  An exception of a launch that `doubts` counts as a misfit.  As the value of a slot `__call__` of a class of Python it makes
+calls to `otherwise(*args, **kwargs)`.  An exception of a launch that `doubts` counts as a misfit.  As the value of a slot `__call__` of a class of Python it makes
 instances whose calls run no line of Python:
 
     class Jitted:
@@ -55,12 +57,14 @@ from typing import Any
 import numpy as np
 
 from wengert.compiler.runtime import python
+from wengert.compiler.runtime.containers import KINDS as NODE_KINDS
+from wengert.compiler.runtime.containers import Node, Shape, result_nodes, shape_of
 from wengert.compiler.runtime.library import library
 from wengert.core.types import ArrayType
 
 FREELY = 20e-6  # seconds: programs that take longer run without the GIL
 POOLED = 2**16  # bytes: outputs from this size on come from the pool
-INPUT_KINDS = {"array": 0, "number": 1, "object": 2}
+INPUT_KINDS = {"array": 0, "number": 1, "object": 2, "equal": 3}
 OUTPUT_KINDS = {"array": 0, "pooled": 1, "scalar": 2, "float": 3, "complex": 4, "guard": 5}
 _ENTRY = (ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _FASTCALL, _KEYWORDS = 0x80, 0x02
@@ -75,10 +79,17 @@ class Input:
     kind: str = "array"
     exactly: Any = None  # the Python type of a number; the object itself
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the program sees it."""
+        return self.kind in ("array", "number")
+
     def accepts(self, x: Any) -> bool:
         """Whether an argument fits."""
         if self.kind == "object":
             return x is self.exactly
+        if self.kind == "equal":
+            return type(x) is type(self.exactly) and bool(x == self.exactly)
         if self.kind == "number":
             return type(x) is self.exactly
         assert self.type is not None
@@ -149,6 +160,8 @@ class Launch:
     watches: Sequence[Watch] = ()
     finish: Callable[[Any], Any] | None = None
     doubts: bool = False
+    shape: Shape | None = None
+    result: Sequence[Node] | None = None
     keep: Any = field(default=None, repr=False)
 
     @property
@@ -182,8 +195,8 @@ def conform(inputs: Sequence[Input], values: Sequence[Any]) -> list[Any]:
 def dispatcher(launches: Sequence[Launch], otherwise: Callable[..., Any]) -> Callable[..., Any]:
     """The first launch that fits, or `otherwise`."""
     if is_builtin_possible():
-        return _builtin("wg_dispatch", _FASTCALL | _KEYWORDS, _pack_dispatch(launches, otherwise))
-    plain = [PlainLauncher(launch) for launch in launches]
+        return dispatcher_of(launches, otherwise)
+    plain = [PlainLauncher(launch) for launch in launches if launch.shape is None]  # other calls take the long way
 
     def dispatch(*args: Any, **kwargs: Any) -> Any:
         for launch in plain if not kwargs else ():
@@ -207,6 +220,11 @@ class Record(np.ndarray):
     """The memory of a %Launch or %Dispatch, and all that it points to."""
 
     kept: Any
+
+
+def dispatcher_of(launches: Sequence[Launch], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    """A builtin that chooses among launches."""
+    return _builtin("wg_dispatch", _FASTCALL | _KEYWORDS, _pack_dispatch(launches, otherwise))
 
 
 def builtin(launch: Launch) -> Callable[..., Any]:
@@ -247,7 +265,7 @@ def pack(launch: Launch) -> Record:
     """A launch as the launcher reads it."""
     kept: list[Any] = [launch]
     slots = iter(range(len(launch.inputs)))
-    inputs = [word for spec in launch.inputs for word in _input_words(spec, -1 if spec.kind == "object" else next(slots), kept)]
+    inputs = [word for spec in launch.inputs for word in _input_words(spec, next(slots) if spec.is_given else -1, kept)]
     outputs = [word for output in launch.outputs for word in _output_words(output, kept)]
     watches = [word for watch in launch.watches for word in _watch_words(watch)]
     words = [
@@ -255,6 +273,7 @@ def pack(launch: Launch) -> Record:
         launch.workspace, launch.seconds > FREELY, launch.n_results, launch.is_single, id(_raiser(launch, kept)),
         len(launch.bound), _memory([id(x) for x in launch.bound], kept), len(launch.watches), _memory(watches, kept),
         0 if launch.finish is None else id(launch.finish), launch.doubts,
+        _shape_memory(launch.shape, kept), 0 if launch.result is None else _node_memory(launch.result, kept),
     ]  # fmt: skip
     return _record(words, kept)
 
@@ -263,6 +282,18 @@ def _memory(words: Sequence[int], kept: list[Any]) -> int:
     array = np.array(words, np.int64)
     kept.append(array)
     return int(array.ctypes.data)
+
+
+def _shape_memory(shape: Shape | None, kept: list[Any]) -> int:
+    if shape is None:
+        return 0
+    names = [id(name) for name in shape.names]
+    return _memory([shape.n_positional, _node_memory(shape.nodes, kept), _memory(names, kept), len(names)], kept)
+
+
+def _node_memory(nodes: Sequence[Node], kept: list[Any]) -> int:
+    words = [w for x in nodes for w in (NODE_KINDS[x.kind], id(x.what), x.n, _memory([id(name) for name in x.names], kept))]
+    return _memory(words, kept)
 
 
 def _raiser(launch: Launch, kept: list[Any]) -> Any:
@@ -320,7 +351,7 @@ class PlainLauncher:
             return None
         if not all(spec.accepts(x) for spec, x in zip(launch.inputs, values, strict=True)):
             return None
-        inputs = [np.asarray(x) for spec, x in zip(launch.inputs, values, strict=True) if spec.kind != "object"]
+        inputs = [np.asarray(x) for spec, x in zip(launch.inputs, values, strict=True) if spec.is_given]
         outputs = [np.empty(output.type.shape, output.type.dtype) for output in launch.outputs]
         workspace = np.empty(launch.workspace + 64, np.uint8)
         start = -workspace.ctypes.data % 64
@@ -375,7 +406,7 @@ def probe() -> bool:
         return False
     results = launch(x, 2.5, probe)
     y, large_y, scalar, number = results
-    return (
+    return _takes_containers(entry, inputs[:2], [*outputs, guard]) and (
         (y.shape, y.dtype, y.base, y.flags.owndata) == ((2, 3), f64, None, True)
         and y[0, 0] == 2.5
         and large_y.flags.owndata
@@ -384,4 +415,20 @@ def probe() -> bool:
         and type(number) is float
         and scalar == number == 2.5
         and launch(np.zeros((2, 3)), 0.0, probe) == 0
+    )
+
+
+def _takes_containers(entry: int, inputs: Sequence[Input], outputs: Sequence[Output]) -> bool:
+    """Whether containers and keywords are taken apart, and put together, as they should be."""
+    x, marks = np.full((2, 3), 2.5), [np.empty(0) for _ in outputs[:-1]]
+    shape, _ = shape_of(({"b": [x]},), {"c": 2.5})
+    nodes = result_nodes({"b": marks[2], "a": [marks[0], ("text", marks[3])]}, marks)
+    calls = dispatcher_of([Launch(entry, inputs, outputs, 100, shape=shape, result=nodes)], lambda *args, **kwargs: "otherwise")
+    found = calls({"b": [x]}, c=2.5)
+    others = calls({"b": [x]}, d=2.5), calls({"b": (x,)}, c=2.5), calls({"b": [x], "e": x}, c=2.5)
+    return (
+        list(found) == ["b", "a"]
+        and found["b"] == 2.5
+        and (found["a"][0][0, 0], *found["a"][1]) == (2.5, "text", 2.5)
+        and others == ("otherwise",) * 3
     )

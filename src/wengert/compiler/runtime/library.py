@@ -23,7 +23,7 @@ IDLE = 2**28  # bytes in idle blocks, at most
 SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseconds
 HUGE = getattr(mmap, "MADV_HUGEPAGE", -1)  # where there is no such advice, it is refused and nothing happens
 EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
-PARTS = ("pool.ll", "threads.ll", "launcher.ll")
+PARTS = ("pool.ll", "threads.ll", "launcher.ll", "containers.ll")
 EFFORT = Effort(passes=0, instructions=1)  # the text leaves little for the passes, which would take longer than all the rest
 
 

@@ -15,8 +15,11 @@ PYTHON_API = (
     "Py_IncRef", "Py_DecRef", "PyTuple_New", "PyTuple_SetItem", "PyLong_FromLong", "PyFloat_FromDouble", "PyComplex_FromDoubles",
     "PyErr_NoMemory", "PyErr_Clear", "PyObject_CallFunctionObjArgs", "PyObject_Vectorcall", "PyEval_SaveThread", "PyEval_RestoreThread",
     "PyDict_GetItemWithError", "PyList_GetItem", "PyCell_Get", "PyObject_Size", "PyErr_ExceptionMatches", "PyExc_Exception",
+    "PyTuple_Size", "PyTuple_GetItem", "PyList_Size", "PyList_New", "PyList_SetItem", "PyDict_Size", "PyDict_New", "PyDict_SetItem",
+    "PyObject_GetAttr", "PyObject_GenericSetAttr", "PyObject_RichCompareBool", "PyUnicode_Compare",
 )  # fmt: skip
 
+NEW_OBJECT = object.__new__  # makes an object of a class without calling anything of it; kept, as native code knows its address
 HEAD = object.__basicsize__  # what every object begins with: counts, then its type
 ARRAY_FIELDS = {"data": 0, "nd": 8, "dims": 16, "strides": 24, "base": 32, "descr": 40, "flags": 48, "handler": 72}
 ARRAY_SIZE = 80  # counted from the head, as the offsets above
@@ -40,6 +43,7 @@ def symbols() -> dict[str, int]:
     found = {name: address_of(getattr(ctypes.pythonapi, name)) for name in PYTHON_API}
     found.update({f"wg_{name}": address for name, address in numpy_api().items()})
     found["wg_none"], found["wg_ndarray"], found["wg_int"] = id(None), id(np.ndarray), id(int)
+    found["wg_new_object"] = id(NEW_OBJECT)
     return found
 
 

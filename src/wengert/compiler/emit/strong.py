@@ -1,0 +1,78 @@
+"""Strong zeros of a product: entries that came out as NaN are taken again."""
+
+from __future__ import annotations
+
+from wengert.compiler.emit.context import CONTEXT, Numbers
+from wengert.compiler.emit.text import Text
+from wengert.compiler.emit.tiles import Shape
+
+
+def write_repair(shape: Shape) -> str:
+    """Where a sum of products is NaN: finite parts only, unless a non-finite factor met a partner that is not zero."""
+    kind = shape.kind
+    text = Text(f"internal void @repair.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, ptr %c, ptr %d, i64 %i0, i64 %i1, i64 %j0, i64 %j1) #0")
+    context = Numbers(text, "%context", CONTEXT)
+    bare = text.new("icmp eq ptr %d, null")
+    onto = text.choose(bare, "%c", "%d", "ptr")
+    row_left, row_into, column_right, column_into = (context.get(name, "ptr") for name in ("row_left", "row_into", "column_right", "column_into"))
+    with text.loop("%i0", "%i1") as i:
+        row = text.load(row_into, i)
+        some = text.new(f"call i1 @has_nan.{shape.suffix}(ptr {text.at('%c', row, kind)}, ptr {column_into}, i64 %j0, i64 %j1)")
+        with text.when(some), text.loop("%j0", "%j1") as j:
+            place = text.add(row, text.load(column_into, j))
+            value = text.load("%c", place, kind)
+            with text.when(text.new(f"fcmp uno {kind} {value}, {value}")):
+                left, right = text.at("%a", text.load(row_left, i), kind), text.at("%b", text.load(column_right, j), kind)
+                before = text.choose(bare, "-0.0", text.load(onto, place, kind), kind)
+                again = text.new(f"call {kind} @strong_sum.{shape.suffix}(ptr %context, ptr {left}, ptr {right}, {kind} {value}, {kind} {before})")
+                text.store(again, "%c", place, kind)
+    return text.finished()
+
+
+def write_has_nan(shape: Shape) -> str:
+    """Whether an entry of a row is NaN: a vector at a time where the columns lie one after the other."""
+    kind, lanes = shape.kind, shape.lanes
+    text = Text(f"internal i1 @has_nan.{shape.suffix}(ptr %row, ptr noalias %columns, i64 %j0, i64 %j1) #0")
+    slot, start = text.new("alloca i1"), text.new("alloca i64")
+    text.do(f"store i1 false, ptr {slot}")
+    text.store("%j0", start)
+    first, last = text.load("%columns", "%j0"), text.load("%columns", text.sub("%j1", 1))
+    with text.when(text.test("eq", text.sub(last, first), text.sub(text.sub("%j1", 1), "%j0"))):
+        stop = text.sub("%j1", text.rest(text.sub("%j1", "%j0"), lanes))
+        text.store(stop, start)
+        with text.loop("%j0", stop, lanes) as j:
+            values = text.load("%row", text.add(first, text.sub(j, "%j0")), shape.vector, of=kind)
+            are_nan = text.new(f"fcmp uno {shape.vector} {values}, {values}")
+            bits = text.new(f"bitcast <{lanes} x i1> {are_nan} to i{lanes}")
+            text.store(text.new(f"or i1 {text.load(slot, 0, 'i1')}, {text.new(f'icmp ne i{lanes} {bits}, 0')}"), slot, 0, "i1")
+    with text.loop(text.load(start), "%j1") as j:
+        value = text.load("%row", text.load("%columns", j), kind)
+        before, is_nan = text.load(slot, 0, "i1"), text.new(f"fcmp uno {kind} {value}, {value}")
+        bad = text.new(f"or i1 {before}, {is_nan}")
+        text.do(f"store i1 {bad}, ptr {slot}")
+    return text.finished(f"i1 {text.load(slot, 0, 'i1')}")
+
+
+def write_strong_sum(shape: Shape) -> str:
+    """One entry with `0 * inf = 0 * nan = 0`; `known` where that is not what went wrong."""
+    kind, zero = shape.kind, "0.0"
+    text = Text(f"internal {kind} @strong_sum.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, {kind} %known, {kind} %before) #0")
+    context = Numbers(text, "%context", CONTEXT)
+    inner_left, inner_right = context.get("inner_left", "ptr"), context.get("inner_right", "ptr")
+    total, used = text.new(f"alloca {kind}"), text.new("alloca i1")
+    text.store(zero, total, 0, kind)
+    text.do(f"store i1 false, ptr {used}")
+    with text.loop(0, context.get("k")) as p:
+        x, y = text.load("%a", text.load(inner_left, p), kind), text.load("%b", text.load(inner_right, p), kind)
+        wild = [text.new(f"fcmp uno {kind} {d}, {d}") for d in (text.new(f"fsub {kind} {v}, {v}") for v in (x, y))]
+        some = [text.new(f"fcmp une {kind} {v}, {zero}") for v in (x, y)]
+        meets = text.new(f"or i1 {text.both(wild[0], some[1])}, {text.both(wild[1], some[0])}")
+        before = text.load(used, 0, "i1")
+        text.store(text.new(f"or i1 {before}, {meets}"), used, 0, "i1")
+        plain = [text.choose(w, zero, v, kind) for w, v in zip(wild, (x, y), strict=True)]
+        term = text.new(f"fmul {kind} {plain[0]}, {plain[1]}")
+        text.store(text.new(f"fadd {kind} {text.load(total, 0, kind)}, {term}"), total, 0, kind)
+    is_used = text.load(used, 0, "i1")
+    term = text.new(f"fmul {kind} {context.get('alpha', kind)}, {text.load(total, 0, kind)}")
+    found = text.choose(is_used, "%known", text.new(f"fadd {kind} %before, {term}"), kind)
+    return text.finished(f"{kind} {found}")
