@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,12 @@ class Builder:
         out = Var(type_)
         self.append(Node(primitive, operands, params, (out,), self.location))
         return out
+
+    def emit_several(self, primitive: Primitive, operands: tuple[Atom, ...], params: Mapping[str, Any], types: Sequence[ArrayType]) -> tuple[Var, ...]:
+        """The results of a new node that has several."""
+        outs = tuple([Var(type_) for type_ in types])
+        self.append(Node(primitive, operands, params, outs, self.location))
+        return outs
 
     def elementwise(self, name: str, *operands: Atom, dtype: Any = None) -> Var:
         """An elementwise function of values of one shape, or numbers."""

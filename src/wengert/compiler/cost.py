@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
-from wengert.compiler.loops import Band, Fill, HostCall, LoopNest, MatrixProduct, Program, Sorting, Step
+from wengert.compiler.loops import Band, Fill, HostCall, LoopNest, MatrixProduct, NativeCall, Program, Sorting, Step
 
 PER_OP = 0.4e-9  # seconds for one scalar instruction of a loop, some of them calls of the vector library
 PER_PRODUCT = 0.02e-9  # for one multiplication and addition of a matrix product
 PER_BYTE = 0.05e-9
 PER_SORTED = 30e-9  # for one entry of a sorted line
+PER_FUNCTION = 0.3e-6  # for a call of LAPACK
+PER_FLOP = 0.2e-9  # in there
 PER_CALL = 100e-6  # of a step in Python, which other threads of Python wait for less readily than for their own
 
 
@@ -24,10 +26,12 @@ def seconds_of_step(step: Step) -> float:
         return len(step.ops) * math.prod(step.space) * PER_OP
     if isinstance(step, MatrixProduct):
         return step.work * PER_PRODUCT
+    if isinstance(step, NativeCall):
+        return math.prod(step.batch) * (PER_FUNCTION + step.flops * PER_FLOP)
     if isinstance(step, Band):
         return sum(map(seconds_of_step, step.steps))
     if isinstance(step, Sorting):
         return step.result.size * PER_SORTED
     if isinstance(step, Fill):
         return step.buffer.n_bytes * PER_BYTE
-    return PER_CALL if isinstance(step, HostCall) else 0.0
+    return PER_CALL if isinstance(step, HostCall) and step.doubt is None else 0.0

@@ -14,11 +14,14 @@ import math
 import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant
+from wengert.compiler.decompositions import DECOMPOSITIONS
+from wengert.compiler.gauges import GAUGES
 from wengert.compiler.loops import dtype_name
 from wengert.compiler.narrow import narrowed
 from wengert.compiler.products import is_large_product, pays
 from wengert.compiler.reductions import REDUCTIONS
 from wengert.compiler.selections import selected
+from wengert.compiler.spectra import SPECTRA
 from wengert.compiler.spelled import spelled
 from wengert.compiler.structure import Rewrite
 from wengert.compiler.windows import overlap
@@ -223,6 +226,9 @@ def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
 
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
+    **DECOMPOSITIONS,
+    **GAUGES,
+    **SPECTRA,
     "matmul": (("a small product of matrices", matmul),),
     "matmul_of_derivatives": (("a unit matrix", unit_matrix), ("a small product of matrices", matmul)),
     "contract": (("a sum of products", contract),),

@@ -194,6 +194,8 @@ def libraries(text: str, vector_bits: int) -> list[str]:
     found = ["-lm"]
     if vector_bits and "_ZGV" in text:
         found.insert(0, "-lmvec")
+    if re.search(r"@[sdcz]\w+_\(ptr", text):
+        found.append("-llapack")
     return found
 
 

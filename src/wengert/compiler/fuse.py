@@ -15,6 +15,7 @@ from wengert.compiler.indices import spread_index
 from wengert.compiler.lines import Lines
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
 from wengert.compiler.native import cost_of
+from wengert.compiler.placed import Placed, same_as
 from wengert.compiler.products import Products
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, reduced_index
 from wengert.core.graph import Atom, Const, Graph, Node
@@ -28,13 +29,12 @@ class Fuser(Products, Lines):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.graph = graph
-        self.spaces = Spaces(graph, self.is_map)
+        self.spaces = Spaces(graph, self.is_map, same_as)
         self.makers = {var: node for node in graph.nodes for var in node.outputs}
         self.users: dict[Atom, list[Node]] = {}
         for node in graph.nodes:
             for atom in node.operands:
                 self.users.setdefault(atom, []).append(node)
-        self.uses: dict[Atom, int] = {}
         for atom in [*(a for node in graph.nodes for a in node.operands), *graph.outputs]:
             self.uses[atom] = self.uses.get(atom, 0) + 1
 
@@ -64,6 +64,8 @@ class Fuser(Products, Lines):
         if all(0 in var.type.shape for var in outputs):
             for var in outputs:
                 self.in_buffer(var, Buffer(tuple(var.type.shape), var.type.dtype, "temporary"), 0)
+        elif isinstance(node.primitive, Placed):
+            node.primitive.place(self, node)
         elif is_move(node):
             self.as_move(node)
         elif name in PLACES and all(is_native(a.type.dtype) for a in [*node.operands, *outputs]) and PLACES[name](self, node):
@@ -196,7 +198,8 @@ class Fuser(Products, Lines):
             operands.append(view)
             level = max(level, ready)
         results = [Buffer(tuple(var.type.shape), var.type.dtype, "temporary") for var in node.outputs]
-        self.steps.append(HostCall(node.primitive, operands, node.params, results, level, node.location))
+        views = [View.whole(buffer) for buffer in results]
+        self.steps.append(HostCall(node.primitive, operands, node.params, views, level, node.location))
         for var, buffer in zip(node.outputs, results, strict=True):
             self.in_buffer(var, buffer, level + 1)
 

@@ -38,6 +38,7 @@ class Homes(Bodies):
         super().__init__()
         self.nests: dict[tuple[Shape, int], Draft] = {}
         self.steps: list[Step] = []
+        self.uses: dict[Atom, int] = {}  # how often each is read
 
     def in_buffer(self, atom: Atom, buffer: Buffer, ready: int) -> Value:
         """Note that an atom fills a buffer, which may be read from a level on."""
@@ -166,7 +167,7 @@ class Homes(Bodies):
         if not buffer.size:
             return ready
         if not is_native(buffer.dtype):
-            self.steps.append(HostCall(Copy(), [view], {}, [buffer], ready))
+            self.steps.append(HostCall(Copy(), [view], {}, [View.whole(buffer)], ready))
             return ready + 1
         draft = self.nest(view.shape, ready)
         (identity,) = indices_of(view.shape, tuple(range(len(view.shape))))

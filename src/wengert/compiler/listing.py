@@ -10,12 +10,14 @@ The text of a nest reads like the loops that it becomes::
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from wengert.compiler.loops import (
+    REASONS,
     Band,
     Buffer,
     Check,
@@ -23,6 +25,7 @@ from wengert.compiler.loops import (
     HostCall,
     LoopNest,
     MatrixProduct,
+    NativeCall,
     Place,
     Program,
     Sorting,
@@ -82,14 +85,20 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
     elif isinstance(step, Fill):
         yield f"{names[step.buffer]}[...] = 0"
     elif isinstance(step, HostCall):
-        left = ", ".join(names[buffer] for buffer in step.results)
+        left = ", ".join(names[buffer] for buffer in step.writes())
         right = " ".join(_output(operand, names) for operand in step.operands)
         where = f", {step.location}" if step.location else ""
         yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}"
     elif isinstance(step, Sorting):
         yield f"{names[step.result]} = order of {names[step.source.buffer]}:{'x'.join(map(str, step.source.shape))} along axis {step.axis}"
+        asked = f", only if {names[step.doubt]}" if step.doubt is not None else ""
+        yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}{asked}".removeprefix(" = ")
+    elif isinstance(step, NativeCall):
+        shown = ", ".join(names[v.buffer] if isinstance(v, View) else repr(v) for v in step.arguments)
+        times = f"for {math.prod(step.batch)} matrices: " if step.batch else ""
+        yield f"{times}{step.function}({shown})"
     elif isinstance(step, Check):
-        yield f"stop if {names[step.buffer]}   # an index out of bounds, {step.location}"
+        yield f"stop if {names[step.buffer]}   # {REASONS[step.reason][1]}, {step.location}"
     else:
         yield f"for {step.n_chunks} chunks of {step.chunk} tiles of {step.tile} of {step.n_rows} rows:"
         for part in step.steps:
@@ -165,6 +174,8 @@ def account_of(step: Step) -> Account:
         return Account(n * per_entry, read, written)
     if isinstance(step, MatrixProduct):
         return Account(2 * step.work, read, written)
+    if isinstance(step, NativeCall):
+        return Account(math.prod(step.batch) * step.flops, read, written)
     if isinstance(step, Band):
         return Account(sum(account_of(part).flops for part in step.steps), read, written)
     return Account(0, read, written)

@@ -232,27 +232,59 @@ class MatrixProduct:
 
 
 @dataclass(eq=False)
+class NativeCall:
+    """A function of a library is called, once for every member of a batch.
+
+    Its arguments are pointers: to the part of an array that belongs to the member (a view whose first axes are the batch), or to a
+    number or letter that is the same for all.
+    """
+
+    function: str
+    batch: Shape
+    arguments: list[Any]  # views, whole numbers, letters, and NumPy's floats
+    written: list[Buffer]
+    updated: list[Buffer]  # among those, the ones whose former content it needs
+    flops: int  # of one member, about
+    level: int
+
+    def reads(self) -> list[Buffer]:
+        written = set(self.written)
+        return [b for b in dict.fromkeys(v.buffer for v in self.arguments if isinstance(v, View)) if b not in written]
+
+    def writes(self) -> list[Buffer]:
+        return list(self.written)
+
+    def updates(self) -> list[Buffer]:
+        return list(self.updated)
+
+    def buffers(self) -> list[Buffer]:
+        return [*self.reads(), *self.written]
+
+
+@dataclass(eq=False)
 class HostCall:
-    """A primitive without native code: Python is called back."""
+    """A primitive without native code: Python is called back; given `doubt`, only where that is true, else the results stand."""
 
     primitive: Any
     operands: list[Any]  # views, or plain values
     params: Any
-    results: list[Buffer]
+    results: list[View]
     level: int
     location: str = ""
+    doubt: Buffer | None = None  # one bool
 
     def reads(self) -> list[Buffer]:
-        return list(dict.fromkeys(v.buffer for v in self.operands if isinstance(v, View)))
+        asked = [] if self.doubt is None else [self.doubt]
+        return list(dict.fromkeys([*asked, *[v.buffer for v in self.operands if isinstance(v, View)]]))
 
     def writes(self) -> list[Buffer]:
-        return list(self.results)
+        return list(dict.fromkeys(v.buffer for v in self.results))
 
     def updates(self) -> list[Buffer]:
-        return []
+        return [] if self.doubt is None else self.writes()
 
     def buffers(self) -> list[Buffer]:
-        return list(dict.fromkeys([*self.reads(), *self.results]))
+        return list(dict.fromkeys([*self.reads(), *self.writes()]))
 
 
 @dataclass(eq=False)
@@ -298,13 +330,21 @@ class Band:
         return list(dict.fromkeys([*self.reads(), *self.writes()]))
 
 
+REASONS = {  # exception, what it says after the name of the program or alone
+    "outside": (IndexError, "an index is out of bounds"),
+    "singular": (np.linalg.LinAlgError, "Singular matrix"),
+    "indefinite": (np.linalg.LinAlgError, "Matrix is not positive definite"),
+}
+
+
 @dataclass(eq=False)
 class Check:
-    """The program stops if a bool is true: an index that depends on inputs points outside of its array."""
+    """The program stops if a bool is true, for one of the reasons in `REASONS`."""
 
     buffer: Buffer
     level: int
     location: str = ""
+    reason: str = "outside"
 
     def reads(self) -> list[Buffer]:
         return [self.buffer]
@@ -343,7 +383,7 @@ class Sorting:
         return [self.source.buffer, self.result]
 
 
-Step = Sorting | Check | LoopNest | Fill | MatrixProduct | HostCall | Band
+Step = Sorting | Check | LoopNest | Fill | MatrixProduct | NativeCall | HostCall | Band
 
 
 @dataclass(eq=False)

@@ -23,12 +23,13 @@ from typing import Any
 
 from wengert.compiler.bands import group_rows
 from wengert.compiler.cost import seconds_of
-from wengert.compiler.emit.module import OUTSIDE, write_module
+from wengert.compiler.emit.module import CHECKED, write_module
 from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
 from wengert.compiler.halves import in_single
 from wengert.compiler.kernels import provide_products
-from wengert.compiler.loops import Check, Program
+from wengert.compiler.lapack import provide_lapack
+from wengert.compiler.loops import REASONS, Check, Program
 from wengert.compiler.memory import late_fills, plan_memory
 from wengert.compiler.pairs import in_pairs
 from wengert.compiler.plain import plain_products
@@ -85,6 +86,7 @@ class Compiled:
         library()
         if emitted.products:
             provide_products(emitted.products)
+        provide_lapack(emitted.natives)
         provide(binding(), emitted.specials)
         if "half" in self.text:
             provide_half()
@@ -114,13 +116,18 @@ class Compiled:
 
 def stopped(program: Program, name: str, host: Host) -> Callable[[int], Any]:
     """What raises the exception for which a program has stopped, given its status."""
-    places = sorted({step.location for step in program.steps if isinstance(step, Check) and step.location})
+    checks = [step for step in program.steps if isinstance(step, Check)]
 
     def on_error(status: int) -> Any:
-        if status == OUTSIDE:
-            msg = f"an index is out of bounds in the compiled program {name}; indexed at {', '.join(places)}"
-            raise IndexError(msg)
-        return host.on_error(status)
+        if status < CHECKED:
+            return host.on_error(status)
+        check = checks[status - CHECKED]
+        exception, what = REASONS[check.reason]
+        if exception is IndexError:
+            what = f"{what} in the compiled program {name}; indexed at {check.location or 'an unknown place'}"
+        error = exception(what)
+        error.add_note(f"in the compiled program {name}, written at {check.location or 'an unknown place'}")
+        raise error
 
     return on_error
 

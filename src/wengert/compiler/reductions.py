@@ -105,9 +105,11 @@ def logsumexp(node: Node, builder: Builder) -> Atom | None:
 def quantifier(node: Node, builder: Builder) -> Atom | None:
     """`any x  ->  max (x ≠ 0)`, `all x  ->  min (x ≠ 0)`."""
     x, axes = node.operands[0], axes_in(node)
-    if len(node.operands) > 1 or 0 in x.type.shape or x.type.dtype.kind not in "biuf" or not axes:
+    if len(node.operands) > 1 or 0 in x.type.shape or x.type.dtype.kind not in "biuf" or (x.type.shape and not axes):
         return None
     truth = x if x.type.dtype == bool else builder.elementwise("not_equal", x, constant(x.type.dtype.type(0)), dtype=np.dtype(bool))
+    if not axes:
+        return truth
     name = "max" if node.primitive.name == "any" else "min"
     return extreme(builder, name, truth, axes, keepdims=node.params["keepdims"])
 

@@ -207,7 +207,7 @@ class Simplifier:
             for new in inner.nodes:
                 operands = tuple([same.get(a, a) for a in new.operands])
                 same.update(zip(new.outputs, self.simple(replace(new, operands=operands)), strict=True))
-            return (same.get(result, result),)
+            return tuple([same.get(part, part) for part in (result if isinstance(result, tuple) else (result,))])
         return None
 
 

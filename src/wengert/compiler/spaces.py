@@ -128,10 +128,10 @@ def joined_index(node: Node, index: Index) -> tuple[int, Index] | None:
 
 
 class Spaces:
-    """The loops of every variable of a graph; `is_map` tells elementwise nodes with native code."""
+    """The loops of every variable of a graph; `is_map` tells elementwise nodes with native code, `same_as` second names."""
 
-    def __init__(self, graph: Graph, is_map: Any) -> None:
-        self.is_map = is_map
+    def __init__(self, graph: Graph, is_map: Any, same_as: Any) -> None:
+        self.is_map, self.same_as = is_map, same_as
         self.parent: dict[Var, Var] = {}
         self.marked: set[Var] = set()
         self.made: set[Var] = set()
@@ -175,6 +175,11 @@ class Spaces:
         self.made.add(out)
         if node.primitive.name in ("part", "pair"):
             return  # numbers lie in memory side by side, and have nothing to do with one another
+        same = self.same_as(node)
+        if same is not None:
+            if same in self.made:
+                self.parent[self.root(out)] = self.root(same)
+            return
         shape = out.type.shape
         loops = loop_candidates(shape)
         components = None

@@ -18,7 +18,7 @@ DEEP = 6  # sums, signs and moves that a sum looks through
 FEWEST = 4  # rows and columns of a product that is worth it
 SIGNS = frozenset({"negative", "add", "subtract"})
 
-Rewrite = Callable[[Node, Builder], Atom | None]
+Rewrite = Callable[[Node, Builder], Atom | tuple[Atom, ...] | None]
 
 
 def _maker(node: Node, builder: Builder) -> Node | None:

@@ -10,6 +10,7 @@ from wengert.compiler.loops import (
     HostCall,
     LoopNest,
     MatrixProduct,
+    NativeCall,
     Place,
     Program,
     Shape,
@@ -57,8 +58,8 @@ def verify(program: Program) -> Program:
             verify_nest(step, where)
         elif isinstance(step, MatrixProduct):
             verify_product(step, where)
-        elif isinstance(step, HostCall):
-            for operand in step.operands:
+        elif isinstance(step, (HostCall, NativeCall)):
+            for operand in [*step.operands, *step.results] if isinstance(step, HostCall) else step.arguments:
                 if isinstance(operand, View):
                     require(is_inside(Place(operand.buffer, operand.strides, operand.offset), operand.shape), f"{where} reads outside")
         elif isinstance(step, Sorting):

@@ -297,7 +297,7 @@ def _hermitian_svd(a: Any, compute_uv: bool) -> Any:
 
 
 one_of_sign = discrete(
-    "one_of_sign", lambda w: np.copysign(np.ones((), w.dtype), w), laws=lambda make: [((make(2, 3),), {})]
+    "one_of_sign", lambda w: np.copysign(np.ones((), w.dtype), w), laws=lambda make: [((make(2, 3),), {})], code="copysign(1, a)"
 )
 descending = discrete(
     "descending", lambda w: np.swapaxes(np.eye(w.shape[-1], dtype=w.dtype)[np.argsort(np.abs(w))[..., ::-1]], -1, -2),

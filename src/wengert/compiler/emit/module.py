@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.lanes import lanes_declarations
+from wengert.compiler.emit.native import native_declarations, write_native
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import product_buffers, product_declarations, write_product
 from wengert.compiler.emit.sorting import SHARED, write_sorting
@@ -22,6 +23,7 @@ from wengert.compiler.loops import (
     HostCall,
     LoopNest,
     MatrixProduct,
+    NativeCall,
     Program,
     Sorting,
     Step,
@@ -31,7 +33,7 @@ from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
 
-OUTSIDE = 2  # the status of a program that stops because an index points outside
+CHECKED = 16  # the status of a program that its first check stops; the others follow
 
 
 @dataclass
@@ -42,6 +44,7 @@ class ModuleText:
     hosts: list[HostCall]
     products: frozenset[str] = frozenset()  # dtypes of matrix products
     specials: Sequence[str] = ()  # functions of SciPy
+    natives: Sequence[str] = ()  # functions of LAPACK
 
 
 def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
@@ -57,12 +60,14 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     in_lanes = [part for part in turned if isinstance(part, MatrixProduct)]
     products = frozenset([dtype_name(step.result.dtype) for step in every if isinstance(step, MatrixProduct) and step not in turned])
     declared = declarations() + (product_declarations() if products else []) + lanes_declarations(in_lanes, vector_bits)
+    natives = {step.function: len(step.arguments) for step in every if isinstance(step, NativeCall)}
+    declared += native_declarations(natives)
     if any(isinstance(step, Sorting) for step in program.steps):
         declared += SHARED
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, hosts, products, functions_of_libm.specials())
+    return ModuleText(text, hosts, products, functions_of_libm.specials(), sorted(natives))
 
 
 def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
@@ -71,6 +76,8 @@ def write_step(step: Step, name: str, library: VectorMath) -> list[str]:
         return [write_nest(step, name, library)]
     if isinstance(step, MatrixProduct):
         return [write_product(step, name, is_shared=True)]
+    if isinstance(step, NativeCall):
+        return [write_native(step, name)]
     if isinstance(step, Band):
         return write_band(step, name, library)
     if isinstance(step, Sorting):
@@ -86,7 +93,8 @@ class EntryWriter:
         self.names = {buffer: f"%b{k}" for k, buffer in enumerate(plan.lives)}
         self.lines = ["define i32 @entry(ptr %inputs, ptr %outputs, ptr %workspace) #0 {", "entry:"]
         self.n_hosts = 0
-        self.has_checks = False
+        self.stops: list[str] = []  # statuses with the blocks that they come from
+        self.n_checks = 0
 
     def text(self) -> str:
         """The function."""
@@ -99,15 +107,9 @@ class EntryWriter:
         for j, step in enumerate(self.program.steps):
             self.run(j, step)
         self.lines.append("  ret i32 0")
-        if hosts:
-            self.lines += ["stop:", f"  %status = phi i32 {self.stops()}", "  ret i32 %status"]
-        if self.has_checks:
-            self.lines += ["stop_outside:", f"  ret i32 {OUTSIDE}"]
+        if self.stops:
+            self.lines += ["stop:", f"  %status = phi i32 {', '.join(self.stops)}", "  ret i32 %status"]
         return "\n".join([*self.lines, "}"])
-
-    def stops(self) -> str:
-        """What each host call hands on when it stops the program."""
-        return ", ".join(f"[%status{k}, %host{k}]" for k in range(self.n_hosts))
 
     def locate(self, buffer: Buffer, name: str) -> None:
         """The address of a buffer."""
@@ -135,14 +137,17 @@ class EntryWriter:
             self.lines.append(f"  call void @step{j}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
 
     def check(self, j: int, step: Check) -> None:
-        """The program stops where an index is out of bounds."""
+        """The program stops if a bool is true."""
         self.lines += [
+            f"  br label %check{j}",
+            f"check{j}:",
             f"  %bad{j} = load i8, ptr {self.names[step.buffer]}",
-            f"  %outside{j} = icmp ne i8 %bad{j}, 0",
-            f"  br i1 %outside{j}, label %stop_outside, label %inside{j}",
-            f"inside{j}:",
+            f"  %stops{j} = icmp ne i8 %bad{j}, 0",
+            f"  br i1 %stops{j}, label %stop, label %goes{j}",
+            f"goes{j}:",
         ]
-        self.has_checks = True
+        self.stops.append(f"[{CHECKED + self.n_checks}, %check{j}]")
+        self.n_checks += 1
 
     def call_band(self, j: int, band: Band) -> None:
         """All chunks of a band, on several threads if there is enough to do."""
@@ -157,9 +162,17 @@ class EntryWriter:
             self.lines.append(f"  call void @wg_parallel(ptr @step{j}, ptr %table{j}, i64 {band.n_chunks}, i64 1)")
 
     def call_host(self, step: HostCall) -> None:
-        """Python is called back; the program stops if that raised."""
+        """Python is called back, where there is a doubt if that is asked; the program stops if it raised."""
         k, self.n_hosts = self.n_hosts, self.n_hosts + 1
-        self.lines += [f"  br label %host{k}", f"host{k}:"]
+        if step.doubt is not None:
+            self.lines += [
+                f"  %doubt{k} = load i8, ptr {self.names[step.doubt]}",
+                f"  %is_doubtful{k} = icmp ne i8 %doubt{k}, 0",
+                f"  br i1 %is_doubtful{k}, label %host{k}, label %on{k}",
+                f"host{k}:",
+            ]
+        else:
+            self.lines += [f"  br label %host{k}", f"host{k}:"]
         for number, buffer in enumerate(step.buffers()):
             self.lines.append(f"  %h{k}.{number} = getelementptr inbounds ptr, ptr %pointers, i64 {number}")
             self.lines.append(f"  store ptr {self.names[buffer]}, ptr %h{k}.{number}")
@@ -171,6 +184,7 @@ class EntryWriter:
             f"  br i1 %fine{k}, label %on{k}, label %stop",
             f"on{k}:",
         ]
+        self.stops.append(f"[%status{k}, %host{k}]")
 
 
 def write_entry(program: Program, plan: Plan) -> str:

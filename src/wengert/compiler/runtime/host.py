@@ -7,6 +7,7 @@ program stops, and its launcher asks `on_error` to raise it.
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -63,22 +64,25 @@ def evaluate(step: HostCall, addresses: dict[Buffer, int | None]) -> None:
     operands = [_copy(x, addresses[x.buffer]) if isinstance(x, View) else x for x in step.operands]
     result = step.primitive.eval(*operands, **step.params)
     results: Sequence[Any] = [result] if step.primitive.n_outputs is None else list(result)
-    for buffer, value in zip(step.results, map(np.asarray, results), strict=True):
-        if value.dtype != buffer.dtype or value.size != buffer.size:
-            msg = f"{step.primitive.name} gave {value.dtype}{list(value.shape)} where {buffer.dtype}{list(buffer.shape)} was recorded"
+    for view, value in zip(step.results, map(np.asarray, results), strict=False):
+        if value.dtype != view.buffer.dtype or value.size != math.prod(view.shape):
+            msg = f"{step.primitive.name} gave {value.dtype}{list(value.shape)} where {view.buffer.dtype}{list(view.shape)} was recorded"
             raise TypeChangedError(msg)
-        if buffer.size:
-            memory(buffer, addresses[buffer])[...] = value.reshape(buffer.shape)
+        if view.buffer.size:
+            _shown(view, addresses[view.buffer])[...] = value.reshape(view.shape)
 
 
 def _copy(view: View, address: int | None) -> Any:
     """The array, or the number, that a view shows."""
-    buffer = view.buffer
-    if not buffer.size:
-        return np.empty(view.shape, buffer.dtype)
-    flat, item = memory(buffer, address).reshape(-1), buffer.dtype.itemsize
-    strides = [s * item for s in view.strides]
-    return np.array(np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, strides))[()]
+    if not view.buffer.size:
+        return np.empty(view.shape, view.buffer.dtype)
+    return np.array(_shown(view, address))[()]
+
+
+def _shown(view: View, address: int | None) -> Any:
+    """What a view shows, without a copy."""
+    flat, item = memory(view.buffer, address).reshape(-1), view.buffer.dtype.itemsize
+    return np.lib.stride_tricks.as_strided(flat[view.offset :], view.shape, [s * item for s in view.strides])
 
 
 def memory(buffer: Buffer, address: int | None) -> Any:

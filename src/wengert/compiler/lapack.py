@@ -1,0 +1,87 @@
+"""LAPACK by native pointer: the functions that SciPy's own compiled code calls, under names of ours, and the workspace that they ask for.
+
+They take pointers only, call no Python, and may run in several threads at once.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from wengert import _optional
+from wengert.compiler.engine import binding, define_symbol
+
+LETTERS = {"float64": "d", "float32": "s"}  # how the names of LAPACK begin
+PREFIX = "wengert_"
+
+
+def name_of(function: str, dtype: Any) -> str:
+    """The symbol of a function for a dtype: `getrf` of float64 is `wengert_dgetrf`."""
+    return f"{PREFIX}{LETTERS[dtype.name]}{function}"
+
+
+@cache
+def address(symbol: str) -> int:
+    """Where a function begins."""
+    return pointer(_load().__pyx_capi__[symbol.removeprefix(PREFIX)])
+
+
+@cache
+def _load() -> Any:
+    """SciPy's LAPACK.
+
+    OpenBLAS asks which processor it runs on when it is loaded, and takes kernels of half the speed on those with AVX-512 that it does
+    not know by name; unless somebody has chosen already, it is told then.
+    """
+    name = "OPENBLAS_CORETYPE"
+    is_free = name not in os.environ and "scipy.linalg" not in sys.modules
+    if is_free and binding().get_host_cpu_features().get("avx512f"):
+        os.environ[name] = "SkylakeX"
+    try:
+        return _optional.load("scipy.linalg.cython_lapack", "wg.jit", "jit")
+    finally:
+        if is_free:
+            os.environ.pop(name, None)
+
+
+def pointer(capsule: Any) -> int:
+    """Where the function begins that a capsule of Cython's holds."""
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
+
+
+def provide_lapack(symbols: Iterable[str]) -> None:
+    """Tell LLVM where functions are."""
+    for symbol in symbols:
+        define_symbol(symbol, address(symbol))
+
+
+@cache
+def workspace(symbol: str, arguments: Sequence[Any], dtype: Any) -> tuple[int, int]:
+    """How many numbers and how many whole numbers a function wants for its own use.
+
+    `arguments` are whole numbers, letters and floats; "work" and "iwork" for the arrays, "lwork" and "liwork" for their lengths (as -1 they
+    make it answer), and `None` for other arrays, which it does not look at then.
+    """
+    work, iwork = np.zeros(8, dtype), np.zeros(8, np.int32)
+    arrays = {"work": work, "iwork": iwork, "lwork": np.array(-1, np.int32), "liwork": np.array(-1, np.int32), None: np.zeros(8, dtype)}
+    values = [arrays[x] if x in arrays else plain(x) for x in arguments]
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(values))(address(symbol))
+    function(*[value.ctypes.data for value in values])
+    return int(np.ceil(np.nextafter(work[0], np.inf, dtype=work.dtype))), int(iwork[0])
+
+
+def plain(value: Any) -> Any:
+    """A number or letter in memory."""
+    if isinstance(value, str):
+        return np.array(ord(value), np.uint8)
+    return np.array(value, np.int32) if isinstance(value, int) else np.array(value)
