@@ -19,6 +19,7 @@ from wengert.compiler.loops import (
     Band,
     Buffer,
     Check,
+    Control,
     Fill,
     HostCall,
     LoopNest,
@@ -88,12 +89,26 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}"
     elif isinstance(step, Sorting):
         yield f"{names[step.result]} = order of {names[step.source.buffer]}:{'x'.join(map(str, step.source.shape))} along axis {step.axis}"
+    elif isinstance(step, Control):
+        yield from _list_control(step, names)
     elif isinstance(step, Check):
         yield f"stop if {names[step.buffer]}   # an index out of bounds, {step.location}"
     else:
         yield f"for {step.n_chunks} chunks of {step.chunk} tiles of {step.tile} of {step.n_rows} rows:"
         for part in step.steps:
             yield from (f"  {line}" for line in list_step(part, names))
+
+
+def _list_control(step: Control, names: Names) -> Iterator[str]:
+    results = ", ".join(names[buffer] for buffer in step.results)
+    operands = " ".join(_output(view, names) for view in step.operands)
+    steps = f" in {step.params['length']:,} steps" if step.params.get("length", -1) >= 0 else ""
+    yield f"{results} = {step.kind} {operands}{steps}:"
+    for key, inner in step.programs.items():
+        yield f"  {key}({', '.join(f'{names[buffer]}: {described(buffer)}' for buffer in inner.inputs)}):"
+        for part in inner.steps:
+            yield from (f"    {line}" for line in list_step(part, names))
+        yield f"    return {', '.join(_output(view, names) for view in inner.outputs)}"
 
 
 def _product(step: MatrixProduct, names: Names) -> str:
@@ -165,6 +180,8 @@ def account_of(step: Step) -> Account:
         return Account(n * per_entry, read, written)
     if isinstance(step, MatrixProduct):
         return Account(2 * step.work, read, written)
+    if isinstance(step, Control):
+        return Account(step.n_steps * sum(account_of(part).flops for p in step.programs.values() for part in p.steps), read, written)
     if isinstance(step, Band):
         return Account(sum(account_of(part).flops for part in step.steps), read, written)
     return Account(0, read, written)
