@@ -383,7 +383,7 @@ def direct_launch(path: CompiledPath, captured: Reach, call: SplitCall, args: An
     given = [next(operands) if flag else setting_of(x) for x, flag in zip(leaves, call.is_operand, strict=True)]
     return path.compiled.launch_of(
         [*path.inputs[:n], *given], [*results, *path.outputs[len(kinds) :]], is_single=is_single,
-        bound=captured.arrays, watches=watches_of(captured), doubts=bool(path.keys), shape=None if call.has_no_containers else shape,
+        bound=captured.arrays, watches=watches_of(captured), doubts=bool(path.keys or path.types), shape=None if call.has_no_containers else shape,
         finish=None if is_plain else lambda results: outline.finish(results, ()), result=None if is_plain else outline.nodes(),
     )  # fmt: skip
 
@@ -396,8 +396,16 @@ def setting_of(x: Any) -> Input:
 
 def watches_of(captured: Reach) -> list[Watch]:
     """The places that a function reaches things through, and that may come to hold something else."""
+    lists: dict[int, tuple[Any, list[Any]]] = {}
+    items = []
+    for owner, key, value in captured.items:
+        if isinstance(owner, list):
+            lists.setdefault(id(owner), (owner, []))[1].append(value)
+        elif not isinstance(owner, tuple):
+            items.append(Watch.item(owner, key, value))
     return [
-        *(Watch.item(owner, key, value) for owner, key, value in captured.items if not isinstance(owner, tuple)),
+        *items,
         *(Watch.cell(cell, value) for cell, value in captured.cells),
-        *(Watch.length(owner, n) for owner, n in captured.lengths if not isinstance(owner, tuple)),
+        *(Watch.content(owner, values) for owner, values in lists.values()),
+        *(Watch.length(owner, n) for owner, n in captured.lengths if not isinstance(owner, tuple) and id(owner) not in lists),
     ]

@@ -6,14 +6,16 @@ by traced values it is one operation; its readings (push, pull, batch) are progr
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from wengert.compiler.engine import COMPILING
 from wengert.compiler.pipeline import Compiled
+from wengert.compiler.runtime.host import TypeChangedError
 from wengert.compiler.runtime.launcher import Input, Output, conform, launcher
+from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind
@@ -38,6 +40,7 @@ class CompiledPath:
         self.path = path
         self.compiled = Compiled(path.graph, cache=cache)
         self.keys = [_key_of(seen) for seen in path.seen]
+        self.types = host_types(path.graph)
         self.inputs = [input_of(x) for x in values]
         self.outputs = outputs_of(path)
         self.launch = launcher(self.compiled.launch_of(self.inputs, self.outputs))
@@ -46,6 +49,11 @@ class CompiledPath:
         """The results, or the first guard that does not hold."""
         found = self.launch(*conform(self.inputs, values))
         return ([], found) if isinstance(found, int) else (self.path.finish(found), None)
+
+
+def host_types(graph: Graph) -> list[ArrayType]:
+    """The types that may follow values: those of results that only Python can compute."""
+    return [var.type for node in graph.nodes if node.primitive.family == "smooth" for var in node.outputs]
 
 
 def input_of(x: Any) -> Input:
@@ -82,7 +90,6 @@ class Version:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.paths: list[CompiledPath] = []
-        self.lock = threading.RLock()
 
     def run(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
         """Run the path that fits these values, recording it if it is new."""
@@ -91,6 +98,8 @@ class Version:
             tried = candidates.pop(0)
             try:
                 results, failed = tried.run(values)
+            except TypeChangedError:
+                continue
             except Exception:
                 if not tried.keys:
                     raise
@@ -105,8 +114,9 @@ class Version:
         results, path.results = path.results, None
         assert results is not None
         keys = [_key_of(seen) for seen in path.seen]
-        with self.lock:
-            new = next((known for known in self.paths if known.keys == keys), None)
+        with COMPILING:
+            types = host_types(path.graph)
+            new = next((known for known in self.paths if known.keys == keys and known.types == types), None)
             if new is None:
                 if len(self.paths) >= MOST_PATHS:
                     raise CompileError.of_paths(self.program.name, MOST_PATHS)
@@ -129,7 +139,6 @@ class Program:
         self._hints = hints
         self.versions: dict[Any, Version] = {}
         self.readings: dict[Any, Program] = {}
-        self.lock = threading.RLock()
         self.n_operands = 0
 
     def hints(self) -> Sequence[str]:
@@ -155,7 +164,7 @@ class Program:
         key = tuple(map(_type_key, values))
         found = self.versions.get(key)
         if found is None:
-            with self.lock:
+            with COMPILING:
                 found = self.versions.setdefault(key, Version(self))
         return found
 
@@ -163,7 +172,7 @@ class Program:
         """A program derived from this one, made when it is first needed."""
         found = self.readings.get(key)
         if found is None:
-            with self.lock:
+            with COMPILING:
                 found = self.readings.setdefault(key, Program(function, f"{self.name}_{key[0]}", cache=self.cache))
         return found
 

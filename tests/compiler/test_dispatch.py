@@ -160,7 +160,11 @@ def make_cell(value):
 def test_watched_places(way, module):
     thing, other = object(), object()
     table, cell, items, growing = {"key": thing}, make_cell(thing), [thing, other], [1, 2, 3]
-    watches = [Watch.item(table, "key", thing), Watch.cell(cell, thing), Watch.item(items, 0, thing), Watch.length(growing, 3)]
+    whole = [thing, other, None]
+    watches = [
+        Watch.item(table, "key", thing), Watch.cell(cell, thing), Watch.item(items, 0, thing), Watch.length(growing, 3),
+        Watch.content(whole, whole),
+    ]  # fmt: skip
     call = dispatcher([product(module, watches=watches)], otherwise)
     x = full(2.0)
 
@@ -180,6 +184,10 @@ def test_watched_places(way, module):
     change(lambda: items.__setitem__(0, other), lambda: items.__setitem__(0, thing))
     change(items.clear, lambda: items.append(thing))
     change(lambda: growing.append(4), growing.pop)
+    change(lambda: whole.append(other), whole.pop)
+    change(whole.pop, lambda: whole.append(None))
+    change(whole.reverse, whole.reverse)
+    change(lambda: whole.__setitem__(2, thing), lambda: whole.__setitem__(2, None))
     del cell.cell_contents
     assert not is_direct()
 

@@ -292,3 +292,34 @@ def test_functions_without_arrays_are_left_alone():
     jitted = wg.jit(f)
     jitted(X), jitted(X)
     assert counter.n >= 1
+
+
+def test_a_long_list_is_watched_whole():
+    plan = [(k % 3, 1.0 + k) for k in range(200)]
+
+    @wg.jit
+    def f(x):
+        total = x
+        for which, number in plan:
+            total = total + number if which else total * 0.5
+        return total
+
+    def plainly(x):
+        total = x
+        for which, number in plan:
+            total = total + number if which else total * 0.5
+        return total
+
+    def change(act):
+        f(1.5)
+        f(1.5)
+        act()
+        assert f(1.5) == plainly(1.5)
+
+    change(lambda: None)
+    change(lambda: plan.__setitem__(100, (1, 7.0)))
+    change(lambda: plan.append((2, 3.0)))
+    change(plan.pop)
+    change(plan.reverse)
+    change(plan.clear)
+    change(lambda: plan.extend([(0, 1.0), (1, 2.0)]))

@@ -214,3 +214,21 @@ def test_stop_gradient_may_be_looked_at():
         return x * scale
 
     both_ways(f, [(np.array([1.2, 3.0]),), (np.array([2.7, 3.0]),)], n_paths=2)
+
+
+def test_types_that_follow_the_values():
+    """Eigenvalues of real matrices are real or complex, as NumPy has them: each is a program of its own."""
+    jitted = wg.jit(lambda a: {"w": np.linalg.eigvals(a)})
+    real, turning = np.array([[2.0, 1.0], [0.0, 3.0]]), np.array([[0.0, 1.0], [-1.0, 0.0]])
+    for a in (real, turning, real, turning, turning, real):
+        np.testing.assert_allclose(jitted(a)["w"], np.linalg.eigvals(a), strict=True)
+    jitted = wg.jit(np.linalg.eigvals)
+    for a in (turning, real, turning):
+        np.testing.assert_allclose(jitted(a), np.linalg.eigvals(a), strict=True)
+
+
+def test_lists_beside_arrays():
+    x = np.array([[0.5, 4.0], [-7.0, 2.0]])
+    for f in (lambda x: x // [1.0, 3.0], lambda x: [1.0, 3.0] // x, lambda x: divmod(x, (2.0, 3.0))):
+        for found, wanted in zip(wg.jit(f)(x), f(x), strict=True):
+            np.testing.assert_array_equal(found, wanted)

@@ -1,5 +1,7 @@
 """`jit` around every transformation, and every transformation around `jit`, of any order."""
 
+import math
+
 import numpy as np
 import pytest
 from agreeing import agree
@@ -209,3 +211,44 @@ def test_single_precision_stays():
     x = np.float32(X)
     for function in (wg.jit(wg.grad(scalar)), wg.grad(wg.jit(scalar))):
         assert function(x).dtype == np.float32
+
+
+def test_derivatives_of_numbers_are_numbers():
+    for transform in (wg.jacobian, wg.hessian, wg.grad):
+        found = wg.jit(transform(np.sin))(0.5)
+        assert type(found) is np.float64
+        assert type(wg.jit(transform(np.sin))(np.array(0.5))) is np.ndarray
+
+
+def test_numbers_that_members_share_promote_weakly():
+    x = np.array([1.0, -2.0, 0.5], np.float32)
+    assert wg.jit(wg.vmap(lambda x, c: x * c, in_axes=(0, None)))(x, 2.0).dtype == np.float32
+    np.testing.assert_array_equal(wg.jit(wg.vmap(lambda x, *, shift: x + shift))(x, shift=2.0), x + 2, strict=True)
+
+
+def test_powers_whose_derivative_is_a_constant():
+    for p in (0, 1):
+        f = wg.grad(lambda x: x ** np.array(float(p)), on_disconnected="zero")
+        for x in (0.0, -2.0):
+            np.testing.assert_array_equal(wg.jit(f)(x), f(x))
+            np.testing.assert_array_equal(wg.jit(wg.hessian(lambda x: x ** float(p)))(x), 0.0)
+
+
+def test_a_custom_rule_around_code_that_takes_plain_numbers():
+    """Such a body is one call of Python in the compiled program; its rule is compiled as anything else."""
+
+    @wg.custom_rule
+    def cube(x):
+        return math.pow(float(x), 3)
+
+    @cube.forward
+    def _(primals, tangents):
+        return cube(primals[0]), 3 * primals[0] ** 2 * tangents[0]
+
+    jitted = wg.jit(lambda x: cube(x) + 1)
+    assert [jitted(2.0), jitted(3.0)] == [9.0, 28.0]
+    assert [call.primitive for call in jitted.report(2.0).host_calls] == ["custom_cube"]
+    assert wg.jit(wg.grad(lambda x: 2 * cube(x)))(2.0) == 24.0
+    assert wg.jit(wg.grad(wg.grad(cube)))(2.0) == 12.0
+    np.testing.assert_array_equal(wg.jit(wg.vmap(wg.grad(cube)))(np.arange(3.0)), [0.0, 3.0, 12.0])
+    np.testing.assert_array_equal(wg.jit(wg.vmap(cube))(np.arange(3.0)), [0.0, 1.0, 8.0])

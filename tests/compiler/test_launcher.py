@@ -504,6 +504,7 @@ def test_a_child_goes_on():
 def test_the_probe_passes_here():
     assert python.is_array_as_expected()
     assert python.is_number_as_expected()
+    assert python.is_list_as_expected()
     assert probe()
     assert type(launcher(Launch(copies([]).address("entry"), [], []))) is type(len)
 

@@ -90,7 +90,19 @@ class Fuser(Products, Lines, Controls):
             return
         out = node.outputs[0]
         shape = out.type.shape
+        if not shape:
+            self.as_scalar(node)
+            return
         self.at_home(node, lambda index, atom: spread_index(index, atom.type.shape, shape), cost_of(node.primitive))
+
+    def as_scalar(self, node: Node) -> None:
+        """An elementwise node of single numbers: there is one index, and one space."""
+        out = node.outputs[0]
+        value = Value(node)
+        value.level, operands_cost = self.settle([self.reach(atom, (), ()) for atom in node.operands])
+        self.values[out] = value
+        value.cost = self.cost_once(out, (), (), min(WORST, operands_cost + cost_of(node.primitive)))
+        self.evaluate(self.nest((), value.level), out, ())
 
     def at_home(self, node: Node, operand_index: Any, cost: int) -> None:
         """A node is computed in the nest of its space, from operands at `operand_index(index, atom)`."""

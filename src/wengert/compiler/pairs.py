@@ -26,6 +26,7 @@ import numpy as np
 from wengert.compiler.builder import Builder, Shape, constant, repeated_number
 from wengert.compiler.native import code_of
 from wengert.compiler.plane import plane_code, power_code
+from wengert.compiler.runtime.host import TypeChangedError
 from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive, primitive_named
 from wengert.core.types import ArrayType
@@ -362,6 +363,9 @@ def called(primitive: Primitive, flags: tuple[bool, ...], outputs: tuple[bool, .
         operands = [number(x[..., 0], x[..., 1]) if flag else x for x, flag in zip(xs, flags, strict=True)]
         found = primitive.eval(*operands, **params)
         values = [found] if primitive.n_outputs is None else list(found)
+        if any(flag and not np.iscomplexobj(y) for y, flag in zip(values, outputs, strict=True)):
+            msg = f"{primitive.name} gave real numbers where complex ones were recorded"
+            raise TypeChangedError(msg)
         results = [np.stack([np.real(y), np.imag(y)], -1) if flag else y for y, flag in zip(values, outputs, strict=True)]
         return results[0] if primitive.n_outputs is None else tuple(results)
 

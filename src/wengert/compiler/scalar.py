@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import ast
 import math
+import struct
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -91,10 +92,12 @@ def parse(code: str) -> tuple[tuple[tuple[str, ast.expr], ...], ast.expr]:
 
 def literal(value: Any, dtype: str) -> str:
     """A number as LLVM writes it, to the bit."""
-    if dtype in FLOATS:
+    if dtype == "float64":
+        (bits,) = struct.unpack("<Q", struct.pack("<d", float(value)))
+        return f"0x{bits:016X}"
+    if dtype == "float32":
         with np.errstate(over="ignore", under="ignore"):
-            bits = np.float64(np.float32(value)) if dtype == "float32" else np.float64(value)
-        return f"0x{bits.view(np.uint64):016X}"
+            return literal(np.float64(np.float32(value)), "float64")
     if dtype == HALF:
         with np.errstate(over="ignore", under="ignore"):
             return f"0xH{np.float16(value).view(np.uint16):04X}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ FOLDED = 4096  # entries of a constant that is computed beforehand
 RULES_OF: dict[str, list[Rule]] = {}
 for _rule in RULES:
     RULES_OF.setdefault(_rule.primitive, []).append(_rule)
+NUMBERS = list({repr(n): n for rule in RULES for part in rule.left.args if (n := number_of(part)) is not None}.values())  # type: ignore[attr-defined]
 
 
 class Simplifier:
@@ -41,6 +43,9 @@ class Simplifier:
         self.same: dict[Atom, Atom] = {}
         self.seen: dict[Any, tuple[Atom, ...]] = {}
         self.numbers: dict[Const, Any] = {}
+        self.kinds: dict[Const, str] = {}
+        self.structures: dict[Any, tuple[tuple[str, Any], ...]] = {}  # of each primitive, its rules about shapes and its expansions
+        self.keys: dict[Any, Any] = {}  # what stands for constants and types in the keys of nodes
         self.applied: dict[str, int] = {}  # how often each rule was
 
     def run(self) -> Graph:
@@ -48,17 +53,20 @@ class Simplifier:
         for node in self.graph.nodes:
             self.builder.location = node.location
             operands = tuple([self.same.get(atom, atom) for atom in node.operands])
-            results = self.simple(replace(node, operands=operands) if operands != node.operands else node)
+            if operands != node.operands:
+                node = Node(node.primitive, operands, node.params, node.outputs, node.location)
+            results = self.simple(node)
             self.same.update(zip(node.outputs, results, strict=True))
         outputs = tuple([self.same.get(atom, atom) for atom in self.graph.outputs])
         return remove_dead(replace(self.graph, nodes=tuple(self.builder.nodes), outputs=outputs))
 
     def simple(self, node: Node) -> tuple[Atom, ...]:
         """What stands for the results of a node whose operands are simple; it is written if it is new."""
-        key = key_of(node)
-        if key is not None and key in self.seen:
+        key = self.key_of(node)
+        known = self.seen.get(key) if key is not None else None
+        if known is not None:
             self.count("common subexpression")
-            return self.seen[key]
+            return known
         results = self.folded(node) or self.ruled(node) or self.structured(node)
         if results is None:
             self.builder.append(node)
@@ -66,6 +74,27 @@ class Simplifier:
         if key is not None:
             self.seen[key] = results
         return results
+
+    def key_of(self, node: Node) -> Any:
+        """Equal for nodes that compute the same."""
+        keys = self.keys
+        parts = tuple([keys.get(a) or self.remember(a) if type(a) is Const else id(a) for a in node.operands])
+        outputs = [keys.get(id(var.type)) or self.remember(var.type) for var in node.outputs]
+        key = (node.primitive, parts, _frozen(node.params), *[k for k, _ in outputs])
+        try:
+            hash(key)
+        except TypeError:
+            return None
+        return key
+
+    def remember(self, part: Const | ArrayType) -> Any:
+        """What stands for a constant, or for a type: found once for an object, which is kept so that its `id` stays its own."""
+        if isinstance(part, Const):
+            found = self.keys[part] = _constant_key(part)
+            return found
+        number = self.keys.setdefault(part, len(self.keys) + 1)
+        found = self.keys[id(part)] = (number, part)
+        return found
 
     def count(self, name: str) -> None:
         """One more use of a rule."""
@@ -75,7 +104,10 @@ class Simplifier:
 
     def folded(self, node: Node) -> tuple[Atom, ...] | None:
         """A node of constants alone is a constant."""
-        if not node.operands or not all(isinstance(a, Const) for a in node.operands):
+        for atom in node.operands:
+            if type(atom) is not Const:
+                return None
+        if not node.operands:
             return None
         if node.primitive.family == "control" or any(var.type.dtype.kind not in "biufc" for var in node.outputs):
             return None
@@ -83,7 +115,7 @@ class Simplifier:
         if int(np.prod(large, dtype=int)) > FOLDED and node.primitive.name != "spread":
             return None
         with np.errstate(all="ignore"):
-            found = node.primitive.eval(*[a.value for a in node.operands], **node.params)  # type: ignore[union-attr]
+            found = node.primitive.eval(*[constant_for(node, a) for a in node.operands], **node.params)
         values = [found] if node.primitive.n_outputs is None else list(found)
         if [type_of(v) for v in values] != [var.type for var in node.outputs]:
             return None
@@ -104,7 +136,7 @@ class Simplifier:
         """The first rule that applies."""
         if node.primitive.name not in RULES_OF:
             return None
-        for rule in RULES_OF[node.primitive.name]:
+        for rule in candidates(node.primitive.name, tuple(map(self.kind, node.operands))):
             found: dict[str, Atom] = {}
             if not self.fits_node(node, rule.left, found):
                 continue
@@ -116,6 +148,17 @@ class Simplifier:
                 self.count(rule.name)
                 return (result,)
         return None
+
+    def kind(self, atom: Atom) -> str:
+        """What rules can know of an operand at first sight: which of their numbers it is, or the primitive that made it."""
+        if type(atom) is not Const:
+            maker = self.builder.maker.get(atom)
+            return "" if maker is None else maker.primitive.name
+        found = self.kinds.get(atom)
+        if found is None:
+            value = self.number(atom)
+            found = self.kinds[atom] = next((repr(n) for n in NUMBERS if is_number(value, n)), "constant")
+        return found
 
     def fits_node(self, node: Node, pattern: Any, found: dict[str, Atom]) -> bool:
         """Whether a node has the form of a call in a pattern; `found` is what the letters stand for."""
@@ -150,7 +193,10 @@ class Simplifier:
 
     def structured(self, node: Node) -> tuple[Atom, ...] | None:
         """Rules about shapes, and larger operations said by smaller ones."""
-        for name, rule in (*STRUCTURE.get(node.primitive.name, ()), *expansions_of(node.primitive)):
+        rules = self.structures.get(node.primitive)
+        if rules is None:
+            rules = self.structures[node.primitive] = (*STRUCTURE.get(node.primitive.name, ()), *expansions_of(node.primitive))
+        for name, rule in rules:
             inner = Builder()
             inner.maker, inner.location = self.builder.maker, self.builder.location
             result = rule(node, inner)
@@ -165,6 +211,31 @@ class Simplifier:
         return None
 
 
+def constant_for(node: Node, atom: Atom) -> Any:
+    """The value of a constant as a primitive takes it: only elementwise ones know Python's numbers, which promote weakly."""
+    assert isinstance(atom, Const)
+    return np.asarray(atom.value)[()] if is_weak(atom) and node.primitive.family != "elementwise" else atom.value
+
+
+@cache
+def needs(rule: Rule) -> tuple[str | None, ...]:
+    """The kinds that the operands of a rule's pattern have; `None` for a letter, which any operand fits."""
+    found = []
+    for part in rule.left.args:  # type: ignore[attr-defined]
+        number = number_of(part)
+        found.append(repr(number) if number is not None else None if isinstance(part, ast.Name) else name_of(part))
+    return tuple(found)
+
+
+@cache
+def candidates(primitive: str, kinds: tuple[str, ...]) -> tuple[Rule, ...]:
+    """The rules that operands of these kinds may fit."""
+    return tuple([
+        rule for rule in RULES_OF[primitive]
+        if len(needs(rule)) == len(kinds) and all(need in (None, kind) for need, kind in zip(needs(rule), kinds, strict=True))
+    ])  # fmt: skip
+
+
 def is_weak(atom: Atom) -> bool:
     """Whether an atom is a number of Python's."""
     return isinstance(atom, Const) and type(atom.value) in (bool, int, float, complex)
@@ -177,17 +248,6 @@ def is_number(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, bool) != isinstance(value, (bool, np.bool_)):
         return False
     return bool(value == wanted) and (wanted != 0 or isinstance(wanted, bool) or bool(np.signbit(value)) == bool(np.signbit(wanted)))
-
-
-def key_of(node: Node) -> Any:
-    """Equal for nodes that compute the same."""
-    parts = tuple([_constant_key(a) if isinstance(a, Const) else id(a) for a in node.operands])
-    try:
-        key = (node.primitive, parts, _frozen(node.params), tuple([var.type for var in node.outputs]))
-        hash(key)
-    except TypeError:
-        return None
-    return key
 
 
 def _constant_key(atom: Const) -> Any:

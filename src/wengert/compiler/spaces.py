@@ -136,7 +136,12 @@ class Spaces:
         self.marked: set[Var] = set()
         self.made: set[Var] = set()
         for node in graph.nodes:
-            if len(node.outputs) == 1 and 0 not in node.outputs[0].type.shape:
+            if len(node.outputs) != 1:
+                continue
+            shape = node.outputs[0].type.shape
+            if not shape and is_map(node):
+                continue  # single numbers have no loops, and say nothing about those of others
+            if 0 not in shape:
                 self.join(node)
         self.sizes: dict[Var, int] = {}
         for var in self.made:
@@ -149,6 +154,8 @@ class Spaces:
     def loops(self, var: Atom) -> Axes:
         """The axes of a value that are loops."""
         shape = var.type.shape
+        if not shape:
+            return ()
         if isinstance(var, Var) and var in self.made:
             root = self.root(var)
             if root in self.unrolled and self.sizes[root] <= LARGEST:

@@ -52,6 +52,7 @@ class VectorMath:
     def __init__(self, width_bits: int = 512) -> None:
         self.width_bits = width_bits
         self.used: dict[tuple[str, str], int] = {}  # (name, dtype) -> the number of its attributes
+        self.templates: dict[Any, Any] = {}  # scalar code with these calls in it (`wengert.compiler.templates`)
 
     def call(self, name: str, dtype: str, values: list[str]) -> str:
         """The text of a call."""

@@ -83,11 +83,16 @@ class ClosedBatch(Batch):
         raise LeakError.of_primitive(primitive.name)
 
 
+def is_weak(x: Any) -> bool:
+    """Whether a traced value is a Python number, which members share as it is."""
+    return isinstance(x, Tracer) and x.weak is not None
+
+
 def batch_outputs(function: Any, values: Sequence[Any], axes: Sequence[int | None]) -> list[tuple[Any, bool]]:
     """Call a function of flat lists on batched `values`; each output, and whether it has a batch axis (in front)."""
     trace = Batch()
     members = [
-        trace.member(move_axis(x, axis, 0)) if axis is not None else trace.shared(x) if hasattr(x, "dtype") else x
+        trace.member(move_axis(x, axis, 0)) if axis is not None else trace.shared(x) if hasattr(x, "dtype") and not is_weak(x) else x
         for x, axis in zip(values, axes, strict=True)
     ]
     try:

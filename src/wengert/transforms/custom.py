@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
-from wengert.core.primitive import Params
+from wengert.core.primitive import Params, Primitive
 from wengert.core.record import Record
-from wengert.core.trace import Tracer, lowest
+from wengert.core.trace import Tracer, bind, lowest
 from wengert.errors import BatchError, DerivativeError, RuleError, describe, page
+from wengert.primitives.pattern import dense_pattern
 from wengert.transforms.batch import Batch, BatchArray
 from wengert.transforms.calls import FlatCall, call
 from wengert.transforms.forward import push_forward
@@ -98,9 +99,28 @@ class FlatRules:
             return self.inner.plain_flat(*map(snapshot, xs))  # the body may write into what it gets
         except (DerivativeError, BatchError):
             batches = [x.watcher for x in xs if isinstance(x, BatchArray) and isinstance(x.watcher, Batch)]
-            if not batches:
+            if batches:
+                return self._member_by_member(xs, batches[0])
+            if not any(isinstance(x, Tracer) and x.watcher.is_guarded for x in xs):
                 raise
-            return self._member_by_member(xs, batches[0])
+            return self._as_operation(xs)
+
+    def _as_operation(self, xs: Sequence[Any]) -> list[Any]:
+        """A program is being recorded: a body that can only take plain arrays is one operation of it."""
+
+        def evaluate(*ys: Any) -> tuple[Any, ...]:
+            results = tuple(self.inner.plain_flat(*map(snapshot, ys)))
+            primitive.n_outputs = len(results)  # known once the function has run
+            return results
+
+        def batch(ys: Sequence[Any], is_batched: Sequence[bool], params: Params) -> tuple[Any, ...]:
+            raise AssertionError  # batches are above recordings, and have been taken apart
+
+        primitive = Primitive(
+            f"custom_{self.custom.rule_name}", evaluate, family="smooth", push=self.push, pull=self.pull, batch=batch,
+            pattern=dense_pattern, n_outputs=1, register=False,
+        )  # fmt: skip
+        return list(bind(primitive, xs))
 
     def _member_by_member(self, xs: Sequence[Any], batch: Batch) -> list[Any]:
         n = next(x.value.shape[0] for x in xs if isinstance(x, BatchArray))

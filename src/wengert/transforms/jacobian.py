@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
+from wengert.core.array import Array
 from wengert.core.trace import Tracer, peek
 from wengert.errors import ArgumentError, HolomorphicError, page
 from wengert.primitives.structure import cast, move_axis, real, reshape
@@ -227,10 +228,9 @@ def _as_block(piece: Any, y: Any, x: Any) -> Any:
     if piece.dtype != dtype:
         piece = cast(piece, dtype=dtype)
     shape = (*y.shape, *x.shape)
-    if isinstance(piece, Tracer):
-        return reshape(piece, shape=shape)
-    block = np.ascontiguousarray(piece).reshape(shape)
-    return block[()] if isinstance(x, np.generic) and not shape else block
+    block = reshape(piece, shape=shape) if isinstance(piece, Tracer) else np.ascontiguousarray(piece).reshape(shape)
+    is_number = x.is_scalar if isinstance(x, Array) else isinstance(x, np.generic)
+    return block[()] if is_number and not shape else block
 
 
 def as_container(selection: Selection, blocks: Blocks) -> Any:

@@ -167,6 +167,8 @@ class PathTrace(GraphTrace):
             if x.extra is not None:
                 return x.extra  # type: ignore[no-any-return]
             x = x.value
+        if isinstance(x, (list, tuple)):
+            x = np.asarray(x)
         if isinstance(x, np.ndarray) and x.ndim:
             return self._array_constant(x)
         if not isinstance(x, (int, float, complex, np.generic, np.ndarray)):

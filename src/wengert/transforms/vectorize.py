@@ -12,7 +12,7 @@ from wengert import trees
 from wengert.core.trace import Tracer
 from wengert.errors import BatchError, describe, page, reveal
 from wengert.primitives.structure import move_axis, spread
-from wengert.transforms.batch import batch_outputs
+from wengert.transforms.batch import batch_outputs, is_weak
 from wengert.transforms.linearize import as_array
 
 Axes = Any
@@ -68,7 +68,7 @@ def vectorized(function: Callable[..., Any], in_axes: Axes, out_axes: Axes) -> C
     def run(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = trees.flatten((args, kwargs))
         axes = spread_axes(tuple(in_axes) if isinstance(in_axes, list) else in_axes, args, "in_axes")
-        axes += [0 if isinstance(x, Tracer) or hasattr(x, "shape") else None for x in leaves[len(axes) :]]
+        axes += [0 if (isinstance(x, Tracer) or hasattr(x, "shape")) and not is_weak(x) else None for x in leaves[len(axes) :]]
         leaves = [x if axis is None else as_array(x) for x, axis in zip(leaves, axes, strict=True)]
         n = batch_length(leaves, axes)
         out: list[Any] = []

@@ -6,6 +6,7 @@ from wengert.compiler.emit.order import order_loops
 from wengert.compiler.emit.totals import BLOCK, Total
 from wengert.compiler.loops import LoopNest, Op, Place, Shape, dtype_name
 from wengert.compiler.scalar import MEMORY, Scalars, Value, literal
+from wengert.compiler.templates import emit
 from wengert.compiler.vector_math import VectorMath
 
 INLINED = 100  # ops of a nest that may become part of its caller
@@ -21,7 +22,7 @@ class NestWriter:
     def __init__(self, nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0) -> None:
         self.nest, self.name = nest, name
         self.lines: list[str] = []
-        self.scalars = Scalars(self.lines, math.call)
+        self.scalars, self.templates = Scalars(self.lines, math.call), math.templates
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
         self.loops = order_loops(nest, rows, lanes > 0)
         self.rows, self.lanes = rows, lanes
@@ -185,7 +186,7 @@ class NestWriter:
         if op.code == "number":
             return literal(op.literal, name)
         working, _, code = op.code.partition(":")
-        return self.scalars.convert(self.scalars.emit(code, [values[p] for p in op.operands], working), name)
+        return self.scalars.convert(emit(self.scalars, self.templates, code, [values[p] for p in op.operands], working), name)
 
 
 def write_nest(nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0) -> str:

@@ -20,6 +20,10 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p))  #
 STOPPED = 1  # the status of a program whose host call has raised
 
 
+class TypeChangedError(RuntimeError):
+    """A primitive whose result has other types for other values, as eigenvalues have: another program is needed."""
+
+
 class Host:
     """The calls of one program, and what went wrong in them, for each thread."""
 
@@ -59,9 +63,12 @@ def evaluate(step: HostCall, addresses: dict[Buffer, int | None]) -> None:
     operands = [_copy(x, addresses[x.buffer]) if isinstance(x, View) else x for x in step.operands]
     result = step.primitive.eval(*operands, **step.params)
     results: Sequence[Any] = [result] if step.primitive.n_outputs is None else list(result)
-    for buffer, value in zip(step.results, results, strict=True):
+    for buffer, value in zip(step.results, map(np.asarray, results), strict=True):
+        if value.dtype != buffer.dtype or value.size != buffer.size:
+            msg = f"{step.primitive.name} gave {value.dtype}{list(value.shape)} where {buffer.dtype}{list(buffer.shape)} was recorded"
+            raise TypeChangedError(msg)
         if buffer.size:
-            memory(buffer, addresses[buffer])[...] = np.asarray(value).reshape(buffer.shape)
+            memory(buffer, addresses[buffer])[...] = value.reshape(buffer.shape)
 
 
 def _copy(view: View, address: int | None) -> Any:

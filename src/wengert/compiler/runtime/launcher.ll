@@ -14,11 +14,12 @@
 %PyObject = type { [HEAD x i8], ptr }                                            ; counts, type
 %PyArray = type { %PyObject, ptr, i32, ptr, ptr, ptr, ptr, i32, ptr, ptr, ptr }
 ;                            data nd   dims strides base descr flags weak buffer handler
+%PyList = type { %PyObject, i64, ptr }                                           ; size, items
 %PyNumber = type { %PyObject, [16 x i8] }
 
 %Input = type { i64, ptr, ptr, i64, ptr, i64 }   ; kind, type or object, dtype, number of axes, lengths, place in the table
 %Output = type { i64, ptr, i64, ptr, i64 }       ; kind, dtype, number of axes, lengths, bytes
-%Watch = type { i64, ptr, ptr, i64, ptr }        ; kind, owner, key, index or length, value
+%Watch = type { i64, ptr, ptr, i64, ptr }        ; kind, owner, key, index or length, value or values
 %Launch = type { ptr, i64, ptr, i64, ptr, i64, i64, i64, i64, ptr, i64, ptr, i64, ptr, ptr, i64, ptr, ptr }
 ;                entry, inputs, outputs, workspace bytes, releases the GIL, results, is single, on_error, bound, watches, finish, doubts,
 ;                shape of the call, nodes of the result (containers.ll)
@@ -26,7 +27,7 @@
 %Scratch = type { i64, i64, i64, i64 }           ; room for a number of any dtype
 
 ; kinds of inputs: 0 array, 1 number, 2 the very object, 3 one that equals it, of its type; the program is not given these
-; kinds of watches: 0 item of a dictionary, 1 content of a cell, 2 item of a list, 3 length
+; kinds of watches: 0 item of a dictionary, 1 content of a cell, 2 item of a list, 3 length, 4 content of a list
 ; kinds of outputs: 0 small array, 1 array from the pool, 2 NumPy scalar, 3 Python float, 4 Python complex, 5 guard
 
 @wg_none = external global i8
@@ -48,6 +49,7 @@ declare ptr @PyDict_GetItemWithError(ptr, ptr)
 declare ptr @PyList_GetItem(ptr, i64)
 declare ptr @PyCell_Get(ptr)
 declare i64 @PyObject_Size(ptr)
+declare i32 @memcmp(ptr, ptr, i64)
 declare void @PyErr_Clear()
 declare i32 @PyErr_ExceptionMatches(ptr)
 @PyExc_Exception = external global ptr
@@ -228,6 +230,23 @@ no:
   ret i1 0
 }
 
+; Every item of a list at once: a thousand calls for its items would take longer than most programs.
+define internal i1 @has_content(ptr %owner, ptr %values, i64 %n) #1 {
+  %size.at = getelementptr %PyList, ptr %owner, i32 0, i32 1
+  %size = load i64, ptr %size.at
+  %is.long = icmp eq i64 %size, %n
+  br i1 %is.long, label %compare, label %no
+compare:
+  %items.at = getelementptr %PyList, ptr %owner, i32 0, i32 2
+  %items = load ptr, ptr %items.at
+  %bytes = shl i64 %n, 3
+  %order = call i32 @memcmp(ptr %items, ptr %values, i64 %bytes)
+  %same = icmp eq i32 %order, 0
+  ret i1 %same
+no:
+  ret i1 0
+}
+
 define internal i1 @is_long_as(ptr %owner, i64 %length) #1 {
   %n = call i64 @PyObject_Size(ptr %owner)
   %same = icmp eq i64 %n, %length
@@ -251,7 +270,8 @@ define internal i1 @is_as_it_was(ptr %watch) #1 {
   %value = load ptr, ptr %value.at
   switch i64 %kind, label %length [ i64 0, label %item
                                     i64 1, label %cell
-                                    i64 2, label %list ]
+                                    i64 2, label %list
+                                    i64 4, label %content ]
 item:
   %a = call i1 @is_item(ptr %owner, ptr %key, ptr %value)
   ret i1 %a
@@ -261,6 +281,9 @@ cell:
 list:
   %c = call i1 @is_in_list(ptr %owner, i64 %index, ptr %value)
   ret i1 %c
+content:
+  %e = call i1 @has_content(ptr %owner, ptr %value, i64 %index)
+  ret i1 %e
 length:
   %d = call i1 @is_long_as(ptr %owner, i64 %index)
   ret i1 %d

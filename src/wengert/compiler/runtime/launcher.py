@@ -68,7 +68,7 @@ INPUT_KINDS = {"array": 0, "number": 1, "object": 2, "equal": 3}
 OUTPUT_KINDS = {"array": 0, "pooled": 1, "scalar": 2, "float": 3, "complex": 4, "guard": 5}
 _ENTRY = (ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 _FASTCALL, _KEYWORDS = 0x80, 0x02
-WATCH_KINDS = {"item": 0, "cell": 1, "list": 2, "length": 3}
+WATCH_KINDS = {"item": 0, "cell": 1, "list": 2, "length": 3, "content": 4}
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Watch:
-    """A place that has to hold what it held: `owner[key]` of a dictionary or a list, a cell's content, or a length."""
+    """A place that has to hold what it held: `owner[key]` of a dictionary or a list, a cell's or a list's content, or a length."""
 
     owner: Any
     key: Any
@@ -134,8 +134,15 @@ class Watch:
         """`len(owner) == n`."""
         return cls(owner, None, n, "length")
 
+    @classmethod
+    def content(cls, owner: list[Any], values: Sequence[Any]) -> Watch:
+        """A list holds these very objects and no others."""
+        return cls(owner, None, tuple(values), "content")
+
     def holds(self) -> bool:
         """Whether it does."""
+        if self.kind == "content":
+            return len(self.owner) == len(self.value) and all(x is y for x, y in zip(self.owner, self.value, strict=False))
         if self.kind == "length":
             return bool(len(self.owner) == self.value)
         try:
@@ -267,7 +274,7 @@ def pack(launch: Launch) -> Record:
     slots = iter(range(len(launch.inputs)))
     inputs = [word for spec in launch.inputs for word in _input_words(spec, next(slots) if spec.is_given else -1, kept)]
     outputs = [word for output in launch.outputs for word in _output_words(output, kept)]
-    watches = [word for watch in launch.watches for word in _watch_words(watch)]
+    watches = [word for watch in launch.watches for word in _watch_words(watch, kept)]
     words = [
         launch.entry, len(launch.inputs), _memory(inputs, kept), len(launch.outputs), _memory(outputs, kept),
         launch.workspace, launch.seconds > FREELY, launch.n_results, launch.is_single, id(_raiser(launch, kept)),
@@ -315,7 +322,9 @@ def _input_words(spec: Input, slot: int, kept: list[Any]) -> list[int]:
     return [0, 0, id(spec.type.dtype), len(shape), _memory(shape, kept), slot]
 
 
-def _watch_words(watch: Watch) -> list[int]:
+def _watch_words(watch: Watch, kept: list[Any]) -> list[int]:
+    if watch.kind == "content":
+        return [WATCH_KINDS["content"], id(watch.owner), 0, len(watch.value), _memory([id(x) for x in watch.value], kept)]
     if watch.kind == "length":
         return [WATCH_KINDS["length"], id(watch.owner), 0, watch.value, 0]
     index = watch.key if watch.kind == "list" else 0
@@ -388,7 +397,7 @@ _POSSIBLE: list[bool] = []
 def is_builtin_possible() -> bool:
     """Whether objects lie in memory as the launcher expects; tried out once."""
     if not _POSSIBLE:
-        _POSSIBLE.append(python.is_array_as_expected() and python.is_number_as_expected() and probe())
+        _POSSIBLE.append(python.is_array_as_expected() and python.is_number_as_expected() and python.is_list_as_expected() and probe())
     return _POSSIBLE[0]
 
 

@@ -72,6 +72,15 @@ def is_array_as_expected() -> bool:
     return tuple(dims) == x.shape and tuple(strides) == x.strides
 
 
+def is_list_as_expected() -> bool:
+    """Whether a list's length, and where its items stand, follow its head."""
+    x = [object(), object(), None]
+    if _word(id(x) + HEAD) != len(x):
+        return False
+    items = (ctypes.c_size_t * len(x)).from_address(_word(id(x) + HEAD + 8))
+    return list(items) == [id(item) for item in x]
+
+
 def is_number_as_expected() -> bool:
     """Whether the value of a number follows its head."""
     samples = (1.5, 2.5 - 1j, np.float64(3.5), np.float32(4.5), np.complex128(1 + 2j), np.int64(-7), np.uint8(200), np.bool_(True))
