@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import by_hand
 import numpy as np
 from peers import Case, has, jax_step, read_with, tensors, torch_names
 
@@ -65,4 +66,6 @@ def cases(scale=1.0):
         if has("torch"):
             steps["torch"] = by_torch(arguments, compiled=False)
             steps["torch.compile"] = by_torch(arguments, compiled=True)
+        if by_hand.has_compiler():
+            steps["C++ by hand"] = by_hand.bundle(*arguments)
         yield Case(f"bundle adjustment Jacobian, {name} ({size[2]:,} observations)", steps, seconds=4 * scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import by_hand
 import numpy as np
 from peers import Case, autograd_step, has, jax_step, torch_compiled_gradient, torch_gradient
 
@@ -27,5 +28,7 @@ def cases(scale=1.0):
                 steps["torch.compile"] = torch_compiled_gradient(objective, (x,))
             if has("autograd") and n <= 100_000:
                 steps["autograd"] = autograd_step(lambda lib: lib.value_and_grad, objective, (x,))
+            if by_hand.has_compiler():
+                steps["C++ by hand"] = by_hand.chain(x)
             title = f"chain, value and gradient, {n:,} x {np.dtype(dtype).name}"
             yield Case(title, steps, seconds=3 * scale, tolerance=1e-10 if dtype is np.float64 else 1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import by_hand
 import numpy as np
 from peers import Case, autograd_step, has, jax_step, torch_gradient
 
@@ -58,6 +59,8 @@ def cases(scale=1.0):
         steps = {"wengert": lambda ours=ours, a=arguments: ours(*a)}
         if has("jax"):
             steps["jax"] = jax_step(gradient_by_jax, objective, arguments)
+        if by_hand.has_compiler():
+            steps["C++ by hand"] = by_hand.gmm(*arguments[:4], GAMMA, M)
         steps["wengert, value"] = lambda value=value, a=arguments: value(*a)
         steps["numpy, value"] = lambda a=arguments: objective(*a)
         if n * d * k <= 1_000_000:

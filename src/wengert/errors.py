@@ -19,6 +19,7 @@
     ├── TreeError (TypeError, ValueError)        containers whose structures should agree and do not
     ├── RuleError (ValueError)                   a custom rule that is inconsistent
     ├── CheckError (AssertionError)              `wengert.testing` found a derivative that is wrong
+    ├── ControlFlowError (TypeError, ValueError) the body of a loop, or a branch, that cannot be one
     ├── GraphError (ValueError)                  a graph, or the text of one, that is not well formed
     └── CompileError (RuntimeError)              a function that one compiled program cannot stand for
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
@@ -705,7 +706,8 @@ class ControlFlowError(WengertError, TypeError, ValueError):
                 f"the function given to {construct} looks at a value of type {describe(value)}.",
                 "It is recorded once, before there are values, and then holds for all of them.",
                 "np.where(x > 0, x, 0.0)   # both sides, and the right one of each entry\n"
-                "wg.cond(x > 0, positive, negative, x)   # one of two functions",
+                "wg.cond(x > 0, positive, negative, x)   # one of two functions\n"
+                "wg.scan(f, init, table)   # the entries of a table, one for each step",
                 "control-flow",
             )
         )
@@ -832,6 +834,7 @@ ANCHORS: dict[str, type[Exception]] = {
     "tree": TreeError,
     "rule": RuleError,
     "check": CheckError,
+    "control-flow": ControlFlowError,
     "graph": GraphError,
     "compile": CompileError,
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wengert.compiler.listing import Account, Names, account_of, list_program, list_step
-from wengert.compiler.loops import HostCall, Program
+from wengert.compiler.loops import HostCall, Program, all_steps
 from wengert.programs import CompiledPath
 
 STAGES = ("recorded", "simplified", "fused", "llvm", "optimised", "asm")
@@ -131,7 +131,7 @@ def report_of(path: CompiledPath, name: str, n_paths: int) -> Report:
     native = [step for step in program.steps if not isinstance(step, HostCall)]
     accounts = [account_of(step) for step in program.steps]
     kernels = [_kernel(step, names) for step in native]
-    calls = [HostStep(s.primitive.name, s.location) for s in program.steps if isinstance(s, HostCall) and s.doubt is None]
+    calls = [HostStep(s.primitive.name, s.location) for s in all_steps(program) if isinstance(s, HostCall) and s.doubt is None]
     outputs = [view.buffer for view in program.outputs if hasattr(view, "buffer")]
     return Report(
         name, len(path.path.graph.nodes), len(compiled.graph.nodes), len(path.keys), n_paths, tuple(kernels), tuple(calls),

@@ -226,6 +226,23 @@ def test_values_reached_through_closures_are_differentiated():
     np.testing.assert_allclose(wg.grad(wg.grad(f))(0.3), wg.grad(wg.grad(plain))(0.3), rtol=1e-12)
 
 
+TABLE = np.arange(6.0)
+
+
+def test_plain_arrays_may_be_asked_for_an_entry_at_a_traced_place():
+    local, places = np.arange(12.0).reshape(6, 2), np.array([5, 0, 3])
+    f = lambda x: wg.fori_loop(0, 3, lambda k, s: s * x + TABLE[k] + local[places[k], 1], 1.0)
+
+    def plain(x):
+        s = 1.0
+        for k in range(3):
+            s = s * x + TABLE[k] + local[places[k], 1]
+        return s
+
+    for transform in (lambda f: f, wg.grad, lambda f: wg.jit(wg.grad(f))):
+        np.testing.assert_allclose(transform(f)(0.7), transform(plain)(0.7))
+
+
 def test_custom_rules_and_assignments_inside():
     @wg.custom_rule
     def clipped(x):
@@ -291,6 +308,7 @@ def test_shown():
         (lambda: wg.scan(lambda s, x: s, 0.0, np.ones(3)), "returns a pair"),
         (lambda: wg.scan(lambda s, x: ((s, s), x), 0.0, np.ones(3)), "the same containers"),
         (lambda: wg.scan(lambda s, x: (s if s > 0 else -s, x), 0.0, np.ones(3)), "looks at a value"),
+        (lambda: wg.scan(lambda s, k: (s + [1, 2, 3][k], None), 0.0, np.arange(3)), "looks at a value"),
         (lambda: wg.scan(lambda s, x: (s, "text"), 0.0, np.ones(3)), "returned a str"),
         (lambda: wg.scan(lambda s, x: (s, s), 0.0, [1.0, 2.0]), "no axis to walk along"),
         (lambda: wg.scan(lambda s, x: (s, s), 0.0, (np.ones(2), np.ones(3))), "2, 3"),

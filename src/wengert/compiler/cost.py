@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-from wengert.compiler.loops import Band, Fill, HostCall, LoopNest, MatrixProduct, NativeCall, Program, Sorting, Step
+from wengert.compiler.loops import (
+    Band,
+    Control,
+    Fill,
+    HostCall,
+    LoopNest,
+    MatrixProduct,
+    NativeCall,
+    Program,
+    Sorting,
+    Step,
+)
 
 PER_OP = 0.4e-9  # seconds for one scalar instruction of a loop, some of them calls of the vector library
 PER_PRODUCT = 0.02e-9  # for one multiplication and addition of a matrix product
@@ -28,6 +39,8 @@ def seconds_of_step(step: Step) -> float:
         return step.work * PER_PRODUCT
     if isinstance(step, NativeCall):
         return math.prod(step.batch) * (PER_FUNCTION + step.flops * PER_FLOP)
+    if isinstance(step, Control):
+        return step.n_steps * sum(map(seconds_of, step.programs.values()))
     if isinstance(step, Band):
         return sum(map(seconds_of_step, step.steps))
     if isinstance(step, Sorting):

@@ -20,7 +20,7 @@ from wengert.compiler import engine
 from wengert.compiler.emit.module import write_module
 from wengert.compiler.emit.multiply import write_products
 from wengert.compiler.engine import Effort, Processor
-from wengert.compiler.loops import HostCall, Program
+from wengert.compiler.loops import HostCall, Program, all_steps
 from wengert.compiler.memory import Plan
 from wengert.compiler.wrappers import Wrapping, write_pointers
 from wengert.core.types import ArrayType
@@ -115,7 +115,7 @@ def export(program: Program, plan: Plan, interface: Interface, path: str, *, tar
 
 
 def _refuse_hosts(program: Program, name: str) -> None:
-    hosts = [step.primitive.name for step in program.steps if isinstance(step, HostCall)]
+    hosts = [step.primitive.name for step in all_steps(program) if isinstance(step, HostCall)]
     if hosts:
         raise _not_alone(name, "primitives that Python evaluates", hosts)
 

@@ -12,6 +12,7 @@ from typing import Any
 from wengert.compiler.bodies import WORST, Value, is_native, place_of
 from wengert.compiler.homes import CHEAP, is_move
 from wengert.compiler.indices import spread_index
+from wengert.compiler.inner import Controls, Inner
 from wengert.compiler.lines import Lines
 from wengert.compiler.loops import Buffer, HostCall, LoopNest, Place, Program, Reduction, Shape, Store, View, contiguous
 from wengert.compiler.native import cost_of
@@ -23,12 +24,12 @@ from wengert.core.graph import Atom, Const, Graph, Node
 DEEPEST = 20  # moves that a reader looks through
 
 
-class Fuser(Products, Lines):
+class Fuser(Products, Lines, Controls):
     """Walks the nodes of a graph once, and puts each where it belongs."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, inner: Inner) -> None:
         super().__init__()
-        self.graph = graph
+        self.graph, self.inner = graph, inner
         self.spaces = Spaces(graph, self.is_map, same_as)
         self.makers = {var: node for node in graph.nodes for var in node.outputs}
         self.users: dict[Atom, list[Node]] = {}
@@ -72,7 +73,7 @@ class Fuser(Products, Lines):
             return
         elif self.is_map(node):
             self.as_map(node)
-        elif self.along_axis(node):
+        elif self.along_axis(node) or self.as_control(node):
             return
         else:
             self.as_host_call(node)
@@ -245,6 +246,6 @@ def remove_unused(nest: LoopNest) -> None:
     nest.reductions = [Reduction(places[r.op], r.letters, r.place, r.combine) for r in nest.reductions]
 
 
-def fuse(graph: Graph) -> Program:
-    """See the module."""
-    return Fuser(graph).program()
+def fuse(graph: Graph, inner: Inner | None = None) -> Program:
+    """See the module; `inner` are the programs inside of loops and branches."""
+    return Fuser(graph, inner or {}).program()

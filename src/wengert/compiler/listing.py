@@ -21,6 +21,7 @@ from wengert.compiler.loops import (
     Band,
     Buffer,
     Check,
+    Control,
     Fill,
     HostCall,
     LoopNest,
@@ -97,12 +98,26 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         shown = ", ".join(names[v.buffer] if isinstance(v, View) else repr(v) for v in step.arguments)
         times = f"for {math.prod(step.batch)} matrices: " if step.batch else ""
         yield f"{times}{step.function}({shown})"
+    elif isinstance(step, Control):
+        yield from _list_control(step, names)
     elif isinstance(step, Check):
         yield f"stop if {names[step.buffer]}   # {REASONS[step.reason][1]}, {step.location}"
     else:
         yield f"for {step.n_chunks} chunks of {step.chunk} tiles of {step.tile} of {step.n_rows} rows:"
         for part in step.steps:
             yield from (f"  {line}" for line in list_step(part, names))
+
+
+def _list_control(step: Control, names: Names) -> Iterator[str]:
+    results = ", ".join(names[buffer] for buffer in step.results)
+    operands = " ".join(_output(view, names) for view in step.operands)
+    steps = f" in {step.params['length']:,} steps" if step.params.get("length", -1) >= 0 else ""
+    yield f"{results} = {step.kind} {operands}{steps}:"
+    for key, inner in step.programs.items():
+        yield f"  {key}({', '.join(f'{names[buffer]}: {described(buffer)}' for buffer in inner.inputs)}):"
+        for part in inner.steps:
+            yield from (f"    {line}" for line in list_step(part, names))
+        yield f"    return {', '.join(_output(view, names) for view in inner.outputs)}"
 
 
 def _product(step: MatrixProduct, names: Names) -> str:
@@ -176,6 +191,8 @@ def account_of(step: Step) -> Account:
         return Account(2 * step.work, read, written)
     if isinstance(step, NativeCall):
         return Account(math.prod(step.batch) * step.flops, read, written)
+    if isinstance(step, Control):
+        return Account(step.n_steps * sum(account_of(part).flops for p in step.programs.values() for part in p.steps), read, written)
     if isinstance(step, Band):
         return Account(sum(account_of(part).flops for part in step.steps), read, written)
     return Account(0, read, written)

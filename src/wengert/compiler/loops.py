@@ -7,6 +7,7 @@ combined by scalar code, and stored, added into memory, or reduced.  Positions a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -383,7 +384,51 @@ class Sorting:
         return [self.source.buffer, self.result]
 
 
-Step = Sorting | Check | LoopNest | Fill | MatrixProduct | NativeCall | HostCall | Band
+GUESSED = 10  # steps of a loop that values end
+
+
+@dataclass(eq=False)
+class Control:
+    """A loop or a branch: programs inside of this one, run as often as values say.
+
+    `operands` and `results` are those of the node; what one of the programs takes and gives is for `wengert.compiler.emit.control` to
+    say.  `scratch` is memory for the states between two steps and for what lies between the steps of the programs.
+    """
+
+    kind: str  # the name of the primitive
+    params: Any
+    programs: dict[str, Program]
+    plans: dict[str, Any]
+    operands: list[View]
+    results: list[Buffer]
+    scratch: Buffer
+    pieces: dict[Any, int]  # where each part of the scratch memory begins
+    level: int
+    location: str = ""
+
+    @property
+    def n_steps(self) -> int:
+        """How often the programs inside run; one may guess only where values decide."""
+        return int(self.params.get("length", GUESSED if self.kind != "cond" else 1))
+
+    def constants(self) -> list[Buffer]:
+        """The constants of the programs inside."""
+        return list(dict.fromkeys(b for plan in self.plans.values() for b in plan.constants))
+
+    def reads(self) -> list[Buffer]:
+        return list(dict.fromkeys([*[view.buffer for view in self.operands], *self.constants()]))
+
+    def writes(self) -> list[Buffer]:
+        return [*self.results, self.scratch]
+
+    def updates(self) -> list[Buffer]:
+        return []
+
+    def buffers(self) -> list[Buffer]:
+        return list(dict.fromkeys([*self.reads(), *self.writes()]))
+
+
+Step = Control | Sorting | Check | LoopNest | Fill | MatrixProduct | NativeCall | HostCall | Band
 
 
 @dataclass(eq=False)
@@ -393,3 +438,12 @@ class Program:
     inputs: list[Buffer]
     steps: list[Step]
     outputs: list[Any]  # views, or plain values
+
+
+def all_steps(program: Program) -> Iterator[Step]:
+    """The steps of a program, and those of the programs inside of them."""
+    for step in program.steps:
+        yield step
+        if isinstance(step, Control):
+            for inner in step.programs.values():
+                yield from all_steps(inner)

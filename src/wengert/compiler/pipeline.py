@@ -23,13 +23,15 @@ from typing import Any
 
 from wengert.compiler.bands import group_rows
 from wengert.compiler.cost import seconds_of
-from wengert.compiler.emit.module import CHECKED, write_module
+from wengert.compiler.emit.entry import CHECKED
+from wengert.compiler.emit.module import write_module
 from wengert.compiler.engine import Module, binding, vector_bits
 from wengert.compiler.fuse import fuse
 from wengert.compiler.halves import in_single
+from wengert.compiler.inner import graphs_of
 from wengert.compiler.kernels import provide_products
 from wengert.compiler.lapack import provide_lapack
-from wengert.compiler.loops import REASONS, Check, Program
+from wengert.compiler.loops import REASONS, Check, Program, all_steps
 from wengert.compiler.memory import late_fills, plan_memory
 from wengert.compiler.pairs import in_pairs
 from wengert.compiler.plain import plain_products
@@ -56,7 +58,8 @@ def passes(graph: Graph) -> tuple[Graph, Graph]:
 
 def lower(graph: Graph) -> Program:
     """The passes between a simplified graph of real numbers and the text."""
-    program = split(fuse(graph))
+    inner = {node: {key: lower(passes(part)[1]) for key, part in graphs_of(node).items()} for node in graph.nodes}
+    program = split(fuse(graph, inner))
     program.steps = late_fills(program.steps)
     return group_rows(program)
 
@@ -116,7 +119,7 @@ class Compiled:
 
 def stopped(program: Program, name: str, host: Host) -> Callable[[int], Any]:
     """What raises the exception for which a program has stopped, given its status."""
-    checks = [step for step in program.steps if isinstance(step, Check)]
+    checks = [step for step in all_steps(program) if isinstance(step, Check)]
 
     def on_error(status: int) -> Any:
         if status < CHECKED:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.bodies import Value, advanced_axis, place_of, window_shape
+from wengert.compiler.bodies import Draft, Value, advanced_axis, place_of, window_shape
 from wengert.compiler.homes import Homes
 from wengert.compiler.indices import Index, basic_parts, is_basic, spread_index
 from wengert.compiler.loops import Buffer, Check, Fill, Op, Place, Shape, Store, View, contiguous, dtype_name
@@ -18,6 +18,7 @@ from wengert.compiler.stencils import MOST, SMALLEST, Box, boxes_of, covers, ind
 from wengert.core.graph import Atom, Const, Node, Var
 from wengert.core.primitive import primitive_named
 from wengert.core.types import ArrayType, type_of
+from wengert.primitives.index import fill
 
 
 class Places(Homes):
@@ -278,7 +279,9 @@ class Places(Homes):
     def as_assigned(self, node: Node) -> bool:
         """`x` with a window replaced: both parts are stored, or chosen where unrolled."""
         target, source, *arrays = node.operands
-        if arrays or not is_basic(node.params["layout"]):
+        if arrays:
+            return self.as_scattered(node)
+        if not is_basic(node.params["layout"]):
             return False
         out = node.outputs[0]
         shape = tuple(out.type.shape)
@@ -295,6 +298,35 @@ class Places(Homes):
             draft = self.nest(chosen, level)
             place = place_of(window(View.whole(buffer), layout), identity, len(chosen))
             draft.stores.append(Store(self.evaluate(draft, source, index), place))
+            ready = level + 1
+        self.in_buffer(out, buffer, ready)
+        return True
+
+
+    def as_scattered(self, node: Node) -> bool:
+        """`x` with entries replaced at places that arrays say: the last value of a place stays, so that the order of loops is kept."""
+        target, source, *arrays = node.operands
+        out = node.outputs[0]
+        shape, layout = tuple(out.type.shape), node.params["layout"]
+        reader = replace(node, operands=(target, *arrays))
+        if not self.has_native_indices(reader) or {target.type.dtype, source.type.dtype} != {out.type.dtype}:
+            return False
+        reader = self.with_indices(reader, shape)
+        chosen = tuple(np.broadcast_to(np.empty(()), shape)[fill(layout, [np.zeros(a.type.shape, int) for a in arrays])].shape)
+        if len(source.type.shape) > len(chosen):
+            return False
+        buffer = Buffer(shape, out.type.dtype, "temporary")
+        ready = self.store(target, View.whole(buffer)) + 1
+        if 0 not in chosen:
+            (identity,) = indices_of(chosen, tuple(range(len(chosen))))
+            index = spread_index(identity, tuple(source.type.shape), chosen)
+            found = [self.reach(source, index, chosen), *self.reach_indices(reader, identity, chosen)]
+            level, _ = self.settle(found, ready)
+            draft = Draft(chosen, level)
+            value = self.evaluate(draft, source, index)
+            place, gathers = self.gather_place(draft, View.whole(buffer), reader, list(reader.operands[1:]), identity)
+            draft.stores.append(Store(value, place, gathers))
+            self.steps.append(draft)
             ready = level + 1
         self.in_buffer(out, buffer, ready)
         return True

@@ -109,7 +109,7 @@ class Simplifier:
                 return None
         if not node.operands:
             return None
-        if any(var.type.dtype.kind not in "biufc" for var in node.outputs):
+        if node.primitive.family == "control" or any(var.type.dtype.kind not in "biufc" for var in node.outputs):
             return None
         large = max([var.type.shape for var in node.outputs], key=lambda shape: int(np.prod(shape, dtype=int)))
         if int(np.prod(large, dtype=int)) > FOLDED and node.primitive.name != "spread":
@@ -260,7 +260,7 @@ def _constant_key(atom: Const) -> Any:
 def _frozen(params: Mapping[str, Any]) -> Any:
     if not params:
         return ()
-    return tuple([(key, repr(params[key])) for key in sorted(params)])
+    return tuple([(key, id(params[key]) if isinstance(params[key], Graph) else repr(params[key])) for key in sorted(params)])
 
 
 def simplify(graph: Graph) -> Graph:

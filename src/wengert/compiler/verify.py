@@ -6,6 +6,7 @@ from wengert.compiler.loops import (
     Band,
     Buffer,
     Check,
+    Control,
     Fill,
     HostCall,
     LoopNest,
@@ -66,7 +67,7 @@ def verify(program: Program) -> Program:
             require(is_inside(Place(step.source.buffer, step.source.strides, step.source.offset), step.source.shape), f"{where} reads outside")
             require(step.result.shape == step.source.shape, f"{where}: an order has another shape than its lines")
         else:
-            require(isinstance(step, (Fill, Band, Check)), f"{where} is of no known kind")
+            require(isinstance(step, (Fill, Band, Check, Control)), f"{where} is of no known kind")
     for view in program.outputs:
         require(view.is_whole and view.buffer.kind == "output", "an output is not a buffer of its own")
         require(view.buffer in written or not view.buffer.size, "an output is never written")

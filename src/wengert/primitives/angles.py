@@ -31,6 +31,20 @@ turns_of = discrete(
 )
 
 
+@turns_of.spell
+def _spell_turns(p: Any, period: Any, discont: Any, axis: int) -> Any:
+    """As NumPy unwraps: steps are brought into half a period on both sides, and what that took is added up."""
+    if p.dtype.kind != "f" or p.shape[axis] < 2:
+        return NotImplemented
+    step, high = np.diff(p, axis=axis), period / 2
+    inside = np.remainder(step + high, period) - high
+    inside = np.where(np.logical_and(np.equal(inside, -high), np.greater(step, 0)), p.dtype.type(high), inside)
+    change = np.where(np.less(np.abs(step), high if discont is None else discont), p.dtype.type(0), inside - step)
+    first = np.zeros([1 if k == axis % len(p.shape) else n for k, n in enumerate(p.shape)], p.dtype)
+    whole = p + np.concatenate([first, np.cumsum(change, axis=axis)], axis=axis)
+    return np.rint((whole - p) / period)
+
+
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.pi) -> Any:
     """`p` plus as many whole periods at each place as make it continuous along an axis."""

@@ -14,7 +14,7 @@ from wengert.core.trace import Tracer, beneath
 from wengert.primitives.align import as_array, as_operand
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import discrete, smooth
-from wengert.primitives.index import get_item
+from wengert.primitives.index import ARRAY, get_item, index
 from wengert.primitives.joining import concatenate
 from wengert.primitives.ordering import bisected, by_member
 from wengert.primitives.shaping import on_axis, to_dtype
@@ -70,6 +70,22 @@ interpolation: Primitive = smooth(
     batch=by_member(lambda: interpolation, slice(1, None)),
     laws=lambda make: [((make(5), np.linspace(-1.5, 1.5, 4), make(4)), {})],
 )
+
+
+@interpolation.spell
+def _spell_interp(x: Any, xp: Any, fp: Any) -> Any:
+    """NumPy's own steps: from the left knot, from the right one where that is NaN, and their value where both agree."""
+    n = xp.shape[0]
+    k = bisected(xp, x, "right") - 1
+    here, after = np.minimum(np.maximum(k, 0), n - 1), np.minimum(np.maximum(k + 1, 0), n - 1)
+    left, right, low, high = (index(v, j, layout=(ARRAY,)) for v in (xp, fp) for j in (here, after))
+    slope = (high - low) / (right - left)
+    y = slope * (x - left) + low
+    again = slope * (x - right) + high
+    again = np.where(np.logical_and(np.isnan(again), np.equal(low, high)), low, again)
+    y = np.where(np.isnan(y), again, y)
+    y = np.where(np.logical_or(np.equal(here, after), np.equal(x, left)), low, y)
+    return np.where(np.isnan(x), x, y)
 
 
 @implements(np.interp)

@@ -17,7 +17,7 @@ from wengert.core.trace import Tracer, beneath, lowest, peek
 from wengert.primitives.align import as_array
 from wengert.primitives.families import discrete, linear
 from wengert.primitives.index import ARRAY, deposit, index
-from wengert.primitives.ordering import by_member
+from wengert.primitives.ordering import bisected, by_member
 from wengert.primitives.rearranging import concrete
 from wengert.primitives.reductions import amax, amin
 from wengert.primitives.shaping import flatten, to_dtype
@@ -79,6 +79,21 @@ bin_of: Primitive = discrete(
     batch=by_member(lambda: bin_of, slice(0, None)),
     laws=lambda make: [((make(5),), {"bins": 3, "limits": None})],
 )
+@bin_of.spell
+def _spell_bin_of(a: Any, *edges: Any, bins: int, limits: Any) -> Any:
+    if not edges:
+        return NotImplemented
+    return _spelled_bins(a, edges[0])
+
+
+def _spelled_bins(a: Any, edges: Any) -> Any:
+    """What `_bins_of` says, in the words of primitives."""
+    n = edges.shape[0] - 1
+    found = bisected(edges, a, "right") - 1
+    found = np.where(np.equal(a, edges[n]), n - 1, found)
+    return np.where(np.logical_or(np.less(found, 0), np.greater(found, n)), n, found)
+
+
 weighed: Primitive = linear(
     "histogram",
     _weigh,
@@ -89,6 +104,13 @@ weighed: Primitive = linear(
         ((make(4), np.array([-1, 0.2, 0.9, 7]), np.array([0, 0.5, 1])), {"bins": 2, "limits": None}),
     ],
 )
+@weighed.spell
+def _spell_histogram(w: Any, a: Any, *edges: Any, bins: int, limits: Any) -> Any:
+    if not edges or w.dtype.kind != "f":
+        return NotImplemented
+    return deposit(np.ravel(w), _spelled_bins(np.ravel(a), edges[0]), layout=(ARRAY,), shape=(edges[0].shape[0],))[:-1]
+
+
 counted: Primitive = discrete(
     "histogram_counts",
     lambda a, *edges, bins, limits: np.histogram(a, edges[0] if edges else bins, limits)[0],

@@ -82,6 +82,16 @@ positions = discrete(
 )
 
 
+@positions.spell
+def _spell_positions(*arrays: Any, layout: Layout, shape: tuple[int, ...]) -> Any:
+    if not all(isinstance(part, str) for part in layout) or len(layout) != len(shape):
+        return index(np.arange(math.prod(shape)).reshape(shape), *arrays, layout=layout)
+    total: Any = 0
+    for array, n in zip(arrays, shape, strict=True):
+        total = total * n + np.where(np.less(array, 0), array + n, array)
+    return total
+
+
 def _from_members(found: Any, size: int) -> Any:
     """Positions `[B, ...]` in each member of a batch as positions in all of them laid end to end."""
     n = found.shape[0]
@@ -343,6 +353,14 @@ assign = smooth(
 )
 
 assign.kept = lambda xs, params, y: ((type_of(xs[0]), type_of(xs[1]), *xs[2:]), params, type_of(y))
+
+
+@last_writers.spell
+def _spell_last_writers(found: Any, size: int) -> Any:
+    """Everybody writes their number down, and looks whether it is still there."""
+    order = np.arange(math.prod(found.shape)).reshape(found.shape)
+    winner = assign(np.zeros(size, int), order, found, layout=(ARRAY,))
+    return np.equal(index(winner, found, layout=(ARRAY,)), order)
 
 
 # --- what x[i] and x[i] = v mean -----------------------------------------------------------------------------------

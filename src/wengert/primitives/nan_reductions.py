@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import implements
+from wengert.core.primitive import Primitive
 from wengert.core.trace import peek
 from wengert.primitives.align import NOT_GIVEN, as_array
 from wengert.primitives.cumulative import cumprod, cumsum
@@ -70,6 +71,22 @@ nansmallest = reduction(
     "nanmin", lambda x, axis, keepdims: np.nanmin(x, axis=axis, keepdims=keepdims), share_of_ties,
     laws=cases(), formula="min(a) without nan",
 )  # fmt: skip
+
+
+def _spell_nan_extreme(card: Primitive, extreme: Callable[..., Any], ignored: float) -> None:
+    """NaN is worse than anything, and stays where there is nothing else."""
+
+    @card.spell
+    def value(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        if x.dtype.kind != "f":
+            return NotImplemented
+        is_nan = np.isnan(x)
+        found = extreme(np.where(is_nan, x.dtype.type(ignored), x), axis=axis, keepdims=keepdims)
+        return np.where(np.all(is_nan, axis=axis, keepdims=keepdims), x.dtype.type(np.nan), found)
+
+
+_spell_nan_extreme(nanlargest, np.max, -np.inf)
+_spell_nan_extreme(nansmallest, np.min, np.inf)
 
 
 def _extreme_front(card: Any, ufunc: str, neutral: Callable[[Any], Any]) -> Callable[..., Any]:

@@ -85,6 +85,12 @@ p_norm: Primitive = smooth(
 )
 
 
+@p_norm.spell
+def _spell_p_norm(a: Any, *, axis: tuple[int, ...], **params: float) -> Any:
+    order = a.dtype.type(params["ord"])
+    return np.sum(a**order, axis=axis) ** (1 / order)
+
+
 # --- numpy.linalg.norm -------------------------------------------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +16,7 @@ from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
 from wengert.primitives.contraction import einsum_of, matmul
+from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
 from wengert.primitives.pattern import dense_pattern
@@ -435,6 +436,25 @@ strong_convolution: Primitive = multilinear(
     pattern=dense_pattern,
     laws=lambda make: [((make(4), make(2)), {})],
 )
+
+
+def _spell_convolution(times: Callable[..., Any]) -> Callable[..., Any]:
+    """Windows of the longer factor times the shorter one backwards, summed; beyond the ends nothing is multiplied."""
+
+    def value(a: Any, v: Any) -> Any:
+        long, short = (a, v) if a.shape[-1] >= v.shape[-1] else (v, a)
+        n, m = long.shape[-1], short.shape[-1]
+        around = ((0, 0),) * (len(long.shape) - 1) + ((m - 1, m - 1),)
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(long, around), m, axis=-1)
+        places = np.arange(n + m - 1)[:, None] + np.arange(1 - m, 1)
+        terms = times(windows, np.flip(short, -1)[..., None, :])
+        return np.sum(np.where((places >= 0) & (places < n), terms, terms.dtype.type(0)), axis=-1)
+
+    return value
+
+
+convolution.spell(_spell_convolution(np.multiply))
+strong_convolution.spell(_spell_convolution(scaled))
 
 
 def _window(full: Any, n: int, m: int, mode: Any, start: int) -> Any:

@@ -117,6 +117,68 @@ def _cases(make: Any) -> list[Any]:
     ]
 
 
+def _spelled_counts(rows: Any, q: Any) -> Any:
+    """How many entries of each row are not NaN, as floats, with an axis for those of `q`."""
+    counts = to_dtype(np.sum(np.logical_not(np.isnan(rows)), axis=-1), float)
+    return np.reshape(counts, (*counts.shape, *(1,) * np.ndim(q)))
+
+
+def _spell_place(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
+    if weights or method not in OFFSETS or rows.dtype.kind != "f":
+        return NotImplemented
+    n, counts = rows.shape[-1], _spelled_counts(rows, q)
+    alpha, beta = OFFSETS[method]
+    places = np.minimum(np.maximum(alpha - 1 + (counts + (1 - alpha - beta)) * q, 0.0), counts - 1)
+    is_whole = np.logical_or(np.equal(counts, n), np.logical_and(ignore_nan, np.greater(counts, 0)))
+    return np.where(is_whole, places, n - 1.0)
+
+
+def _spell_rate(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
+    if method not in OFFSETS or rows.dtype.kind != "f":
+        return NotImplemented
+    counts, (alpha, beta) = _spelled_counts(rows, q), OFFSETS[method]
+    speed = counts + (1 - alpha - beta)
+    at = alpha - 1 + speed * q
+    is_inside = np.logical_and(np.logical_and(np.greater_equal(at, 0), np.less_equal(at, counts - 1)),
+                               np.logical_or(np.equal(counts, rows.shape[-1]), ignore_nan))  # fmt: skip
+    return np.where(is_inside, speed, 0.0)
+
+
+def _spell_quantile(rows: Any, q: Any, *weights: Any, method: str, ignore_nan: bool) -> Any:
+    """NumPy's mixture of two neighbours among the sorted entries, counted from the nearer one."""
+    if weights or method not in OFFSETS or rows.dtype != np.float64:
+        return NotImplemented
+    if np.ndim(q) == 0:
+        return _spell_quantile(rows, np.reshape(q, (1,)), method=method, ignore_nan=ignore_nan)[..., 0]
+    counts, (alpha, beta) = _spelled_counts(rows, q), OFFSETS[method]
+    usable = np.maximum(counts, 1.0)
+    at = (usable - 1) * q if method == "linear" else usable * q + (alpha + q * (1 - alpha - beta)) - 1
+    low = np.floor(at)
+    ends = [to_dtype(np.minimum(np.maximum(k, 0.0), usable - 1), int) for k in (low, low + 1)]
+    where = entries_of_rank(rows, np.concatenate(ends, -1))
+    picked = along(rows, where, -1)
+    a, b = picked[..., : len(q)], picked[..., len(q) :]
+    share, gap = at - low, b - a
+    y = np.where(np.greater_equal(share, 0.5), b - gap * (1 - share), a + gap * share)
+    none = np.equal(counts, 0) if ignore_nan else np.less(counts, rows.shape[-1])
+    return np.where(none, np.nan, y)
+
+
+def _spell_median(rows: Any, ignore_nan: bool) -> Any:
+    """The entry in the middle, or the mean of two."""
+    if rows.dtype.kind != "f":
+        return NotImplemented
+    n = rows.shape[-1]
+    counts = np.sum(np.logical_not(np.isnan(rows)), axis=-1, keepdims=True)
+    usable = np.maximum(counts, 1) if ignore_nan else np.full(tuple(counts.shape), n)
+    ends = np.concatenate([(usable - 1) // 2, np.minimum(usable // 2, n - 1)], -1)
+    picked = along(rows, entries_of_rank(rows, ends), -1)
+    a, b = picked[..., 0], picked[..., 1]
+    y = np.where(np.equal(ends[..., 0], ends[..., 1]), a, (a + b) / 2)
+    none = np.equal(counts, 0) if ignore_nan else np.less(counts, n)
+    return np.where(none[..., 0], rows.dtype.type(np.nan), y)
+
+
 rate: Primitive = discrete("quantile_rate", _rate, batch=_quantile_batch(lambda: rate), laws=_cases)
 
 
@@ -206,6 +268,12 @@ median_of = smooth(
         ((np.array([2, np.nan, 1.0]),), {"ignore_nan": True}),
     ],
 )
+
+
+rate.spell(_spell_rate)
+place.spell(_spell_place)
+quantile_of.spell(_spell_quantile)
+median_of.spell(_spell_median)
 
 
 # --- NumPy's functions -----------------------------------------------------------------------------------------------------

@@ -245,6 +245,22 @@ sum_from = _from_card("sum_from", np.add, 0, None, _from_cases)
 product_from = _from_card("prod_from", np.multiply, 1, others, _from_cases)
 
 
+def _spell_from(card: Primitive, reduce: Callable[..., Any], combine: Any, neutral: int) -> None:
+    """What is left out counts as nothing, and the first value is joined at the end."""
+
+    @card.spell
+    def value(x: Any, *rest: Any, axis: tuple[int, ...], dtype: Any, keepdims: bool, given: tuple[str, ...]) -> Any:
+        x, known = to_dtype(x, dtype), dict(zip(given, rest, strict=True))
+        if "where" in known:
+            x = np.where(known["where"], x, x.dtype.type(neutral))
+        total = reduce(x, axis=axis, keepdims=keepdims)
+        return combine(known["initial"], total) if "initial" in known else total
+
+
+_spell_from(sum_from, np.sum, np.add, 0)
+_spell_from(product_from, np.prod, np.multiply, 1)
+
+
 # --- NumPy's functions -----------------------------------------------------------------------------------------------------
 
 

@@ -287,6 +287,9 @@ within_one = smooth(  # takes rounding off, and so leaves the derivative alone
 )
 
 
+within_one.spell(lambda c: np.minimum(np.maximum(c, c.dtype.type(-1)), c.dtype.type(1)))
+
+
 @implements(np.corrcoef)
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
     """`cov / (sd sdᵀ)`."""

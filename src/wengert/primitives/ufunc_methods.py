@@ -88,6 +88,32 @@ _CARDS = {
     np.hypot: reduction("hypot_reduce", _reduced_by(np.hypot), _hypot_slope, laws=cases(), formula="√(Σ a²)"),
 }  # fmt: skip
 
+def _spell_log_sum(card: Primitive, exp: Callable[..., Any], log: Callable[..., Any]) -> None:
+    """Measured from the largest term."""
+
+    @card.spell
+    def value(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+        top = np.max(x, axis=axis, keepdims=True)
+        shift = np.where(np.isfinite(top), top, x.dtype.type(0))
+        found = log(np.sum(exp(x - shift), axis=axis, keepdims=True)) + shift
+        return found if keepdims else np.squeeze(found, axis)
+
+
+_spell_log_sum(_CARDS[np.logaddexp], np.exp, np.log)
+_spell_log_sum(_CARDS[np.logaddexp2], np.exp2, np.log2)
+
+
+@_CARDS[np.hypot].spell
+def _spell_hypot_reduce(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
+    """Measured by the largest entry, so that no square overflows."""
+    one = x.dtype.type(1)
+    top = np.max(np.abs(x), axis=axis, keepdims=True)
+    scale = np.where(np.logical_and(np.isfinite(top), np.greater(top, 0)), top, one)
+    found = np.sqrt(np.sum(np.square(x / scale), axis=axis, keepdims=True)) * scale
+    found = np.where(np.any(np.isinf(x), axis=axis, keepdims=True), x.dtype.type(np.inf), found)
+    return found if keepdims else np.squeeze(found, axis)
+
+
 discrete_method = discrete(
     "ufunc_method",
     lambda x, ufunc, method, **params: getattr(getattr(np, ufunc), method)(x, **params),
@@ -340,6 +366,17 @@ sum_parts = linear(
     formula="add.reduceat(a, {cuts})",
     laws=lambda make: [((make(5),), {"cuts": (0, 3, 1, 4)}), ((make(2, 4),), {"cuts": (1, 2)})],
 )
+
+
+MOST_PARTS = 32  # that are summed one by one
+
+
+@sum_parts.spell
+def _spell_sum_parts(x: Any, cuts: tuple[int, ...]) -> Any:
+    if len(cuts) > MOST_PARTS:
+        return NotImplemented
+    stops = [*cuts[1:], x.shape[-1]]
+    return np.stack([np.sum(x[..., start : max(stop, start + 1)], axis=-1) for start, stop in zip(cuts, stops, strict=True)], -1)
 
 
 def outer(ufunc: Any, a: Any, b: Any, /, **kwargs: Any) -> Any:

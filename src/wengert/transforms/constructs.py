@@ -21,7 +21,7 @@ from wengert.transforms.inner_programs import (
     Inner,
     is_number_or_array,
     is_python_number,
-    record_inner,
+    record_users,
     strong,
     type_of_leaf,
 )
@@ -65,7 +65,8 @@ class State:
 
     def path(self, k: int) -> str:
         """How to write the k-th leaf."""
-        return "state" + trees.paths(self.tree)[k]
+        path = trees.paths(self.tree)[k]
+        return "state" + (path.removeprefix("[1]") if self.construct == "wg.fori_loop" else path)  # whose count comes first
 
     def settle(self, record: Callable[[], Inner]) -> Inner:
         """Record until what comes out has the types that go in."""
@@ -92,11 +93,12 @@ class State:
 
     def refuse(self, k: int, old: ArrayType, new: ArrayType) -> None:
         """Raise the error for a state that changes its type."""
-        name = "state" if len(self.leaves) == 1 and self.leaves[0] is self.tree else f"state, at {self.path(k)},"
+        name = "state" if self.path(k) == "state" else f"state, at {self.path(k)},"
         shape, dtype = new.shape, new.dtype
         is_shape = new.shape != old.shape
         write = f"np.zeros({shape}, np.{dtype})   # to begin with" if is_shape else f"np.asarray(init, np.{dtype})   # to begin with"
-        also = "" if is_shape else f"\nnew.astype(np.{old.dtype})   # in the function"
+        grows = "\nreturn new, new   # in wg.scan, which stacks what each step puts out: for a state that would grow"
+        also = grows if is_shape else f"\nnew.astype(np.{old.dtype})   # in the function"
         raise failure(
             f"the {name} of {self.construct} changes from {old} to {new}.".replace(", of", " of"),
             "A loop's state keeps its shape and dtype from step to step; a Python number alone takes the dtype that the loop makes of it.",
@@ -142,8 +144,8 @@ def scan(function: Function, init: Any, xs: Any, length: Any, reverse: bool, che
     sample = trees.unflatten(x_structure, entries)
     hints = leaf_names(function, ((init, sample), {}))
 
-    def flat(*values: Any) -> list[Any]:
-        result = function(state.new(values[:n_state]), trees.unflatten(x_structure, list(values[n_state:])))
+    def flat(user: Function, *values: Any) -> list[Any]:
+        result = user(state.new(values[:n_state]), trees.unflatten(x_structure, list(values[n_state:])))
         if not isinstance(result, tuple) or len(result) != 2:
             raise failure(
                 f"{location_of(function)} returned {written(result)}.",
@@ -157,7 +159,7 @@ def scan(function: Function, init: Any, xs: Any, length: Any, reverse: bool, che
 
     def record() -> Inner:
         weak = [*state.weak, *[False] * len(x_types)]
-        return record_inner(flat, [*state.types, *x_types], construct, weak=weak, hints=hints)
+        return record_users(function, flat, [*state.types, *x_types], construct, weak=weak, hints=hints)
 
     inner = state.settle(record)
     loop = Loop(inner.graph, len(inner.constants), n_state, n, bool(reverse), schedule_of(checkpoint))
@@ -218,15 +220,16 @@ def while_loop(test: Function, function: Function, init: Any, checkpoint: Any, c
     state = State(init, construct)
     hints = leaf_names(function, ((init,), {}))
 
-    def flat(*values: Any) -> list[Any]:
-        leaves, structure = trees.flatten(function(state.new(values)))
+    def flat(user: Function, *values: Any) -> list[Any]:
+        leaves, structure = trees.flatten(user(state.new(values)))
         state.require_structure(structure, function)
         return leaves
 
-    body = state.settle(lambda: record_inner(flat, state.types, construct, weak=state.weak, hints=hints))
-    asked = record_inner(
-        lambda *values: truth_of(test(state.new(values)), test), state.types, construct, weak=state.weak, hints=hints, name="test"
-    )
+    body = state.settle(lambda: record_users(function, flat, state.types, construct, weak=state.weak, hints=hints))
+    def ask(user: Function, *values: Any) -> Any:
+        return truth_of(user(state.new(values)), test)
+
+    asked = record_users(test, ask, state.types, construct, weak=state.weak, hints=hints, name="test")
     loop = Loop(body.graph, len(body.constants), len(state.leaves), ENDLESS, False, schedule_of(checkpoint), asked.graph, len(asked.constants))
     return state.new(bind(while_, [*asked.constants, *body.constants, *state.values()], loop.params()))
 
@@ -300,13 +303,13 @@ def cond(predicate: Any, true: Function, false: Function, operands: Sequence[Any
     def recorded(function: Function, results: Sequence[ArrayType] = ()) -> Inner:
         names = [n for n, flag in zip(leaf_names(function, (tuple(operands), {})), flags, strict=True) if flag]
 
-        def flat(*values: Any) -> Any:
+        def flat(user: Function, *values: Any) -> Any:
             rest = iter(values)
             args = trees.unflatten(structure, [next(rest) if flag else leaf for leaf, flag in zip(leaves, flags, strict=True)])
-            out = function(*args)
+            out = user(*args)
             return conformed(out, results) if results else out
 
-        return record_inner(flat, types, construct, weak=weak, hints=names, name=getattr(function, "__name__", "branch"))
+        return record_users(function, flat, types, construct, weak=weak, hints=names, name=getattr(function, "__name__", "branch"))
 
     both = [recorded(true), recorded(false)]
     results = common_results(both, (true, false))

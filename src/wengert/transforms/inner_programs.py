@@ -6,6 +6,7 @@ arguments (traced values and arrays of floating-point numbers) becomes its first
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from wengert.core.graph import Atom, Const, Graph
 from wengert.core.primitive import Primitive
 from wengert.core.trace import NO_PARAMS, Tracer, bind
 from wengert.core.types import ArrayType, type_of
-from wengert.errors import ControlFlowError, LeakError
+from wengert.errors import ControlFlowError, LeakError, LostDerivativeError
+from wengert.transforms.reach import Reach, Twin
 from wengert.transforms.record_graph import Draft, Place, graph_of
 from wengert.transforms.record_path import PathArray, PathNumber, PathTrace, same
 
@@ -87,9 +89,16 @@ class InnerTrace(PathTrace):
         self.captured[id(x)] = (value, place)
         return place
 
+    def watched(self, x: Any) -> Any:
+        """A plain array as a constant of the loop, so that it can be asked for its entry at a traced place."""
+        if type(x) is not np.ndarray:
+            return x
+        place = self._capture(x)
+        return PathArray(example_of(place.type), self, place)
+
     def is_constant(self, tracer: Tracer) -> bool:
-        """Whether this is a plain value; all others are known by their types only."""
-        return tracer.extra is None
+        """Whether no derivative flows through this; but its value is not there to be looked at, unless it is a plain one."""
+        return tracer.extra is None or tracer.dtype.kind not in "fc"
 
     def look(self, tracer: Tracer) -> None:
         if tracer.extra is not None:
@@ -119,9 +128,12 @@ class Inner:
 
 def record_inner(
     function: Callable[..., Any], types: Sequence[ArrayType], construct: str, *, weak: Sequence[bool] = (), hints: Sequence[str] = (),
-    name: str = "body", is_derived: bool = False,
+    name: str = "body", is_derived: bool = False, reach: Reach | None = None,
 ) -> Inner:  # fmt: skip
-    """Call a function of flat arrays of these types, which returns a container; write down what it does."""
+    """Call a function of flat arrays of these types, which returns a container; write down what it does.
+
+    With `reach`, its first argument is the user's function, rebuilt so that the plain arrays that it reaches are watched.
+    """
     trace = InnerTrace(construct, is_derived=is_derived)
     weak = list(weak) or [False] * len(types)
     hints = list(hints) or [""] * len(types)
@@ -130,7 +142,8 @@ def record_inner(
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            leaves, structure = trees.flatten(function(*inputs))
+            users = () if reach is None else Twin(reach, list(map(trace.watched, reach.arrays))).roots
+            leaves, structure = trees.flatten(function(*users, *inputs))
         if not all(is_number_or_array(y) for y in leaves):
             raise ControlFlowError.of_output(construct, next(y for y in leaves if not is_number_or_array(y)))
         outputs = [trace.atom_of(strong(y)) for y in leaves]
@@ -139,6 +152,23 @@ def record_inner(
     captured = list(trace.captured.values())
     graph = graph_of(trace, [*(place for _, place in captured), *places], outputs, name)
     return Inner(graph, [x for x, _ in captured], leaves, structure, list(map(is_python_number, leaves)))
+
+
+def record_users(function: Callable[..., Any], flat: Callable[..., Any], types: Sequence[ArrayType], construct: str, **how: Any) -> Inner:
+    """Record `flat(function, *arrays)`, where `function` is the user's.
+
+    Where it asks a plain array for the entry at a traced place, which NumPy cannot find, the array is watched, too.
+    """
+    try:
+        return record_inner(functools.partial(flat, function), types, construct, **how)
+    except (ControlFlowError, LostDerivativeError, IndexError, TypeError) as error:
+        reach = Reach((function,), set())
+        if not any(type(x) is np.ndarray for x in reach.arrays):
+            raise
+        try:
+            return record_inner(flat, types, construct, reach=reach, **how)
+        except Exception:
+            raise error from None
 
 
 def strong(y: Any) -> Any:

@@ -38,10 +38,15 @@ def order_loops(nest: LoopNest, rows: int | None = None, lanes: bool = False) ->
     With `lanes` the rows are the innermost.  Letters of length 1 are no loops, and two neighbours that every access walks as one are one.
     """
     letters = [k for k, n in enumerate(nest.space) if n > 1]
-    if len(letters) > 1:
+    if len(letters) > 1 and not is_in_order(nest):
         inner = max(letters, key=lambda k: (lanes and k == rows, _neighbours(nest, k), k))
         letters = [*[k for k in letters if k != inner], inner]
     return _collapse(nest, letters, rows)
+
+
+def is_in_order(nest: LoopNest) -> bool:
+    """Whether values are written to places that are computed, where the last one stays."""
+    return any(store.place.steps and not store.adds for store in nest.stores)
 
 
 def _neighbours(nest: LoopNest, k: int) -> float:
