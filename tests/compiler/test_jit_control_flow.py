@@ -106,10 +106,10 @@ def test_nested_loops_are_one_program():
 
 
 def test_a_call_of_python_inside():
-    matrix = lambda a: np.sum(wg.scan(lambda s, _: (np.linalg.svd(s * a, compute_uv=False)[:, None] * s, None), a, length=3)[0])
+    matrix = lambda a: np.sum(wg.scan(lambda s, _: (np.linalg.eigvals(s * a).real[:, None] * s, None), a, length=3)[0])
     compiled = wg.jit(matrix)
     close(compiled(W), matrix(W))
-    assert [call.primitive for call in compiled.report(W).host_calls] == ["svdvals"]
+    assert [call.primitive for call in compiled.report(W).host_calls] == ["eigvals"]
 
 
 def test_errors_inside_come_out():
