@@ -66,7 +66,8 @@ def while_loop(test: Function, f: Function, init: Any, *, checkpoint: int | str 
     """The first of `s, f(s), f(f(s)), ...` for which `test` is false.
 
     The number of steps may depend on values, and under `vmap` differ between members.  Reverse mode goes there a second time, with a
-    stack of states that grows, and comes back; derivatives of any order do.
+    stack of states that grows, and comes back; derivatives of any order do.  They are those of the steps taken: where `test` fails at
+    once, the result is `init`, with the derivative of `init`.
 
     Args:
         test: a function of the state that returns one truth value.
@@ -86,8 +87,8 @@ def while_loop(test: Function, f: Function, init: Any, *, checkpoint: int | str 
         ...     return wg.while_loop(lambda x: np.abs(x * x - a) > 1e-12, lambda x: 0.5 * (x + a / x), a)
         >>> print(*np.round(wg.value_and_grad(root)(4.0), 6))
         2.0 0.25
-        >>> wg.vmap(wg.grad(root))(np.array([1.0, 4.0, 100.0])).round(6)
-        array([0.5 , 0.25, 0.05])
+        >>> wg.vmap(wg.grad(root))(np.array([0.25, 4.0, 100.0])).round(6)
+        array([1.  , 0.25, 0.05])
 
     Source: A. Griewank and A. Walther, Evaluating Derivatives (SIAM, 2008), chapter 12.
     """

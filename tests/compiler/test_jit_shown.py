@@ -3,6 +3,7 @@
 import numpy as np
 
 import wengert as wg
+from wengert.compiler.engine import vector_bits
 from wengert.core.check import check
 
 X = np.arange(1000.0) / 1000
@@ -91,3 +92,15 @@ def test_an_error_says_where_it_was_written():
         assert any("test_jit_shown.py" in note for note in error.__notes__)
     else:
         raise AssertionError
+
+
+def test_every_group_of_attributes_has_one_meaning():
+    """LLVM joins groups of the same number: what must not be inlined once was, and loops lost their vector calls."""
+    jitted = wg.jit(wg.value_and_grad(lambda x: np.sum(np.tanh(x) * np.exp(-(x**2)) + np.sort(x)) + x[0] ** 0.3))
+    x = np.linspace(0.1, 2.0, 5000)
+    groups = [line.split(" ")[1] for line in jitted.llvm(x).splitlines() if line.startswith("attributes #")]
+    assert len(groups) == len(set(groups))
+    if vector_bits() >= 256:
+        lanes = vector_bits() // 64
+        body = jitted.stages(x)["optimised"].partition("define linkonce")[0]
+        assert f"call <{lanes} x double> @_ZGV" in body

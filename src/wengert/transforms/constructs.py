@@ -97,7 +97,8 @@ class State:
         shape, dtype = new.shape, new.dtype
         is_shape = new.shape != old.shape
         write = f"np.zeros({shape}, np.{dtype})   # to begin with" if is_shape else f"np.asarray(init, np.{dtype})   # to begin with"
-        also = "" if is_shape else f"\nnew.astype(np.{old.dtype})   # in the function"
+        grows = "\nreturn new, new   # in wg.scan, which stacks what each step puts out: for a state that would grow"
+        also = grows if is_shape else f"\nnew.astype(np.{old.dtype})   # in the function"
         raise failure(
             f"the {name} of {self.construct} changes from {old} to {new}.".replace(", of", " of"),
             "A loop's state keeps its shape and dtype from step to step; a Python number alone takes the dtype that the loop makes of it.",

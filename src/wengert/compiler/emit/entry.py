@@ -157,7 +157,7 @@ class InnerWriter(EntryWriter):
         program, plan = self.program, self.plan
         names = [*[f"%in{k}" for k in range(len(program.inputs))], *[f"%out{k}" for k in range(len(program.outputs))]]
         names += [f"%constant{k}" for k in range(len(plan.constants))]
-        return f"define internal i32 @{self.prefix}({', '.join(f'ptr {name}' for name in [*names, '%workspace'])}) #4"
+        return f"define internal i32 @{self.prefix}({', '.join(f'ptr {name}' for name in [*names, '%workspace'])}) #6"
 
     def locate(self, buffer: Buffer, name: str) -> None:
         """A few numbers get registers, if all goes well; all else is where the caller says."""

@@ -74,7 +74,7 @@ def attributes(vector_bits: int) -> list[str]:
     return [
         f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}',
         f'attributes #2 = {{ nounwind noinline "prefer-vector-width"="{width}" }}',
-        f'attributes #4 = {{ nounwind alwaysinline "prefer-vector-width"="{width}" }}',
+        f'attributes #6 = {{ nounwind alwaysinline "prefer-vector-width"="{width}" }}',
         "attributes #3 = { nounwind noinline optnone }",
         "attributes #1 = { nounwind willreturn memory(none) }",
         "!0 = distinct !{!0, !1}",
