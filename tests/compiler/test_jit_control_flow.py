@@ -102,7 +102,7 @@ def test_nested_loops_are_one_program():
     for transform in (lambda f: f, wg.grad, lambda f: wg.grad(wg.grad(f)), lambda f: wg.hessian(f, 1)):
         compiled = wg.jit(transform(nested))
         close(compiled(1.1, X[:, :2]), transform(nested)(1.1, X[:, :2]), 1e-10)
-    assert native(wg.jit(nested), 1.1, X[:, :2])
+    assert native(wg.jit(wg.grad(nested)), 1.1, X[:, :2])
 
 
 def test_a_call_of_python_inside():
@@ -137,3 +137,32 @@ def test_shown():
     stages = wg.jit(recurrent).stages(W, X, H)
     assert "scan" in stages["fused"] and "in 6 steps" in stages["fused"]
     assert wg.jit(recurrent).report(W, X, H).flops > 6 * 3 * 20
+
+
+@pytest.mark.parametrize("checkpoint", [1, 4, "recursive"])
+def test_schedules(checkpoint):
+    def f(w, x, h):
+        s, ys = wg.scan(lambda s, v: (np.tanh(w @ s + v), s * v), h, x, checkpoint=checkpoint)
+        return np.sum(s) + np.sum(ys**2)
+
+    many = RNG.standard_normal((150, 3))
+    for transform in (lambda f: wg.grad(f, (0, 1, 2)), lambda f: wg.hessian(f, 2)):
+        compiled = wg.jit(transform(f))
+        close(compiled(W, many, H), transform(f)(W, many, H), 1e-10)
+        assert native(compiled, W, many, H)
+
+
+def halvings(a, checkpoint=None):
+    return wg.while_loop(lambda s: s[0] > 1.0, lambda s: np.stack([s[0] - 1.0, np.sin(s[1]) + 0.01 * a, s[2] + s[1]]), a * np.ones(3), checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize("checkpoint", [None, 7, "recursive"])
+def test_stacks_grow(checkpoint):
+    """More steps than a stack has room for to begin with, and than one level of the recursion."""
+    f = lambda a: np.sum(halvings(a, checkpoint) * np.arange(1.0, 4.0))
+    compiled, batch = wg.jit(wg.grad(f)), wg.jit(wg.vmap(wg.grad(f)))
+    for a in (0.5, 1.5, 64.5, 130.2, 300.7):
+        close(compiled(a), wg.grad(f)(a), 1e-9)
+    assert native(compiled, 1.5) and compiled.report(1.5).n_paths == 1
+    places = np.array([0.5, 2.5, 70.2, 20.0])
+    close(batch(places), np.array([wg.grad(f)(a) for a in places]), 1e-9)

@@ -6,6 +6,7 @@ The programs inside are lowered by the same pipeline; here is decided which they
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from wengert.compiler.homes import Homes
 from wengert.compiler.loops import Buffer, Control, Program, View
 from wengert.compiler.memory import plan_memory, rounded
 from wengert.core.graph import Graph, Node
+from wengert.core.rewrite import remove_dead
 
 REGISTERS = 8  # entries of an array that is kept in registers, if all goes well
-PROGRAMS = {"scan": ("body",), "while": ("test", "body"), "cond": ("true", "false")}
+PROGRAMS = {"scan": ("body",), "while": ("test", "body"), "cond": ("true", "false"), "loop_adjoint": ("test", "body", "back")}
 Inner = Mapping[Node, Mapping[str, Program]]
 
 
@@ -29,7 +31,10 @@ def graphs_of(node: Node) -> dict[str, Graph]:
     atoms = [*node.operands, *node.outputs]
     if not all(is_native(a.type.dtype) and 0 not in a.type.shape for a in atoms) or not fits(node):
         return {}
-    return {name: node.params[name] for name in names}
+    found = {name: node.params[name] for name in names if node.params.get(name) is not None}
+    if node.primitive.name == "loop_adjoint":  # on the way there, the states are all that is needed
+        found["body"] = remove_dead(replace(found["body"], outputs=found["body"].outputs[: node.params["n_carry"]]))
+    return found
 
 
 def fits(node: Node) -> bool:
@@ -38,14 +43,10 @@ def fits(node: Node) -> bool:
     params = node.params
     if node.primitive.name == "cond":
         return all([var.type for var in params[name].inputs] == types[1:] for name in ("true", "false"))
-    n_test = params.get("n_test", 0)
-    found = types[n_test:]
-    if node.primitive.name == "scan":
-        first = params["n_consts"] + params["n_carry"]
-        found = [t if k < first else type(t)(t.shape[1:], t.dtype) for k, t in enumerate(found)]
-        if not params["length"]:
-            return False
-    return [var.type for var in params["body"].inputs] == found
+    n_test, first = params.get("n_test", 0), params["n_consts"] + params["n_carry"]
+    found = types[n_test : n_test + len(params["body"].inputs)]
+    found = [t if k < first else type(t)(t.shape[1:], t.dtype) for k, t in enumerate(found)]
+    return params.get("length") != 0 and [var.type for var in params["body"].inputs] == found
 
 
 class Controls(Homes):
@@ -76,10 +77,13 @@ def control(node: Node, programs: dict[str, Program], views: list[View], results
     """The step, with the scratch memory that it needs."""
     plans = {key: plan_memory(program) for key, program in programs.items()}
     sizes: dict[Any, int] = {("workspace", key): plan.workspace for key, plan in plans.items() if plan.workspace}
-    n_state = node.params.get("n_carry", 0)
-    for k, buffer in enumerate(results[:n_state]):
-        if buffer.size > REGISTERS:
-            sizes["state", k] = buffer.n_bytes
+    if node.primitive.name == "loop_adjoint":
+        n_consts, flags = node.params["n_consts"], node.params["flags"]
+        n_moving = sum(flags[: n_consts + node.params["n_carry"]])
+        sizes.update({("moving", k): buffer.n_bytes for k, buffer in enumerate(results[:n_moving])})
+    else:
+        states = results[: node.params.get("n_carry", 0)]
+        sizes.update({("state", k): buffer.n_bytes for k, buffer in enumerate(states) if buffer.size > REGISTERS})
     pieces, total = {}, 0
     for key, size in sizes.items():
         pieces[key] = total

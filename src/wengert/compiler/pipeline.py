@@ -4,6 +4,7 @@
 |----------|-------------------------|--------------------------------------------------------------------------------|
 | halves   | graph to graph          | numbers of half precision are inputs and outputs only                           |
 | simplify | graph to graph          | no node is dead, none is computed twice, no rule applies                        |
+| tidy     | graph to graph          | loops compute nothing that nobody reads, or that is the same at every step       |
 | pairs    | graph to graph          | no number is complex                                                            |
 | plain    | graph to graph          | strong products test only for zeros that may have something to absorb           |
 | fuse     | graph to program        | index maps are strides; chains and their reductions share loops                 |
@@ -41,6 +42,7 @@ from wengert.compiler.runtime.library import library
 from wengert.compiler.simplify import simplify
 from wengert.compiler.soft_half import provide_half
 from wengert.compiler.split import split
+from wengert.compiler.tidy import tidy
 from wengert.compiler.vector_math import provide
 from wengert.core.graph import Graph
 from wengert.core.types import ArrayType
@@ -48,7 +50,7 @@ from wengert.core.types import ArrayType
 
 def passes(graph: Graph) -> tuple[Graph, Graph]:
     """The simplified graph, and the graph of real numbers that it stands for."""
-    simplified = simplify(in_single(graph))
+    simplified = tidy(in_single(graph), simplify)
     parts = in_pairs(simplified)
     if parts is not simplified:
         return simplified, plain_products(simplify(parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from wengert.compiler.emit.adjoint import write_adjoint
 from wengert.compiler.emit.band import write_band
 from wengert.compiler.emit.control import write_control
 from wengert.compiler.emit.entry import write_inner
@@ -37,4 +38,5 @@ def write_controlled(step: Control, name: str, library: VectorMath, numbers: Map
         for k, part in enumerate(inner.steps):
             found += write_step(part, f"{name}.{key}.{k}", library, numbers)
         found.append(write_inner(inner, step.plans[key], f"{name}.{key}", numbers))
-    return [*found, write_control(step, name)]
+    write = write_adjoint if step.kind == "loop_adjoint" else write_control
+    return [*found, write(step, name)]
