@@ -106,10 +106,10 @@ def test_nested_loops_are_one_program():
 
 
 def test_a_call_of_python_inside():
-    matrix = lambda a: np.sum(wg.scan(lambda s, _: (np.linalg.eigvals(s * a).real[:, None] * s, None), a, length=3)[0])
+    matrix = lambda a: np.sum(wg.scan(lambda s, _: (np.fft.irfft(np.fft.rfft(s * a, axis=0), len(a), axis=0) + s, None), a, length=3)[0])
     compiled = wg.jit(matrix)
     close(compiled(W), matrix(W))
-    assert [call.primitive for call in compiled.report(W).host_calls] == ["eigvals"]
+    assert [call.primitive for call in compiled.report(W).host_calls] == ["complex rfft", "complex irfft"]
 
 
 def test_errors_inside_come_out():
