@@ -89,11 +89,10 @@ def list_step(step: Step, names: Names) -> Iterator[str]:
         left = ", ".join(names[buffer] for buffer in step.writes())
         right = " ".join(_output(operand, names) for operand in step.operands)
         where = f", {step.location}" if step.location else ""
-        yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}"
-    elif isinstance(step, Sorting):
-        yield f"{names[step.result]} = order of {names[step.source.buffer]}:{'x'.join(map(str, step.source.shape))} along axis {step.axis}"
         asked = f", only if {names[step.doubt]}" if step.doubt is not None else ""
         yield f"{left} = {step.primitive.name} {right}   # a call of Python{where}{asked}".removeprefix(" = ")
+    elif isinstance(step, Sorting):
+        yield f"{names[step.result]} = order of {names[step.source.buffer]}:{'x'.join(map(str, step.source.shape))} along axis {step.axis}"
     elif isinstance(step, NativeCall):
         shown = ", ".join(names[v.buffer] if isinstance(v, View) else repr(v) for v in step.arguments)
         times = f"for {math.prod(step.batch)} matrices: " if step.batch else ""
