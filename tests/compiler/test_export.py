@@ -5,6 +5,7 @@ import gc
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,6 +231,16 @@ def test_only_the_function_is_visible(tmp_path):
     needed = {line.split()[-1] for line in listing if " U " in line}
     assert defined == ["model"]
     assert not any("wg_" in name or "Py" in name or "wengert" in name for name in needed)
+
+
+def test_systems_of_equations_ask_for_lapack(tmp_path):
+    """Under the names that LAPACK has everywhere, not under those of this process."""
+    a = np.eye(10) + 0.1
+    object_file, head = exported(np.linalg.solve, [a, np.ones(10)], tmp_path / "model")
+    content = Path(object_file).read_bytes()
+    assert b"dgetrf_\0" in content
+    assert b"wengert_" not in content
+    assert "-llapack" in Path(head).read_text()
 
 
 def test_the_header():

@@ -2,7 +2,7 @@
 
     int f(const double *x, ..., double *out, ...);
 
-Everything is in the file but the functions of the C library's `libm`.  It
+Everything is in the file but the functions of the C library's `libm` (and of LAPACK, where there are systems of equations).  It
 needs no Python, starts no threads and writes to no global memory; a workspace that is large comes from `malloc`.
 """
 
@@ -20,6 +20,7 @@ from wengert.compiler import engine
 from wengert.compiler.emit.module import write_module
 from wengert.compiler.emit.multiply import write_products
 from wengert.compiler.engine import Effort, Processor
+from wengert.compiler.lapack import PREFIX
 from wengert.compiler.loops import HostCall, Program, all_steps
 from wengert.compiler.memory import Plan
 from wengert.compiler.wrappers import Wrapping, write_pointers
@@ -30,6 +31,7 @@ C_TYPES = {
     "float64": "double", "float32": "float", "complex128": "double", "complex64": "float", "bool": "uint8_t",
     **{f"{sign}int{bits}": f"{sign}int{bits}_t" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }  # fmt: skip
+LAPACK = re.compile(rf"@{PREFIX}([a-z0-9]+)\b")
 
 # What the runtime does in this process, for a program that stands alone.
 _ALONE = """\
@@ -165,7 +167,7 @@ def stand_alone(text: str, plan: Plan, interface: Interface, pointer: int) -> st
     sized = f"%size = {'trunc i64 %more to i32' if pointer == 4 else 'add i64 %more, 0'}"
     alone = _ALONE.replace("SIZED", sized).replace("SIZE", size)
     kept = [line for line in text.splitlines() if not re.match(r"declare .*@wg_\w+\(", line) and not line.startswith("@constants =")]
-    body = "\n".join(kept).replace("define i32 @entry(", "define internal i32 @entry(")
+    body = LAPACK.sub(r"@\1_", "\n".join(kept)).replace("define i32 @entry(", "define internal i32 @entry(")
     what = Wrapping(
         interface.name, interface.inputs, interface.outputs, plan.workspace, bound=tuple(interface.bound),
         call=["  %entry.point = getelementptr i8, ptr @entry, i64 0"],
@@ -213,7 +215,7 @@ def header(interface: Interface, place: Processor, linked: Sequence[str]) -> str
     guard = f"WENGERT_{identifier(interface.name).upper()}_H"
     return "\n".join([
         f"/* {interface.name}, made by wengert for {place.triple}; link with {' '.join(linked)}", " *", *rows, " *",
-        " * Arrays lie row after row; outputs overlap with nothing.  Returns 0, or -1 where there is no memory.", " */",
+        " * Arrays lie row after row; outputs overlap with nothing.  Returns 0; -1 where there is no memory; more than 0 where an index is out of bounds or a matrix is singular.", " */",
         f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "",
         "#ifdef __cplusplus", 'extern "C" {', "#endif", "",
         f"int {interface.name}({', '.join(arguments) or 'void'});", "",
