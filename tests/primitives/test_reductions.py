@@ -51,10 +51,11 @@ def test_value_is_numpy_s(data):
     axis = data.draw(st.sampled_from([None, tuple(axes), tuple(k - len(shape) for k in axes)]))
     dtype = data.draw(st.sampled_from("efdFD"))
     x = (np.random.default_rng(1).standard_normal(shape) * 3).astype(dtype)
-    if function in (np.max, np.min) and 0 in shape:
-        check_bits(lambda x: function(x, axis=axis, keepdims=keepdims, initial=1), x)
-    else:
-        check_bits(lambda x: function(x, axis=axis, keepdims=keepdims), x)
+    with np.errstate(over="ignore"):  # a product of 64 numbers of half precision may be too large, and NumPy says so
+        if function in (np.max, np.min) and 0 in shape:
+            check_bits(lambda x: function(x, axis=axis, keepdims=keepdims, initial=1), x)
+        else:
+            check_bits(lambda x: function(x, axis=axis, keepdims=keepdims), x)
 
 
 @pytest.mark.parametrize("function", REDUCTIONS, ids=lambda f: f.__name__)
