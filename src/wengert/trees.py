@@ -24,8 +24,8 @@ _LEAF: Any = optree.tree_structure(0, namespace=_NAMESPACE)  # type: ignore[arg-
 
 
 def _is_new_dataclass(kind: type) -> bool:
-    is_ours = kind.__module__.startswith(("optree", "wengert.core."))  # programs and their parts are no containers
-    return dataclasses.is_dataclass(kind) and kind not in _registered and not is_ours
+    is_leaf = kind.__module__ == "optree" or kind.__module__.startswith("wengert.core.")  # programs and their parts are no containers
+    return dataclasses.is_dataclass(kind) and kind not in _registered and not is_leaf
 
 
 def _is_static(field: dataclasses.Field[Any]) -> bool:

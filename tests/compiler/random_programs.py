@@ -8,6 +8,14 @@ UNARY = [np.sin, np.tanh, np.square, np.negative, np.abs, lambda x: 0.5 * x + 1,
 BINARY = [np.add, np.subtract, np.multiply, lambda a, b: a / (2 + b * b), np.maximum, lambda a, b: np.where(a > b, a, b * b)]
 
 
+def chained(moves, steps, *values):
+    """The last of a chain of values: each step `(k, i, j)` is `moves[k]` of the i-th and the j-th of those before it, counted round."""
+    values = list(values)
+    for k, i, j in steps:
+        values.append(moves[k](values[i % len(values)], values[j % len(values)]))
+    return values[-1]
+
+
 def _moved(rng, x):
     """A move of `x`."""
     kind = rng.integers(8)

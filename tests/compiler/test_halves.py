@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_programs import chained
 
 import wengert as wg
 from wengert.compiler.engine import Module, binding, processor
@@ -206,10 +207,7 @@ STEPS = [
 @given(st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=8))
 def test_random_programs_have_numpys_bits(steps):
     def program(x, y):
-        values = [x, y]
-        for k, i, j in steps:
-            values.append(STEPS[k](values[i % len(values)], values[j % len(values)]))
-        return values[-1]
+        return chained(STEPS, steps, x, y)
 
     x, y = np.random.default_rng(6).standard_normal((2, 37)).astype(HALF)
     with np.errstate(all="ignore"):

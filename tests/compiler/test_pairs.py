@@ -5,6 +5,7 @@ import pytest
 from agreeing import agree
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_programs import chained
 
 import wengert as wg
 from wengert.compiler.pairs import PART, in_pairs
@@ -153,10 +154,7 @@ STEPS = [
 @given(st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=7))
 def test_random_programs(steps):
     def program(z, w):
-        values = [z, w]
-        for k, i, j in steps:
-            values.append(STEPS[k](values[i % len(values)], values[j % len(values)]))
-        return values[-1]
+        return chained(STEPS, steps, z, w)
 
     def size(z, w):
         return np.sum(np.abs(program(z, w)) ** 2)

@@ -15,6 +15,11 @@ from wengert.core.types import ArrayType, type_of
 Shape = tuple[int, ...]
 
 
+def is_weak(atom: Atom) -> bool:
+    """Whether a value is a number of Python's, which takes the dtype of its company."""
+    return isinstance(atom, Const) and type(atom.value) in (bool, int, float, complex)
+
+
 class Builder:
     """A list of nodes that grows, and the node that made each variable."""
 

@@ -19,7 +19,7 @@ from wengert.compiler.native import cost_of
 from wengert.compiler.placed import Placed, same_as
 from wengert.compiler.products import Products
 from wengert.compiler.spaces import UNROLLED, Spaces, axes_of, indices_of, reduced_index
-from wengert.core.graph import Atom, Const, Graph, Node
+from wengert.core.graph import Atom, Graph, Node
 
 DEEPEST = 20  # moves that a reader looks through
 
@@ -190,14 +190,7 @@ class Fuser(Products, Lines, Controls):
 
     def as_host_call(self, node: Node) -> None:
         """Python is called back, on arrays in memory."""
-        operands, level = [], 0
-        for atom in node.operands:
-            if isinstance(atom, Const):
-                operands.append(atom.value)
-                continue
-            view, ready = self.in_memory(atom)
-            operands.append(view)
-            level = max(level, ready)
+        operands, level = self.for_python(node.operands)
         results = [Buffer(tuple(var.type.shape), var.type.dtype, "temporary") for var in node.outputs]
         views = [View.whole(buffer) for buffer in results]
         self.steps.append(HostCall(node.primitive, operands, node.params, views, level, node.location))

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.builder import Builder, constant
+from wengert.compiler.builder import Builder, constant, is_weak
 from wengert.compiler.native import code_of
-from wengert.compiler.pairs import LINEAR, card_of, is_weak
+from wengert.compiler.pairs import LINEAR, card_of
 from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.primitive import Primitive
 from wengert.core.types import ArrayType

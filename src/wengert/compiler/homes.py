@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +129,19 @@ class Homes(Bodies):
         if key not in self.nests:
             self.nests[key] = Draft(space, level)
         return self.nests[key]
+
+    def for_python(self, atoms: Iterable[Atom]) -> tuple[list[Any], int]:
+        """Operands of a call of Python, constants or views, and the level from which on they can be read."""
+        operands: list[Any] = []
+        level = 0
+        for atom in atoms:
+            if isinstance(atom, Const):
+                operands.append(atom.value)
+                continue
+            view, ready = self.in_memory(atom)
+            operands.append(view)
+            level = max(level, ready)
+        return operands, level
 
     def in_memory(self, atom: Atom) -> tuple[View, int]:
         """The view of a value, stored if it was in a nest only, and the level from which on it can be read."""

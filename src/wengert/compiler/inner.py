@@ -15,11 +15,11 @@ from wengert.compiler.bodies import is_native
 from wengert.compiler.homes import Homes
 from wengert.compiler.loops import Buffer, Control, Program, View
 from wengert.compiler.memory import plan_memory, rounded
+from wengert.compiler.tidy import PROGRAMS
 from wengert.core.graph import Graph, Node
 from wengert.core.rewrite import remove_dead
 
 REGISTERS = 8  # entries of an array that is kept in registers, if all goes well
-PROGRAMS = {"scan": ("body",), "while": ("test", "body"), "cond": ("true", "false"), "loop_adjoint": ("test", "body", "back")}
 Inner = Mapping[Node, Mapping[str, Program]]
 
 

@@ -16,14 +16,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from wengert.compiler.emit.order import order_loops, places_of
 from wengert.compiler.loops import Band, Buffer, LoopNest, MatrixProduct, Op, Place, Store, View
 from wengert.compiler.rows import place_fits, row_of, view_fits
 
-AWKWARD = 0.0  # the share of accesses that vectors cannot take well, from which on it pays
-LONG = 32  # loops from which on a rest of fewer lanes does not matter
 ACROSS = 8  # entries in hand for each one that is copied
-MATRIX = 2**15  # bytes of a matrix up to which products of a few rows are better in lanes
 SUMMED = 512  # terms along a row that are added up one after the other
 
 FEW = 4  # entries of a row, or instructions, for which nothing is taken beforehand
@@ -32,22 +28,12 @@ Part = LoopNest | MatrixProduct
 
 
 def is_better_turned(steps: Sequence[Part], rows: Sequence[int | str], n: int, inner: Sequence[Buffer]) -> bool:
-    """Whether the steps of a band can be turned, and vectors gain by it."""
+    """Whether the steps of a band can be turned, and what is copied for it is little beside what is in hand."""
     inside = set(inner)
     if not all(can_turn(step, row, n, inside) for step, row in zip(steps, rows, strict=True)):
         return False
     outer = {b for step in steps for b in step.buffers() if b not in inside and row_of(b, n) > 1}
-    if ACROSS * sum(row_of(b, n) for b in outer) > sum(row_of(b, n) for b in inside):
-        return False
-    bad = total = 0.0
-    for step, row in zip(steps, rows, strict=True):
-        if isinstance(step, LoopNest):
-            assert isinstance(row, int)
-            size = math.prod(step.space) * len(places_of(step))
-            bad, total = bad + size * awkward(step, row), total + size
-        elif math.prod((step.right if row == "m" else step.into).shape[-2:]) * step.result.dtype.itemsize <= MATRIX:
-            bad, total = bad + step.result.size, total + step.result.size
-    return bad >= 0
+    return ACROSS * sum(row_of(b, n) for b in outer) <= sum(row_of(b, n) for b in inside)
 
 
 def can_turn(step: Part, row: int | str, n: int, inside: set[Buffer]) -> bool:
@@ -59,17 +45,6 @@ def can_turn(step: Part, row: int | str, n: int, inside: set[Buffer]) -> bool:
     if row == "m":
         return step.result in inside and view_fits(step.left, -2, n)
     return view_fits(step.left, -1, n) and view_fits(step.right, -2, n)
-
-
-def awkward(nest: LoopNest, row: int) -> float:
-    """The share of accesses that vectors cannot take well."""
-    loops = order_loops(nest, row)
-    if not loops.last:
-        return 0.0
-    if loops.last[-1] != row and loops.lengths[-1] < LONG and loops.lengths[-1] % 8:
-        return 1.0
-    strides = [place.strides[loops.last[-1]] for place in places_of(nest)]
-    return sum(s not in (0, 1) for s in strides) / len(strides)
 
 
 class Turner:

@@ -16,6 +16,7 @@ import numpy as np
 
 from wengert import _optional
 from wengert.compiler.engine import binding, define_symbol
+from wengert.compiler.runtime.python import capsule_pointer
 
 LETTERS = {"float64": "d", "float32": "s"}  # how the names of LAPACK begin
 PREFIX = "wengert_"
@@ -29,7 +30,7 @@ def name_of(function: str, dtype: Any) -> str:
 @cache
 def address(symbol: str) -> int:
     """Where a function begins."""
-    return pointer(_load().__pyx_capi__[symbol.removeprefix(PREFIX)])
+    return capsule_pointer(_load().__pyx_capi__[symbol.removeprefix(PREFIX)])
 
 
 @cache
@@ -48,15 +49,6 @@ def _load() -> Any:
     finally:
         if is_free:
             os.environ.pop(name, None)
-
-
-def pointer(capsule: Any) -> int:
-    """Where the function begins that a capsule of Cython's holds."""
-    api = ctypes.pythonapi
-    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    return int(api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule)))
 
 
 def provide_lapack(symbols: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.builder import Builder, Shape, constant, repeated_number
+from wengert.compiler.builder import Builder, Shape, constant, is_weak, repeated_number
 from wengert.compiler.native import code_of
 from wengert.compiler.plane import plane_code, power_code
 from wengert.compiler.runtime.host import TypeChangedError
@@ -151,11 +151,6 @@ class Pairing:
     def emit(self, primitive: Primitive | str, operands: tuple[Atom, ...], params: Mapping[str, Any], out: ArrayType) -> Var:
         """One part of a value of a type, which may be complex."""
         return self.builder.emit(primitive, operands, params, ArrayType(out.shape, PART.get(out.dtype, out.dtype)))
-
-
-def is_weak(atom: Atom) -> bool:
-    """Whether a value is a number of Python's, which takes the dtype of its company."""
-    return isinstance(atom, Const) and type(atom.value) in (bool, int, float, complex)
 
 
 def zero(shape: Shape, dtype: Any) -> Const:

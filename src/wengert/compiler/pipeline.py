@@ -32,7 +32,7 @@ from wengert.compiler.halves import in_single
 from wengert.compiler.inner import graphs_of
 from wengert.compiler.kernels import provide_products
 from wengert.compiler.lapack import provide_lapack
-from wengert.compiler.loops import REASONS, Check, Program, all_steps
+from wengert.compiler.loops import REASONS, Check, Program
 from wengert.compiler.memory import late_fills, plan_memory
 from wengert.compiler.pairs import in_pairs
 from wengert.compiler.plain import plain_products
@@ -87,7 +87,7 @@ class Compiled:
             self.program = lower(real)
             self.plan = plan_memory(self.program)
             emitted = write_module(self.program, self.plan, vector_bits())
-        self.text = emitted.text
+        self.text, self.checks = emitted.text, emitted.checks
         library()
         if emitted.products:
             provide_products(emitted.products)
@@ -110,7 +110,7 @@ class Compiled:
         """How to call the program with arguments of these kinds, for results of these kinds."""
         return Launch(
             self.module.address("entry"), inputs, outputs, self.plan.workspace, seconds_of(self.program),
-            on_error=stopped(self.program, self.name, self.host), name=self.name, keep=[self.module, self.host, self.plan],
+            on_error=stopped(self.checks, self.name, self.host), name=self.name, keep=[self.module, self.host, self.plan],
             **options,
         )  # fmt: skip
 
@@ -119,9 +119,8 @@ class Compiled:
         return list(self.launch(*conform(self.inputs, values)))
 
 
-def stopped(program: Program, name: str, host: Host) -> Callable[[int], Any]:
+def stopped(checks: Sequence[Check], name: str, host: Host) -> Callable[[int], Any]:
     """What raises the exception for which a program has stopped, given its status."""
-    checks = [step for step in all_steps(program) if isinstance(step, Check)]
 
     def on_error(status: int) -> Any:
         if status < CHECKED:

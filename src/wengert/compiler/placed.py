@@ -16,7 +16,7 @@ from typing import Any
 
 from wengert.compiler.homes import Homes, is_move
 from wengert.compiler.loops import REASONS, Check, HostCall, View
-from wengert.core.graph import Atom, Const, Node
+from wengert.core.graph import Atom, Node
 from wengert.core.primitive import Primitive
 
 
@@ -153,14 +153,8 @@ class Judged(Placed):
 def host_call(homes: Homes, card: Primitive, doubt: Atom, operands: Sequence[Atom], node: Node) -> tuple[HostCall, int]:
     """A card that is asked where there is a doubt, and the level from which on it can be."""
     view, ready = homes.in_memory(doubt)
-    values: list[Any] = []
-    for atom in operands:
-        if isinstance(atom, Const):
-            values.append(atom.value)
-            continue
-        found, level = homes.in_memory(atom)
-        values.append(found)
-        ready = max(ready, level)
+    values, level = homes.for_python(operands)
+    ready = max(ready, level)
     return HostCall(card, values, node.params, [], ready, node.location, view.buffer), ready
 
 

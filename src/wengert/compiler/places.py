@@ -302,7 +302,6 @@ class Places(Homes):
         self.in_buffer(out, buffer, ready)
         return True
 
-
     def as_scattered(self, node: Node) -> bool:
         """`x` with entries replaced at places that arrays say: the last value of a place stays, so that the order of loops is kept."""
         target, source, *arrays = node.operands

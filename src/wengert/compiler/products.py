@@ -135,12 +135,14 @@ class Products(Places):
         order = order or tuple(range(len(shape)))
         result = Buffer(tuple([shape[k] for k in order]), var.type.dtype, "temporary")
         strides = contiguous(result.shape)
-        into = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
+        whole = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
         base = None
         if product.base is not None:
             base, later = self.in_memory(product.base)
             level = max(level, later)
-        into = cut_axis(cut_axis(into, len(shape) - 1, right.shape[counts[1] :]), len(shape) - 2, left.shape[: counts[0]]) if not product.stack else into
+        into = whole
+        if not product.stack:
+            into = cut_axis(cut_axis(whole, 1, right.shape[counts[1] :]), 0, left.shape[: counts[0]])
         kept = [k for k in range(len(product.stack)) if k not in product.summed]
         n = len(product.stack)
         if n:
@@ -151,7 +153,7 @@ class Products(Places):
         step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, is_half, product.alpha, base)
         self.steps.append(step)
         value = self.in_buffer(var, result, level + 1)
-        value.view = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
+        value.view = whole
 
     def factors(self, product: Waiting) -> tuple[tuple[View, int], tuple[View, int], tuple[int, int, int]]:
         """Both factors in memory, and how many axes rows, inner letters and columns are: windows are read where they lie."""

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from wengert.compiler.builder import Builder, repeated_number
+from wengert.compiler.builder import Builder, is_weak, repeated_number
 from wengert.compiler.expand import expansions_of
 from wengert.compiler.rules import RULES, Pattern, Rule, name_of, number_of
 from wengert.compiler.structure import STRUCTURE
@@ -234,11 +234,6 @@ def candidates(primitive: str, kinds: tuple[str, ...]) -> tuple[Rule, ...]:
         rule for rule in RULES_OF[primitive]
         if len(needs(rule)) == len(kinds) and all(need in (None, kind) for need, kind in zip(needs(rule), kinds, strict=True))
     ])  # fmt: skip
-
-
-def is_weak(atom: Atom) -> bool:
-    """Whether an atom is a number of Python's."""
-    return isinstance(atom, Const) and type(atom.value) in (bool, int, float, complex)
 
 
 def is_number(value: Any, wanted: Any) -> bool:

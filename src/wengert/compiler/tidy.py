@@ -23,7 +23,7 @@ from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.rewrite import remove_dead, substitute
 
 Improve = Callable[[Graph], Graph]
-NAMES = {"scan": ("body",), "while": ("test", "body"), "cond": ("true", "false"), "loop_adjoint": ("test", "body", "back")}
+PROGRAMS = {"scan": ("body",), "while": ("test", "body"), "cond": ("true", "false"), "loop_adjoint": ("test", "body", "back")}
 
 
 def is_control(node: Node) -> bool:
@@ -43,7 +43,7 @@ def tidy(graph: Graph, improve: Improve) -> Graph:
 
 def improved(node: Node, improve: Improve) -> Node:
     """The programs inside, tidied."""
-    names = [name for name in NAMES.get(node.primitive.name, ()) if isinstance(node.params.get(name), Graph)]
+    names = [name for name in PROGRAMS.get(node.primitive.name, ()) if isinstance(node.params.get(name), Graph)]
     return replace(node, params={**node.params, **{name: tidy(node.params[name], improve) for name in names}})
 
 

@@ -19,12 +19,12 @@ libmvec of glibc 2.36 keeps to 4 units in the last place at widths of 128, 256 a
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Iterable
 from typing import Any
 
 from wengert import _optional
+from wengert.compiler.runtime.python import capsule_name, capsule_pointer
 from wengert.compiler.scalar import LLVM, literal, suffix
 
 ARITY = dict.fromkeys(["pow", "hypot", "atan2", "fmod", "nextafter", "betaln"], 2)
@@ -245,25 +245,13 @@ def address_of_special(name: str) -> int:
     for symbol in (name, *[f"__pyx_fuse_{k}{name}" for k in range(4)]):
         capsule = table.get(symbol)
         if capsule is not None:
-            signature = _name_of(capsule)
+            signature = capsule_name(capsule)
             result, _, parameters = signature.decode().rstrip(")").partition(" (")
             kinds = {kind for kind in parameters.split(", ") if not kind.startswith("int __pyx_skip")}
             if {result, *kinds} == {"double"}:
-                return _pointer_of(capsule, signature)
+                return capsule_pointer(capsule)
     msg = f"SciPy has no native {name} of doubles"
     raise LookupError(msg)
-
-
-def _name_of(capsule: Any) -> bytes:
-    get = ctypes.pythonapi.PyCapsule_GetName
-    get.restype, get.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    return bytes(get(capsule))
-
-
-def _pointer_of(capsule: Any, name: bytes) -> int:
-    get = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return int(get(capsule, name))
 
 
 def provide(llvm: Any, names: Iterable[str]) -> None:

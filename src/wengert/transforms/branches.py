@@ -19,13 +19,12 @@ from wengert.core.primitive import Params
 from wengert.core.trace import bind
 from wengert.core.types import ArrayType, type_of
 from wengert.transforms.derived_programs import KEPT, Flags, Types, batched, chosen, pushed
-from wengert.transforms.inner_programs import Runner, apply, derive, reached
+from wengert.transforms.inner_programs import apply, derive, reached
 from wengert.transforms.journeys import goes_on
 from wengert.transforms.linearize import Linearization, finish
-from wengert.transforms.loop import control, of_member, own, where_member
+from wengert.transforms.loop import control, of_member, own, runner_of, where_member
 
 Branches = tuple[Graph, Graph]
-runner_of = lru_cache(maxsize=256)(Runner)
 
 
 def branches_of(params: Params) -> Branches:

@@ -226,6 +226,7 @@ def while_loop(test: Function, function: Function, init: Any, checkpoint: Any, c
         return leaves
 
     body = state.settle(lambda: record_users(function, flat, state.types, construct, weak=state.weak, hints=hints))
+
     def ask(user: Function, *values: Any) -> Any:
         return truth_of(user(state.new(values)), test)
 
@@ -236,15 +237,24 @@ def while_loop(test: Function, function: Function, init: Any, checkpoint: Any, c
 
 def truth_of(answer: Any, test: Function) -> Any:
     """What a test has returned, as one truth value."""
-    shape = tuple(getattr(answer, "shape", ()))
-    if not is_number_or_array(answer) or shape:
+    if not is_one_number(answer):
         raise failure(
             f"{location_of(test)} returned {describe(answer)}.",
             "It decides, so it returns one truth value.",
             "np.any(x > 0)   # or np.all, of several",
         )
-    answer = strong(answer)
-    return answer if answer.dtype.kind == "b" else FRONT[np.not_equal](answer, 0)
+    return as_truth(answer)
+
+
+def is_one_number(x: Any) -> bool:
+    """Whether something is a number, or an array without axes."""
+    return is_number_or_array(x) and not tuple(getattr(x, "shape", ()))
+
+
+def as_truth(x: Any) -> Any:
+    """A number as a truth value."""
+    x = strong(x)
+    return x if x.dtype.kind == "b" else FRONT[np.not_equal](x, 0)
 
 
 def fori_loop(lower: Any, upper: Any, function: Function, init: Any, checkpoint: Any) -> Any:
@@ -327,14 +337,13 @@ def cond(predicate: Any, true: Function, false: Function, operands: Sequence[Any
 
 def predicate_of(predicate: Any) -> Any:
     """One truth value."""
-    if not is_number_or_array(predicate) or tuple(getattr(predicate, "shape", ())):
+    if not is_one_number(predicate):
         raise failure(
             f"wg.cond got the predicate {describe(predicate)}.",
             "It chooses one of two functions, so it is one truth value.",
             "np.where(p, a, b)   # entry by entry\nwg.cond(np.all(p), f, g, x)   # one for all",
         )
-    predicate = strong(predicate)
-    return predicate if predicate.dtype.kind == "b" else FRONT[np.not_equal](predicate, 0)
+    return as_truth(predicate)
 
 
 def conformed(out: Any, results: Sequence[ArrayType]) -> Any:

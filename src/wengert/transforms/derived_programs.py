@@ -265,7 +265,6 @@ def is_simple(node: Node) -> bool:
     return primitive.family == "selection"
 
 
-
 def with_room(graph: Graph, n_own: int, before: Sequence[ArrayType], behind: Sequence[ArrayType]) -> Graph:
     """A graph with further constants, which it does not use, before and behind its own."""
     own, inputs = graph.inputs[:n_own], graph.inputs[n_own:]

@@ -22,13 +22,11 @@ import numpy as np
 
 from wengert import trees
 from wengert._source import is_installed, is_user_code
-from wengert.core.graph import Graph
 from wengert.core.trace import Tracer
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic, np.dtype, range, slice)
 _OPAQUE = (
     type, types.ModuleType, types.BuiltinFunctionType, np.ufunc, enum.Enum, np.random.Generator, np.random.RandomState,
-    Graph,  # a program never changes, and its variables are told apart by identity
 )  # fmt: skip
 _NUMERIC = "biufc"
 _MISSING = object()

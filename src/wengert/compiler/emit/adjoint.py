@@ -14,14 +14,17 @@ The schedules are described in `wengert.transforms.journeys`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from wengert.compiler.emit.control import ControlWriter, entry_bytes
+from wengert.compiler.emit.text import Text
 from wengert.compiler.loops import Buffer, Control, View
 from wengert.compiler.memory import rounded
 
 BRANCHES = 64  # records on each level of the recursion
 FIRST = 64  # records of a stack that grows, to begin with
+NEAR = 4096  # bytes of a record that lies on the stack of the processor
 
 _THROUGH = """\
 define internal i32 @{name}.through(ptr %env, i64 %first, i64 %last, ptr %state, i64 %wanted) #2 {{
@@ -274,18 +277,18 @@ class AdjointWriter(ControlWriter):
 
     def inner(self, name: str, arguments: str) -> Inner:
         """A function that uses the table."""
-        return Inner(self, f"define internal i32 @{self.name}.{name}(ptr %env, {arguments}) #0 {{")
+        return Inner(self, f"internal i32 @{self.name}.{name}(ptr %env, {arguments}) #0")
 
     def parts(self, writer: Inner, record: str) -> list[str]:
         """The states in a record."""
-        return [writer.at(record, offset) for offset in self.offsets]
+        return [writer.behind(record, offset) for offset in self.offsets]
 
     def entries(self, writer: Inner, table: list[int], shapes: Sequence[tuple[tuple[int, ...], int]]) -> list[str]:
         """The entries of sequences at step `%k`."""
         if not table:
             return []
         place = writer.new(f"sub nsw i64 {self.length - 1}, %k") if self.step.params["reverse"] else "%k"
-        return [writer.at(writer.entry(k), writer.new(f"mul nsw i64 {place}, {entry_bytes(*shape)}"))
+        return [writer.behind(writer.entry(k), writer.new(f"mul nsw i64 {place}, {entry_bytes(*shape)}"))
                 for k, shape in zip(table, shapes, strict=True)]  # fmt: skip
 
     def ahead(self) -> str:
@@ -336,29 +339,29 @@ class AdjointWriter(ControlWriter):
 
     def main(self) -> None:
         """The table, the first record, the way there and back, and the results."""
-        lines = self.lines
-        lines.insert(0, f"  %env = alloca [{len(self.table)} x ptr]")
-        lines.insert(0, f"  %start = alloca [{self.record} x i8], align 64" if self.record <= 4096 else f"  %start = call ptr @wg_take(i64 {self.record})")
+        is_near = self.record <= NEAR
+        room = f"alloca [{self.record} x i8], align 64" if is_near else f"call ptr @wg_take(i64 {self.record})"
+        self.lines[2:2] = [f"  %start = {room}", f"  %env = alloca [{len(self.table)} x ptr]"]  # before whatever is written there
         for k, pointer in enumerate(self.table):
-            lines.append(f"  store ptr {pointer}, ptr {self.at('%env', 8 * k)}")
+            self.do(f"store ptr {pointer}, ptr {self.behind('%env', 8 * k)}")
         for offset, view in zip(self.offsets, self.carry, strict=True):
-            self.copy(self.at("%start", offset), self.operand(view), view.buffer.dtype.itemsize * size_of(view))
+            self.copy(self.behind("%start", offset), self.operand(view), view.buffer.dtype.itemsize * math.prod(view.shape))
         for k, buffer in enumerate(self.moving):
             if k < len(self.cts):
                 self.copy(self.table[self.here[k]], self.operand(self.cts[k]), buffer.n_bytes)
             else:
-                lines.append(f"  call void @llvm.memset.p0.i64(ptr {self.table[self.here[k]]}, i8 0, i64 {buffer.n_bytes}, i1 false)")
+                self.do(f"call void @llvm.memset.p0.i64(ptr {self.table[self.here[k]]}, i8 0, i64 {buffer.n_bytes}, i1 false)")
         status = self.travel()
-        if self.record > 4096:
-            lines.append("  call void @wg_give(ptr %start)")
+        if not is_near:
+            self.do("call void @wg_give(ptr %start)")
         fine = self.new(f"icmp eq i32 {status}, 0")
-        lines.append(f"  br i1 {fine}, label %settle, label %stop")
+        self.do(f"br i1 {fine}, label %settle, label %stop")
         self.stops.append(f"[{status}, %{self.block}]")
-        self.label("settle")
+        self.begin("settle")
         for k, buffer in zip(self.here, self.moving, strict=True):
-            found = self.new(f"load ptr, ptr {self.at('%env', 8 * k)}")
-            lines.append(f"  call void @llvm.memmove.p0.p0.i64(ptr {self.pointers[buffer]}, ptr {found}, i64 {buffer.n_bytes}, i1 false)")
-        lines.append("  ret i32 0")
+            found = self.new(f"load ptr, ptr {self.behind('%env', 8 * k)}")
+            self.do(f"call void @llvm.memmove.p0.p0.i64(ptr {self.pointers[buffer]}, ptr {found}, i64 {buffer.n_bytes}, i1 false)")
+        self.do("ret i32 0")
 
     def travel(self) -> str:
         """The status of the way there and back."""
@@ -367,7 +370,7 @@ class AdjointWriter(ControlWriter):
             return self.new(f"call i32 @{self.name}.through(ptr %env, i64 0, i64 {self.length}, ptr %start, i64 {stride})")
         if self.schedule in (None, 1):
             return self.new(f"call i32 @{self.name}.open(ptr %env, ptr %start)")
-        self.lines.append("  %n = alloca i64")
+        self.do("%n = alloca i64")
         counted = self.new(f"call i32 @{self.name}.count(ptr %env, ptr %start, ptr %n)")
         fine = self.new(f"icmp eq i32 {counted}, 0")
         n = self.new("load i64, ptr %n")
@@ -376,31 +379,20 @@ class AdjointWriter(ControlWriter):
         return self.new(f"select i1 {fine}, i32 {status}, i32 {counted}")
 
 
-class Inner:
+class Inner(Text):
     """One function that uses the table."""
 
-    def __init__(self, owner: AdjointWriter, head: str) -> None:
+    def __init__(self, owner: AdjointWriter, header: str) -> None:
+        super().__init__(header)
         self.owner = owner
-        self.lines = [head, "entry:"]
-        self.count = 0
-
-    def new(self, text: str) -> str:
-        """A fresh name for the result of an instruction."""
-        self.count += 1
-        self.lines.append(f"  %v{self.count} = {text}")
-        return f"%v{self.count}"
-
-    def at(self, pointer: str, offset: int | str) -> str:
-        """So many bytes behind a pointer."""
-        return pointer if offset == 0 else self.new(f"getelementptr inbounds i8, ptr {pointer}, i64 {offset}")
 
     def entry(self, k: int) -> str:
         """An address in the table."""
-        return self.new(f"load ptr, ptr {self.at('%env', 8 * k)}")
+        return self.new(f"load ptr, ptr {self.behind('%env', 8 * k)}")
 
     def put(self, k: int, pointer: str) -> None:
         """Another address in the table."""
-        self.lines.append(f"  store ptr {pointer}, ptr {self.at('%env', 8 * k)}")
+        self.do(f"store ptr {pointer}, ptr {self.behind('%env', 8 * k)}")
 
     def finish(self, key: str, inputs: Sequence[str], outputs: Sequence[str]) -> str:
         """The program inside runs, and its status is returned."""
@@ -408,7 +400,7 @@ class Inner:
         constants = [self.entry(owner.constant[buffer]) for buffer in owner.step.plans[key].constants]
         pointers = [*inputs, *outputs, *constants, self.entry(owner.workspace[key])]
         status = self.new(f"call i32 @{owner.name}.{key}({', '.join(f'ptr {p}' for p in pointers)})")
-        return "\n".join([*self.lines, f"  ret i32 {status}", "}"])
+        return self.finished(f"i32 {status}")
 
 
 def record_of(states: Sequence[Buffer]) -> tuple[list[int], int]:
@@ -420,14 +412,6 @@ def record_of(states: Sequence[Buffer]) -> tuple[list[int], int]:
         offsets.append(total)
         total += -(-max(buffer.n_bytes, 1) // 8) * 8
     return offsets, rounded(total) if total >= 64 else max(total, 8)
-
-
-def size_of(view: View) -> int:
-    """The number of elements."""
-    n = 1
-    for length in view.shape:
-        n *= length
-    return n
 
 
 def of_view(view: View) -> tuple[tuple[int, ...], int]:

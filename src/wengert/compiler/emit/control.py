@@ -6,67 +6,52 @@ numbers is copied from one to the other instead, so that it can stay in register
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from wengert.compiler.emit.text import Text
 from wengert.compiler.inner import REGISTERS
 from wengert.compiler.loops import Buffer, Control, View, dtype_name
 from wengert.compiler.scalar import MEMORY
 
 
-class ControlWriter:
+class ControlWriter(Text):
     """Writes `i32 @name(ptr %b0, ptr %b1, ...)`, with a pointer for each buffer of the step."""
 
     def __init__(self, step: Control, name: str) -> None:
         self.step, self.name = step, name
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(step.buffers())}
-        self.lines: list[str] = []
-        self.count = 0
         self.stops: list[str] = []
-        self.block = "entry"
+        super().__init__(f"internal i32 @{name}({', '.join(f'ptr noalias align 8 {p}' for p in self.pointers.values())}) #2")
 
     def function(self) -> str:
-        """The text around the lines written so far."""
-        header = ", ".join(f"ptr noalias align 8 {p}" for p in self.pointers.values())
-        lines = [f"define internal i32 @{self.name}({header}) #2 {{", "entry:", *self.lines]
+        """The whole function."""
         if self.stops:
-            lines += ["stop:", f"  %status = phi i32 {', '.join(self.stops)}", "  ret i32 %status"]
-        return "\n".join([*lines, "}"])
-
-    def new(self, text: str) -> str:
-        """A fresh name for the result of an instruction."""
-        self.count += 1
-        self.lines.append(f"  %v{self.count} = {text}")
-        return f"%v{self.count}"
-
-    def label(self, name: str) -> None:
-        """A new block."""
-        self.lines.append(f"{name}:")
-        self.block = name
+            self.begin("stop")
+            self.do(f"%status = phi i32 {', '.join(self.stops)}")
+            self.do("ret i32 %status")
+        return "\n".join([*self.lines, "}"])
 
     # --- places -----------------------------------------------------------------------------------------------------
 
-    def at(self, pointer: str, offset: int | str) -> str:
-        """So many bytes behind a pointer."""
-        return pointer if offset == 0 else self.new(f"getelementptr inbounds i8, ptr {pointer}, i64 {offset}")
-
     def operand(self, view: View) -> str:
         """Where an operand begins."""
-        return self.at(self.pointers[view.buffer], view.offset * view.buffer.dtype.itemsize)
+        return self.behind(self.pointers[view.buffer], view.offset * view.buffer.dtype.itemsize)
 
     def piece(self, *key: object) -> str:
         """Where a part of the scratch memory begins."""
         if key not in self.step.pieces:
             return "null"
-        return self.at(self.pointers[self.step.scratch], self.step.pieces[key])
+        return self.behind(self.pointers[self.step.scratch], self.step.pieces[key])
 
     def registers(self, buffer: Buffer, name: str) -> str:
         """Room for a few numbers."""
-        self.lines.append(f"  {name} = alloca [{buffer.size} x {MEMORY[dtype_name(buffer.dtype)]}], align 64")
+        self.do(f"{name} = alloca [{buffer.size} x {MEMORY[dtype_name(buffer.dtype)]}], align 64")
         return name
 
     def copy(self, target: str, source: str, n_bytes: int) -> None:
         """Memory is copied."""
-        self.lines.append(f"  call void @llvm.memcpy.p0.p0.i64(ptr align 8 {target}, ptr align 8 {source}, i64 {n_bytes}, i1 false)")
+        self.do(f"call void @llvm.memcpy.p0.p0.i64(ptr align 8 {target}, ptr align 8 {source}, i64 {n_bytes}, i1 false)")
 
     # --- programs ---------------------------------------------------------------------------------------------------
 
@@ -76,9 +61,9 @@ class ControlWriter:
         pointers = ", ".join(f"ptr {p}" for p in [*inputs, *outputs, *constants, workspace])
         status = self.new(f"call i32 @{self.name}.{key}({pointers})")
         fine = self.new(f"icmp eq i32 {status}, 0")
-        self.lines.append(f"  br i1 {fine}, label %{key}_done, label %stop")
+        self.do(f"br i1 {fine}, label %{key}_done, label %stop")
         self.stops.append(f"[{status}, %{self.block}]")
-        self.label(f"{key}_done")
+        self.begin(f"{key}_done")
 
 
 class LoopWriter(ControlWriter):
@@ -110,25 +95,25 @@ class LoopWriter(ControlWriter):
 
     def enter(self, label: str) -> tuple[list[str], list[str]]:
         """The head of the loop: the places that are read, and those that are written, at this step."""
-        self.lines.append(f"  br label %{label}")
+        self.do(f"br label %{label}")
         before = self.block
-        self.label(label)
+        self.begin(label)
         read, written = [], []
         for k, (first, second) in enumerate(self.cells):
             if self.is_small[k]:
                 read.append(first)
                 written.append(second)
                 continue
-            self.lines.append(f"  %s{k} = phi ptr [{first}, %{before}], [%t{k}, %next]")
-            self.lines.append(f"  %t{k} = phi ptr [{second}, %{before}], [%s{k}, %next]")
+            self.do(f"%s{k} = phi ptr [{first}, %{before}], [%t{k}, %next]")
+            self.do(f"%t{k} = phi ptr [{second}, %{before}], [%s{k}, %next]")
             read.append(f"%s{k}")
             written.append(f"%t{k}")
         return read, written
 
     def turn(self, read: list[str], written: list[str]) -> None:
         """What was written is read next."""
-        self.lines.append("  br label %next")
-        self.label("next")
+        self.do("br label %next")
+        self.begin("next")
         for k, buffer in enumerate(self.states):
             if self.is_small[k]:
                 self.copy(read[k], written[k], buffer.n_bytes)
@@ -142,15 +127,12 @@ class LoopWriter(ControlWriter):
                 self.lines.append(
                     f"  call void @llvm.memmove.p0.p0.i64(ptr {self.pointers[buffer]}, ptr {read[k]}, i64 {buffer.n_bytes}, i1 false)"
                 )
-        self.lines.append("  ret i32 0")
+        self.do("ret i32 0")
 
 
 def entry_bytes(shape: tuple[int, ...], itemsize: int) -> int:
     """The bytes of one entry of a sequence."""
-    size = itemsize
-    for n in shape[1:]:
-        size *= n
-    return size
+    return itemsize * math.prod(shape[1:])
 
 
 def write_scan(step: Control, name: str) -> str:
@@ -158,11 +140,11 @@ def write_scan(step: Control, name: str) -> str:
     writer = LoopWriter(step, name)
     length = step.params["length"]
     read, written = writer.enter("loop")
-    writer.lines.append("  %k = phi i64 [0, %entry], [%k_next, %next]")
+    writer.do("%k = phi i64 [0, %entry], [%k_next, %next]")
     place = writer.new(f"sub nuw nsw i64 {length - 1}, %k") if step.params["reverse"] else "%k"
 
     def entry(pointer: str, n_bytes: int) -> str:
-        return writer.at(pointer, writer.new(f"mul nuw nsw i64 {place}, {n_bytes}"))
+        return writer.behind(pointer, writer.new(f"mul nuw nsw i64 {place}, {n_bytes}"))
 
     xs = [entry(p, entry_bytes(v.shape, v.buffer.dtype.itemsize)) for p, v in zip(writer.xs, writer.x_views, strict=True)]
     ys = [entry(writer.pointers[b], entry_bytes(b.shape, b.dtype.itemsize)) for b in writer.stacks]
@@ -173,7 +155,7 @@ def write_scan(step: Control, name: str) -> str:
         f"  %more = icmp slt i64 %k_next, {length}",
         "  br i1 %more, label %loop, label %done",
     ]
-    writer.label("done")
+    writer.begin("done")
     writer.leave(read, is_placed=True)
     return writer.function()
 
@@ -181,16 +163,16 @@ def write_scan(step: Control, name: str) -> str:
 def write_while(step: Control, name: str) -> str:
     """A loop that a test ends."""
     writer = LoopWriter(step, name)
-    writer.lines.append("  %answer = alloca i8")
+    writer.do("%answer = alloca i8")
     read, written = writer.enter("loop")
     writer.run("test", [*writer.tests, *read], ["%answer"], writer.workspaces["test"])
     goes = writer.new(f"icmp ne i8 {writer.new('load i8, ptr %answer')}, 0")
-    writer.lines.append(f"  br i1 {goes}, label %step, label %done")
-    writer.label("step")
+    writer.do(f"br i1 {goes}, label %step, label %done")
+    writer.begin("step")
     writer.run("body", [*writer.consts, *read], written, writer.workspaces["body"])
     writer.turn(read, written)
-    writer.lines.append("  br label %loop")
-    writer.label("done")
+    writer.do("br label %loop")
+    writer.begin("done")
     writer.leave(read, is_placed=False)
     return writer.function()
 
@@ -202,17 +184,9 @@ def write_cond(step: Control, name: str) -> str:
     results = [writer.pointers[buffer] for buffer in step.results]
     holds = writer.new(f"icmp ne i8 {writer.new(f'load i8, ptr {predicate}')}, 0")
     workspaces = {key: writer.piece("workspace", key) for key in step.programs}
-    writer.lines.append(f"  br i1 {holds}, label %taken, label %other")
+    writer.do(f"br i1 {holds}, label %taken, label %other")
     for label, key in (("taken", "true"), ("other", "false")):
-        writer.label(label)
+        writer.begin(label)
         writer.run(key, operands, results, workspaces[key])
-        writer.lines.append("  ret i32 0")
+        writer.do("ret i32 0")
     return writer.function()
-
-
-WRITERS = {"scan": write_scan, "while": write_while, "cond": write_cond}
-
-
-def write_control(step: Control, name: str) -> str:
-    """The function of a loop or a branch."""
-    return WRITERS[step.kind](step, name)

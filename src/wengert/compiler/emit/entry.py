@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.products import product_buffers
+from wengert.compiler.inner import REGISTERS
 from wengert.compiler.loops import (
     Band,
     Buffer,
@@ -22,7 +23,6 @@ from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import MEMORY
 
 CHECKED = 16  # the status of a program that its first check stops; the others follow
-REGISTERS = 8  # entries of an array that has no address, if all that touches them is unrolled
 
 
 class EntryWriter:

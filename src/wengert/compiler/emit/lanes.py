@@ -73,9 +73,9 @@ class LanesWriter:
         first = self.text.new(f"insertelement {self.vector} poison, {self.kind} {number}, i64 0")
         return self.text.new(f"shufflevector {self.vector} {first}, {self.vector} poison, <{self.lanes} x i32> zeroinitializer")
 
-    def product(self, a: str, b: str, c: str) -> str:
+    def product(self, name: str, a: str, b: str, c: str) -> str:
         """`a * b + c`."""
-        return self.text.new(f"call {self.vector} @llvm.fmuladd.{self.vectors}({self.vector} {a}, {self.vector} {b}, {self.vector} {c})")
+        return self.text.named(name, f"call {self.vector} @llvm.fmuladd.{self.vectors}({self.vector} {a}, {self.vector} {b}, {self.vector} {c})")
 
     # --- rows kept ------------------------------------------------------------------------------------------------------
 
@@ -100,8 +100,7 @@ class LanesWriter:
             for c in range(width):
                 number = self.splat(text.load(entries[c], at, self.kind))
                 for v in range(WIDE):
-                    found = self.product(number, factor[v], f"%{label}.{c}.{v}")
-                    text.lines[-1] = text.lines[-1].replace(f"{found} =", f"%{label}.{c}.{v}.next =")
+                    self.product(f"%{label}.{c}.{v}.next", number, factor[v], f"%{label}.{c}.{v}")
             text.lines += [f"  %{label}.next = add nuw nsw i64 %{label}.p, 1", f"  %{label}.more = icmp slt i64 %{label}.next, {k}"]
             text.do(f"br i1 %{label}.more, label %{label}, label %{label}.done")
             text.begin(f"{label}.done")
@@ -155,8 +154,7 @@ class LanesWriter:
         x = [text.load(pointer, f"%{label}.i", self.vector, of=self.kind) for pointer in lefts]
         y = [text.load(pointer, f"%{label}.i", self.vector, of=self.kind) for pointer in rights]
         for a, c in names:
-            found = self.product(x[a], y[c], f"%{label}.{a}.{c}")
-            text.lines[-1] = text.lines[-1].replace(f"{found} =", f"%{label}.{a}.{c}.next =")
+            self.product(f"%{label}.{a}.{c}.next", x[a], y[c], f"%{label}.{a}.{c}")
         text.lines += [f"  %{label}.next = add nuw nsw i64 %{label}.i, {self.lanes}", f"  br label %{label}"]
         text.begin(f"{label}.done")
         slots = self.slots(tall, width)

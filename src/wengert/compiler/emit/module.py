@@ -32,10 +32,11 @@ from wengert.compiler.vector_math import VectorMath
 
 @dataclass
 class ModuleText:
-    """The text, and the host calls in the order of their table."""
+    """The text, and what its tables and its statuses stand for."""
 
     text: str
     hosts: list[HostCall]
+    checks: list[Check]  # in the order of their statuses
     products: frozenset[str] = frozenset()  # dtypes of matrix products
     specials: Sequence[str] = ()  # functions of SciPy
     natives: Sequence[str] = ()  # functions of LAPACK
@@ -65,7 +66,7 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, hosts, products, functions_of_libm.specials(), sorted(natives))
+    return ModuleText(text, hosts, checks, products, functions_of_libm.specials(), sorted(natives))
 
 
 def declarations() -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from wengert.compiler.emit.adjoint import write_adjoint
 from wengert.compiler.emit.band import write_band
-from wengert.compiler.emit.control import write_control
+from wengert.compiler.emit.control import write_cond, write_scan, write_while
 from wengert.compiler.emit.entry import write_inner
 from wengert.compiler.emit.native import write_native
 from wengert.compiler.emit.nest import write_nest
@@ -14,6 +14,8 @@ from wengert.compiler.emit.products import write_product
 from wengert.compiler.emit.sorting import write_sorting
 from wengert.compiler.loops import Band, Check, Control, HostCall, LoopNest, MatrixProduct, NativeCall, Sorting, Step
 from wengert.compiler.vector_math import VectorMath
+
+CONTROLS = {"scan": write_scan, "while": write_while, "cond": write_cond, "loop_adjoint": write_adjoint}
 
 
 def write_step(step: Step, name: str, library: VectorMath, numbers: Mapping[HostCall | Check, int]) -> list[str]:
@@ -38,5 +40,4 @@ def write_controlled(step: Control, name: str, library: VectorMath, numbers: Map
         for k, part in enumerate(inner.steps):
             found += write_step(part, f"{name}.{key}.{k}", library, numbers)
         found.append(write_inner(inner, step.plans[key], f"{name}.{key}", numbers))
-    write = write_adjoint if step.kind == "loop_adjoint" else write_control
-    return [*found, write(step, name)]
+    return [*found, CONTROLS[step.kind](step, name)]

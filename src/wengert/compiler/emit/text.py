@@ -14,6 +14,10 @@ class Text:
         self.block = "entry"
         self.count = 0
 
+    def behind(self, pointer: str, offset: str | int) -> str:
+        """So many bytes behind a pointer."""
+        return pointer if offset == 0 else self.new(f"getelementptr inbounds i8, ptr {pointer}, i64 {offset}")
+
     def finished(self, result: str = "void") -> str:
         """The whole function."""
         return "\n".join([*self.lines, f"  ret {result}", "}"])
@@ -23,6 +27,11 @@ class Text:
         self.count += 1
         self.lines.append(f"  %v{self.count} = {instruction}")
         return f"%v{self.count}"
+
+    def named(self, name: str, instruction: str) -> str:
+        """A value with a name of its own, which is used before it is there."""
+        self.do(f"{name} = {instruction}")
+        return name
 
     def do(self, instruction: str) -> None:
         """An instruction without a value."""

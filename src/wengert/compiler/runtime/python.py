@@ -25,6 +25,20 @@ ARRAY_FIELDS = {"data": 0, "nd": 8, "dims": 16, "strides": 24, "base": 32, "desc
 ARRAY_SIZE = 80  # counted from the head, as the offsets above
 
 
+def capsule_name(capsule: Any) -> bytes:
+    """What a capsule is called; Cython writes the signature of a function there."""
+    get = ctypes.pythonapi.PyCapsule_GetName
+    get.restype, get.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    return bytes(get(capsule))
+
+
+def capsule_pointer(capsule: Any) -> int:
+    """Where what a capsule with a name holds begins."""
+    get = ctypes.pythonapi.PyCapsule_GetPointer
+    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(get(capsule, capsule_name(capsule)))
+
+
 def address_of(function: Any) -> int:
     """Where a function that ctypes knows begins."""
     return ctypes.cast(function, ctypes.c_void_p).value or 0
