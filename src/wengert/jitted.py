@@ -121,13 +121,13 @@ class Signature:
 
 
 class Static:
-    """An argument that belongs to the signature as a whole, by its type, its hash and its equality."""
+    """An argument that belongs to the signature as a whole, by its types, its hash and its equality."""
 
     __slots__ = ("key", "value")
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self.key = (type(value), value)
+        self.key = trees.exactly(value)
         try:
             hash(value)
         except TypeError:

@@ -39,6 +39,14 @@ def _is_setting(value: Any) -> bool:
     return optree.tree_is_leaf(value, namespace=_NAMESPACE)
 
 
+def exactly(value: Any) -> Any:
+    """What tells a setting from every other: 1, 1.0 and True are equal in Python, and so are 0.0 and -0.0, alone or in tuples."""
+    kind = type(value)
+    if kind is tuple:
+        return (tuple, *map(exactly, value))
+    return kind, repr(value) if kind in (float, complex) else value
+
+
 def _register(kind: type) -> None:
     fields = dataclasses.fields(kind)
     static = {field.name for field in fields if _is_static(field)}
@@ -49,10 +57,10 @@ def _register(kind: type) -> None:
         chosen = {name for name, _ in settings}
         children = [(name, v) for name, v in held if name not in chosen]
         names = tuple(name for name, _ in children)
-        return tuple(v for _, v in children), (names, settings), names
+        return tuple(v for _, v in children), (names, settings, exactly(tuple(v for _, v in settings))), names
 
     def build(metadata: Any, children: Any) -> Any:
-        names, settings = metadata
+        names, settings, _ = metadata
         new: Any = object.__new__(kind)
         for name, child in [*zip(names, children, strict=True), *settings]:
             object.__setattr__(new, name, child)

@@ -1,6 +1,7 @@
 """`wg.jit`: calls, containers, dtypes, settings, memory."""
 
 import functools
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -80,6 +81,22 @@ def test_decorator_with_and_without_arguments():
     agree(double(X), X * 2)
     agree(power(X, 3), X**3)
     agree(power(X, 2.0), X**2.0)
+
+
+@dataclass
+class Scale:
+    factor: float
+    settings: tuple = (1,)
+
+
+def test_settings_that_are_equal_in_python_are_not_the_same_settings():
+    whole = np.arange(3)
+    times = wg.jit(lambda x, s: x * s[0], static_argnums=1)
+    assert [times(whole, s).dtype.kind for s in ((2,), (2.0,), (2,), (True,), ((2,)[0], 3))] == ["i", "f", "i", "i", "i"]
+    signed = wg.jit(lambda x, s: np.copysign(x, s), static_argnums=1)
+    assert [signed(1.5, s) for s in (0.0, -0.0, 0.0)] == [1.5, -1.5, 1.5]
+    told = wg.jit(lambda model: [model.factor * (type(k) is bool) for k in model.settings])
+    assert [told(Scale(2.0, k)) for k in ((1,), (True,), (1,), (1, True))] == [[0.0], [2.0], [0.0], [0.0, 2.0]]
 
 
 def test_static_arguments():

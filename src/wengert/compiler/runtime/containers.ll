@@ -8,7 +8,7 @@
 %Shape = type { i64, ptr, ptr, i64 }             ; arguments by position, nodes of all arguments, names of keywords, their number
 
 ; kinds of nodes: 0 leaf, 1 tuple (named ones, too), 2 list, 3 dictionary, 4 object by its attributes, 5 the very object,
-; 6 an object that equals this one and is of its type; of results also 7: a tuple that a callable is given
+; 6 an object that equals this one and is of its type, parts included; of results also 7: a tuple that a callable is given
 
 declare i64 @PyTuple_Size(ptr)
 declare ptr @PyTuple_GetItem(ptr, i64)
@@ -23,6 +23,7 @@ declare i32 @PyObject_GenericSetAttr(ptr, ptr, ptr)
 declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)
 declare i32 @PyUnicode_Compare(ptr, ptr)
 @wg_new_object = external global i8
+@PyTuple_Type = external global i8
 
 define internal i1 @is_of_type(ptr %x, ptr %wanted) #0 {
   %at = getelementptr %PyObject, ptr %x, i32 0, i32 1
@@ -145,6 +146,7 @@ no:
   ret i1 0
 }
 
+; Equal to `wanted` and of its type, and so are the parts of tuples: (1,) == (True,) holds in Python and not here.
 define internal i1 @is_equal(ptr %x, ptr %wanted) #1 {
   %is.it = icmp eq ptr %x, %wanted
   br i1 %is.it, label %yes, label %type
@@ -152,7 +154,10 @@ type:
   %at = getelementptr %PyObject, ptr %wanted, i32 0, i32 1
   %wanted.type = load ptr, ptr %at
   %same = call i1 @is_of_type(ptr %x, ptr %wanted.type)
-  br i1 %same, label %compare, label %no
+  br i1 %same, label %which, label %no
+which:
+  %is.tuple = icmp eq ptr %wanted.type, @PyTuple_Type
+  br i1 %is.tuple, label %count, label %compare
 compare:
   %answer = call i32 @PyObject_RichCompareBool(ptr %x, ptr %wanted, i32 2)
   %equals = icmp eq i32 %answer, 1
@@ -160,6 +165,23 @@ compare:
 clear:
   call void @PyErr_Clear()
   br label %no
+count:
+  %n = call i64 @PyTuple_Size(ptr %x)
+  %n.wanted = call i64 @PyTuple_Size(ptr %wanted)
+  %as.long = icmp eq i64 %n, %n.wanted
+  br i1 %as.long, label %each, label %no
+each:
+  %k = phi i64 [ 0, %count ], [ %k.next, %alike ]
+  %more = icmp slt i64 %k, %n
+  br i1 %more, label %part, label %yes
+part:
+  %part.x = call ptr @PyTuple_GetItem(ptr %x, i64 %k)
+  %part.wanted = call ptr @PyTuple_GetItem(ptr %wanted, i64 %k)
+  %part.equals = call i1 @is_equal(ptr %part.x, ptr %part.wanted)
+  br i1 %part.equals, label %alike, label %no
+alike:
+  %k.next = add nuw nsw i64 %k, 1
+  br label %each
 yes:
   ret i1 1
 no:

@@ -21,7 +21,7 @@ An argument fits an `Input` if it is
     of kind "array"     exactly an ndarray, of that very dtype and shape, C-contiguous and aligned
     of kind "number"    exactly of the Python type: float, complex, np.float64, np.int32 ...
     of kind "object"    the very object (a function, None); the program is not given it, and it has no number there
-    of kind "equal"     of the type of an object, and equal to it (a setting); the program is not given it, either
+    of kind "equal"     of the type of an object, and equal to it (a setting), parts of tuples included; the program is not given it, either
 
 A result is what its `Output` says
 
@@ -56,6 +56,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert import trees
 from wengert.compiler.runtime import python
 from wengert.compiler.runtime.containers import KINDS as NODE_KINDS
 from wengert.compiler.runtime.containers import Node, Shape, result_nodes, shape_of
@@ -89,7 +90,7 @@ class Input:
         if self.kind == "object":
             return x is self.exactly
         if self.kind == "equal":
-            return type(x) is type(self.exactly) and bool(x == self.exactly)
+            return type(x) is type(self.exactly) and bool(trees.exactly(x) == trees.exactly(self.exactly))
         if self.kind == "number":
             return type(x) is self.exactly
         assert self.type is not None
