@@ -5,6 +5,9 @@
 array([1., 1.])
 """
 
+import importlib as _importlib
+from typing import Any as _Any
+
 from wengert import primitives as _primitives  # registers every card
 from wengert.api import (
     LinearMap,
@@ -68,4 +71,16 @@ __all__ = [
     "while_loop",
     "wirtinger",
 ]
+_ROOMS = ("nn", "optim")  # loaded when first used
 del _primitives
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _ROOMS:
+        return _importlib.import_module(f"wengert.{name}")
+    msg = f"module 'wengert' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOMS})

@@ -160,9 +160,17 @@ def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
 def paths(tree: Any) -> list[str]:
     """How to write each leaf: `['w']`, `[0]`, `.bias`."""
-    flatten(tree)
-    accessors = optree.tree_accessors(tree, namespace=_NAMESPACE)
-    return [accessor.codify("") for accessor in accessors]
+    return paths_in(flatten(tree)[1])
+
+
+def paths_in(structure: Any) -> list[str]:
+    """How to write each leaf of a structure."""
+    return [accessor.codify("") for accessor in structure.accessors()]
+
+
+def ways(structure: Any) -> list[list[tuple[type, Any]]]:
+    """The way to each leaf of a structure: the kinds of the containers, with the name or the position taken in each."""
+    return [[(entry.type, entry.entry) for entry in accessor] for accessor in structure.accessors()]
 
 
 def written(structure: Any, leaf: str) -> str:
