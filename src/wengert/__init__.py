@@ -44,23 +44,30 @@ __all__ = [
     "Graph",
     "LinearMap",
     "Pattern",
+    "Tensor",
+    "autograd",
     "check_rules",
     "checkpoint",
     "cond",
     "custom_rule",
     "draw",
+    "enable_grad",
     "explain",
+    "fit",
     "fori_loop",
     "get_threads",
     "grad",
     "hessian",
     "hvp",
+    "inference_mode",
     "jacobian",
     "jit",
     "jvp",
     "linearize",
+    "no_grad",
     "register_container",
     "scan",
+    "set_grad_enabled",
     "set_threads",
     "sparsity",
     "stop_gradient",
@@ -71,16 +78,27 @@ __all__ = [
     "while_loop",
     "wirtinger",
 ]
-_ROOMS = ("nn", "optim")  # loaded when first used
+_ROOMS = ("learn", "nn", "optim", "tensor")  # loaded when first used
+_LATE = {  # names that a room gives, loaded when first used
+    "Tensor": "tensor",
+    "autograd": "tensor",
+    "enable_grad": "tensor",
+    "fit": "learn",
+    "inference_mode": "tensor",
+    "no_grad": "tensor",
+    "set_grad_enabled": "tensor",
+}
 del _primitives
 
 
 def __getattr__(name: str) -> _Any:
     if name in _ROOMS:
         return _importlib.import_module(f"wengert.{name}")
+    if name in _LATE:
+        return getattr(_importlib.import_module(f"wengert.{_LATE[name]}"), name)
     msg = f"module 'wengert' has no attribute {name!r}"
     raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS})
+    return sorted({*globals(), *_ROOMS, *_LATE})

@@ -12,7 +12,8 @@
     │   ├── DisconnectedError (ValueError)       the output does not depend on the input
     │   ├── DegenerateError (ValueError)         a derivative that does not exist at this point
     │   ├── HolomorphicError (ValueError)        a complex derivative that does not exist
-    │   └── LeakError (RuntimeError)             a traced value used after its transformation ended
+    │   ├── LeakError (RuntimeError)             a traced value used after its transformation ended
+    │   └── BackwardError (RuntimeError)         a step with tensors that cannot be taken
     ├── ArgumentError (TypeError, ValueError)    a transformation that was called in the wrong way
     ├── ShapeError (ValueError)                  shapes that cannot be broadcast against each other
     ├── BatchError (ValueError)                  axes and sizes given to vmap do not fit
@@ -21,7 +22,9 @@
     ├── CheckError (AssertionError)              `wengert.testing` found a derivative that is wrong
     ├── ControlFlowError (TypeError, ValueError) the body of a loop, or a branch, that cannot be one
     ├── GraphError (ValueError)                  a graph, or the text of one, that is not well formed
-    └── CompileError (RuntimeError)              a function that one compiled program cannot stand for
+    ├── CompileError (RuntimeError)              a function that one compiled program cannot stand for
+    ├── TrainingError (ValueError)               `fit` was given something that cannot be trained with
+    └── DivergedError (ArithmeticError)          a loss became infinite or NaN while training
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
 
 Every message has four parts: what happened; where in the user's code; why; what to write instead.
@@ -462,6 +465,37 @@ class LeakError(DerivativeError, RuntimeError):
         )
 
 
+class BackwardError(DerivativeError, RuntimeError):
+    """A step of a program of tensors cannot be taken, as in PyTorch.
+
+    `backward` walks once: what the walk needs is let go on the way, so that memory is free for the next step.
+
+    >>> import wengert as wg
+    >>> x = wg.tensor([1.0, 2.0], requires_grad=True)
+    >>> loss = (x * x).sum()
+    >>> loss.backward()
+    >>> loss.backward()
+    Traceback (most recent call last):
+    wengert.errors.BackwardError: backward through the same operations a second time. ...
+
+    Where it is meant, the first walk must keep it all:
+
+    >>> loss = (x * x).sum()
+    >>> loss.backward(retain_graph=True)
+    >>> loss.backward()
+
+    | instead of | write |
+    |---|---|
+    | `y.backward()` of many entries | `y.sum().backward()`, or `y.backward(gradient)` |
+    | `w -= rate * w.grad` | the same inside `with wg.no_grad():` |
+    | `y.grad` of a result | `y.retain_grad()` before `backward` |
+    | `grad(y, [x, unused])` | `grad(y, [x, unused], allow_unused=True)` |
+
+    A leaf is a tensor that no operation made.  Where it requires grad, it is what derivatives are taken with respect to, so it
+    cannot be written into while operations are recorded.
+    """
+
+
 class ArgumentError(WengertError, TypeError, ValueError):
     """A transformation that was called in the wrong way.
 
@@ -818,6 +852,44 @@ class CompileError(WengertError, RuntimeError):
         )
 
 
+class TrainingError(WengertError, ValueError):
+    """`wg.fit` was given something that cannot be trained with.
+
+    It needs data with rows, of equal numbers in all arrays, a batch that is no larger than the data, a model with
+    floating-point arrays, and a loss that returns one real number.  Checkpoints go on only with the run they belong to.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.fit({"w": 1.0}, lambda m, x, y: (m["w"] * x - y) ** 2, (np.ones(8), np.ones(8)), batch_size=4, epochs=1)
+    Traceback (most recent call last):
+    wengert.errors.TrainingError: fit needs a loss of one number, and the loss returned float64[4]. ...
+
+    Write the mean over the batch:
+
+    >>> result = wg.fit({"w": 1.0}, lambda m, x, y: np.mean((m["w"] * x - y) ** 2), (np.ones(8), np.ones(8)), batch_size=4, epochs=1)
+    >>> result.steps
+    2
+    """
+
+
+class DivergedError(WengertError, ArithmeticError):
+    """The loss became infinite or NaN while `wg.fit` trained.
+
+    Training stops at once, before such a number reaches the model; the latest checkpoint is as it was.  The message names
+    the first operation that made such a number out of finite ones, its line and its values.
+
+    >>> import numpy as np, wengert as wg
+    >>> wg.fit({"w": 0.5}, lambda m: np.log(m["w"]), None, wg.optim.SGD(lr=1.0), steps=10)
+    Traceback (most recent call last):
+    wengert.errors.DivergedError: the loss became nan in step 2. ...
+
+    Write a smaller learning rate, or clip the gradient; or a loss that is finite wherever the model may go:
+
+    >>> result = wg.fit({"w": 0.5}, lambda m: np.log(m["w"] ** 2 + 1e-6), None, wg.optim.SGD(lr=0.01), steps=10)
+    >>> result.steps
+    10
+    """
+
+
 ANCHORS: dict[str, type[Exception]] = {
     "lost-derivative": LostDerivativeError,
     "assignment": AssignmentError,
@@ -828,6 +900,7 @@ ANCHORS: dict[str, type[Exception]] = {
     "degenerate": DegenerateError,
     "holomorphic": HolomorphicError,
     "leak": LeakError,
+    "backward": BackwardError,
     "argument": ArgumentError,
     "shape": ShapeError,
     "batch": BatchError,
@@ -837,6 +910,8 @@ ANCHORS: dict[str, type[Exception]] = {
     "control-flow": ControlFlowError,
     "graph": GraphError,
     "compile": CompileError,
+    "training": TrainingError,
+    "diverged": DivergedError,
 }
 
 
@@ -866,13 +941,16 @@ def warn_many_signatures(name: str, n: int) -> None:
 
 
 def warn_disconnected(message: str) -> None:
-    """Issue a `DisconnectedWarning` that points to the user's line, however deep below it we are."""
+    """Issue a `DisconnectedWarning`."""
+    warn_user(message, DisconnectedWarning)
+
+
+def warn_user(message: str, kind: type[Warning] = UserWarning) -> None:
+    """Issue a warning that points to the user's line, however deep below it we are."""
     frame = Place().frame
     if frame is None:
-        warnings.warn(DisconnectedWarning(message), stacklevel=2)
+        warnings.warn(message, kind, stacklevel=2)
         return
     registry = frame.f_globals.setdefault("__warningregistry__", {})
     name = frame.f_globals.get("__name__", "<unknown>")
-    warnings.warn_explicit(
-        DisconnectedWarning(message), DisconnectedWarning, frame.f_code.co_filename, frame.f_lineno, name, registry
-    )
+    warnings.warn_explicit(message, kind, frame.f_code.co_filename, frame.f_lineno, name, registry)
