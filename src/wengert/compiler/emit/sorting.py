@@ -145,7 +145,7 @@ done:
   ret void
 }""".replace("FEW", str(FEW))
 
-SHARED = ["declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)", ORDER]  # what a module with orders needs, once
+SHARED = [ORDER]  # what a module with orders needs, once
 
 
 def write_sorting(step: Sorting, name: str) -> str:
