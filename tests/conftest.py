@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 
@@ -21,5 +23,9 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--under-jit"):
         import under_jit
 
+        is_whole = not config.getoption("keyword") and not any("::" in argument for argument in config.args)
+        stale = under_jit.stale(items) if is_whole else []
+        if stale:
+            raise pytest.UsageError(f"{under_jit.LIST.name}: no test is called {stale}")
         items[:], left = under_jit.keep(items)
         config.hook.pytest_deselected(items=left)

@@ -1,4 +1,8 @@
-"""The eager suite with every derivative compiled: `pytest --under-jit tests/primitives tests/transforms ...`.
+"""The eager suite with every derivative compiled.
+
+    pytest --under-jit tests/core tests/primitives tests/transforms tests/numpy tests/scipy tests/pains tests/examples
+
+takes an hour and a half on two cores; `tests/compiler/test_under_jit.py` runs a part of it.
 
 Functions that a transformation returns are jitted (`grad`, `value_and_grad`, `jacobian`, `hessian`, `vmap`, `wirtinger`), so are
 calls of those that take the point at once (`jvp`, `hvp`), and `vjp` is taken of a jitted function; nested transformations are

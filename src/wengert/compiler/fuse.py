@@ -30,7 +30,7 @@ class Fuser(Products, Lines, Controls):
         super().__init__()
         self.graph, self.inner = graph, inner
         self.spaces = Spaces(graph, self.is_map)
-        self.makers = {var: node for node in graph.nodes for var in node.outputs}
+        self.makers.update((var, node) for node in graph.nodes for var in node.outputs)
         self.users: dict[Atom, list[Node]] = {}
         for node in graph.nodes:
             for atom in node.operands:

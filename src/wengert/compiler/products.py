@@ -10,12 +10,14 @@ Of a product that equals its transpose, half is computed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from wengert.compiler.builder import repeated_number
+from wengert.compiler.indices import reshape_groups
 from wengert.compiler.loops import Buffer, MatrixProduct, Shape, View, contiguous, dtype_name
 from wengert.compiler.places import Places
 from wengert.compiler.spaces import axes_of
@@ -126,8 +128,7 @@ class Products(Places):
 
     def multiply(self, var: Var, product: Waiting) -> None:
         """The step of a product."""
-        left, ready = self.in_memory(product.left)
-        right, later = self.in_memory(product.right)
+        (left, ready), (right, later), counts = self.factors(product)
         level = max(ready, later)
         shape = tuple(var.type.shape)
         order = None if product.base is not None else self.wanted_order(var)
@@ -139,16 +140,61 @@ class Products(Places):
         if product.base is not None:
             base, later = self.in_memory(product.base)
             level = max(level, later)
+        into = cut_axis(cut_axis(into, len(shape) - 1, right.shape[counts[1] :]), len(shape) - 2, left.shape[: counts[0]]) if not product.stack else into
         kept = [k for k in range(len(product.stack)) if k not in product.summed]
         n = len(product.stack)
-        left = permuted(batched(left, product.stack), (*kept, n, *product.summed, n + 1))
-        right = permuted(batched(right, product.stack), (*kept, *product.summed, n, n + 1))
-        counts = (1, 1 + len(product.summed), 1)
+        if n:
+            left = permuted(batched(left, product.stack), (*kept, n, *product.summed, n + 1))
+            right = permuted(batched(right, product.stack), (*kept, *product.summed, n, n + 1))
+            counts = (1, 1 + len(product.summed), 1)
         is_half = base is None and not product.stack and is_symmetric(self.makers, product.left, product.right)
         step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, is_half, product.alpha, base)
         self.steps.append(step)
         value = self.in_buffer(var, result, level + 1)
-        value.view = into
+        value.view = View(result, shape, tuple([strides[order.index(k)] for k in range(len(shape))]))
+
+    def factors(self, product: Waiting) -> tuple[tuple[View, int], tuple[View, int], tuple[int, int, int]]:
+        """Both factors in memory, and how many axes rows, inner letters and columns are: windows are read where they lie."""
+        left, right = self.unfolded(product.left), self.unfolded(product.right)
+        if product.stack or product.base is not None or (left is None) == (right is None):
+            return self.in_memory(product.left), self.in_memory(product.right), (1, 1, 1)
+        if left is not None:
+            view, ready, n_rows = left
+            other, later = self.in_memory(product.right)
+            inner = view.shape[n_rows:]
+            return (view, ready), (cut_axis(other, 0, inner), later), (n_rows, len(inner), 1)
+        assert right is not None
+        view, ready, n_inner = right
+        other, later = self.in_memory(product.left)
+        return (cut_axis(other, 1, view.shape[:n_inner]), later), (view, ready), (1, n_inner, len(view.shape) - n_inner)
+
+    def unfolded(self, atom: Atom) -> tuple[View, int, int] | None:
+        """A matrix of windows with all its axes, the level from which on it can be read, and how many of them are its rows."""
+        node = self.makers.get(atom)
+        if node is None or self.value(atom).view is not None:
+            return None
+        if node.primitive.name == "permute" and tuple(node.params["axes"]) == (1, 0):
+            found = self.unfolded(node.operands[0])
+            if found is None:
+                return None
+            view, ready, n = found
+            rank = len(view.shape)
+            return permuted(view, (*range(n, rank), *range(n))), ready, rank - n
+        (source,) = node.operands[:1]
+        if node.primitive.name != "reshape" or len(atom.type.shape) != 2 or not self.is_of_windows(source):
+            return None
+        groups = reshape_groups(tuple(source.type.shape), tuple(atom.type.shape))
+        if [news for _, news in groups] != [[0], [1]]:
+            return None
+        view, ready = self.in_memory(source)
+        return view, ready, len(groups[0][0])
+
+    def is_of_windows(self, atom: Atom) -> bool:
+        """Whether an array is a permutation of windows."""
+        node = self.makers.get(atom)
+        while node is not None and node.primitive.name == "permute":
+            node = self.makers.get(node.operands[0])
+        return node is not None and node.primitive.name == "windows"
 
     def wanted_order(self, var: Var) -> Shape | None:
         """The order of axes in which the only reader of a product wants it, if the last axis stays the last."""
@@ -173,6 +219,13 @@ def number_of(atom: Atom, dtype: np.dtype[Any]) -> float | None:
     if number is None or isinstance(number, complex) or not np.isfinite(number) or number == 0:
         return None
     return float(dtype.type(number))
+
+
+def cut_axis(view: View, axis: int, lengths: Shape) -> View:
+    """A view with one axis as several."""
+    strides = [view.strides[axis] * math.prod(lengths[k + 1 :]) for k in range(len(lengths))]
+    return View(view.buffer, (*view.shape[:axis], *lengths, *view.shape[axis + 1 :]),
+                (*view.strides[:axis], *strides, *view.strides[axis + 1 :]), view.offset)  # fmt: skip
 
 
 def permuted(view: View, axes: Shape) -> View:

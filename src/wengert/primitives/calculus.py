@@ -75,6 +75,7 @@ interpolation: Primitive = smooth(
 @interpolation.spell
 def _spell_interp(x: Any, xp: Any, fp: Any) -> Any:
     """NumPy's own steps: from the left knot, from the right one where that is NaN, and their value where both agree."""
+    x, xp, fp = (to_dtype(v, float) for v in (x, xp, fp))
     n = xp.shape[0]
     k = bisected(xp, x, "right") - 1
     here, after = np.minimum(np.maximum(k, 0), n - 1), np.minimum(np.maximum(k + 1, 0), n - 1)
