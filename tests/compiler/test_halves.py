@@ -202,7 +202,7 @@ STEPS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=8))
 def test_random_programs_have_numpys_bits(steps):
     def program(x, y):

@@ -1,0 +1,42 @@
+"""The module of a program: its functions, and what its entry calls."""
+
+import re
+
+import numpy as np
+
+import wengert as wg
+
+SIDE = 30
+
+
+def layers(x, weights):
+    for w in weights:
+        x = np.tanh(x @ w)
+    return np.sum(x**2)
+
+
+def counted(n):
+    rng = np.random.default_rng(n)
+    x, weights = rng.standard_normal((40, SIDE)), [0.1 * rng.standard_normal((SIDE, SIDE)) for _ in range(n)]
+    gradient = wg.jit(wg.grad(layers, argnums=(0, 1)))
+    dx, dw = gradient(x, weights)
+    want_x, want_w = wg.grad(layers, argnums=(0, 1))(x, weights)
+    np.testing.assert_allclose(dx, want_x, rtol=1e-11, atol=1e-12)
+    for found, want in zip(dw, want_w, strict=True):
+        np.testing.assert_allclose(found, want, rtol=1e-11, atol=1e-11)
+    text = gradient.llvm(x, weights)
+    entry = text.partition("define i32 @entry")[2].partition("\n}")[0]
+    return len(re.findall(r"^define internal void @step", text, re.M)), len(re.findall(r"@step\d+\b", entry))
+
+
+def test_steps_of_equal_layers_share_their_functions():
+    few, fewer_calls = counted(4)
+    many, more_calls = counted(12)
+    assert many == few
+    assert more_calls > fewer_calls
+
+
+def test_every_function_that_is_called_is_there():
+    text = wg.jit(wg.grad(layers, argnums=(0, 1))).llvm(np.ones((40, SIDE)), [np.ones((SIDE, SIDE))] * 5)
+    defined = set(re.findall(r"^define internal void @(step\w+)", text, re.M))
+    assert set(re.findall(r"@(step\d+)\b(?!\.)", text)) <= defined
