@@ -40,3 +40,21 @@ def test_every_function_that_is_called_is_there():
     text = wg.jit(wg.grad(layers, argnums=(0, 1))).llvm(np.ones((40, SIDE)), [np.ones((SIDE, SIDE))] * 5)
     defined = set(re.findall(r"^define internal void @(step\w+)", text, re.M))
     assert set(re.findall(r"@(step\d+)\b(?!\.)", text)) <= defined
+
+
+def long_line(x):
+    for k in range(60):
+        x = np.sin(x) * x + 0.01 * k
+        x = x / (1 + x * x)
+    return x
+
+
+def groups(text, pattern):
+    return set(re.findall(rf"^define internal void @{pattern}\([^)]*\) (#\d)", text, re.M))
+
+
+def test_a_long_line_is_optimised_where_a_loop_repeats_it():
+    once = wg.jit(lambda x: long_line(x[0]) * x[1] + np.sum(x)).llvm(np.ones(4))
+    assert groups(once, r"step\d+") >= {"#3"}
+    often = wg.jit(lambda x: wg.fori_loop(0, 5, lambda k, y: long_line(y), x)).llvm(0.5)
+    assert groups(often, r"step[\w.]+") == {"#2"}

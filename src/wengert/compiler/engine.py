@@ -117,7 +117,8 @@ def plan(text: str) -> Effort:
     """
     interleaves = "@_ZGV" not in text
     lines = text.count("\n")
-    if lines > 200_000 or (lines > LONG_LINE and "!llvm.loop !0" not in text):
+    is_line = " = phi " not in text and "label %loop" not in text
+    if lines > 200_000 or (is_line and lines > LONG_LINE):
         return Effort(0, 0, interleaves=interleaves)
     if lines > 50_000:
         return Effort(1, 0, interleaves=interleaves)

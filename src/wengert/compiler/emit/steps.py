@@ -15,10 +15,12 @@ from wengert.compiler.loops import Band, Control, HostCall, LoopNest, MatrixProd
 from wengert.compiler.vector_math import VectorMath
 
 
-def write_step(step: Step, name: str, library: VectorMath, hosts: Mapping[HostCall, int]) -> list[str]:
-    """The functions of a step."""
+def write_step(
+    step: Step, name: str, library: VectorMath, hosts: Mapping[HostCall, int], *, is_repeated: bool = False
+) -> list[str]:
+    """The functions of a step, which may be one that a loop repeats."""
     if isinstance(step, LoopNest):
-        return [write_nest(step, name, library)]
+        return [write_nest(step, name, library, is_repeated=is_repeated)]
     if isinstance(step, MatrixProduct):
         return [write_product(step, name, is_shared=True)]
     if isinstance(step, Band):
@@ -33,7 +35,7 @@ def write_controlled(step: Control, name: str, library: VectorMath, hosts: Mappi
     found: list[str] = []
     for key, inner in step.programs.items():
         for k, part in enumerate(inner.steps):
-            found += write_step(part, f"{name}.{key}.{k}", library, hosts)
+            found += write_step(part, f"{name}.{key}.{k}", library, hosts, is_repeated=True)
         found.append(write_inner(inner, step.plans[key], f"{name}.{key}", hosts))
     write = write_adjoint if step.kind == "loop_adjoint" else write_control
     return [*found, write(step, name)]
