@@ -31,6 +31,7 @@ from wengert.compiler.loops import (
     Step,
     View,
 )
+from wengert.compiler.memory import lives_in, overlaid
 from wengert.compiler.rows import row_of, rows_in
 
 LEAST = 2**16  # bytes handed on from which on a band pays
@@ -196,8 +197,9 @@ def read_again(group: Group) -> int:
 def tile_of(group: Group, inner: list[Buffer], is_turned: bool) -> int:
     """How many rows are in hand: as many as stay in the cache."""
     if is_turned:
-        row = sum(b.n_bytes // group.n for b in inner)
-        return max(LANES, min(BLOCK, IN_LANES // max(row, 1) // LANES * LANES))
+        lives = lives_in(group.steps, inner)
+        _, some = overlaid([(b.n_bytes // group.n * LANES, *lives[b]) for b in inner])
+        return max(LANES, min(BLOCK, IN_LANES // max(some, 1) * LANES))
     touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
     row = sum(b.n_bytes // group.n for b in touched | set(inner))
     fewest = SUMMED if "k" in group.rows else FEWEST
