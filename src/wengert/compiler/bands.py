@@ -39,6 +39,7 @@ AGAIN = 2**20  # or bytes that several steps read
 IN_HAND = 2**17  # bytes of rows in hand
 FEWEST, MOST = 32, 4096  # rows of a tile
 SUMMED = 64  # the fewest where products are summed over rows
+PARTS = 4  # tiles of a turned band at least, where there are enough rows
 BLOCK = 1024  # and the most of a turned band: what totals add up at once
 CHUNKS = 16  # parts that threads may share
 SMALL, MANY_CHUNKS = 2**15, 128  # bytes of totals up to which there are more, as they are added up more exactly
@@ -199,7 +200,7 @@ def tile_of(group: Group, inner: list[Buffer], is_turned: bool) -> int:
     if is_turned:
         lives = lives_in(group.steps, inner)
         _, some = overlaid([(b.n_bytes // group.n * LANES, *lives[b]) for b in inner])
-        return max(LANES, min(BLOCK, IN_LANES // max(some, 1) * LANES))
+        return max(1, min(BLOCK // LANES, IN_LANES // max(some, 1), group.n // PARTS // LANES)) * LANES
     touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
     row = sum(b.n_bytes // group.n for b in touched | set(inner))
     fewest = SUMMED if "k" in group.rows else FEWEST

@@ -22,7 +22,7 @@ from wengert.compiler.rows import place_fits, row_of, view_fits
 
 AWKWARD = 0.0  # the share of accesses that vectors cannot take well, from which on it pays
 LONG = 32  # loops from which on a rest of fewer lanes does not matter
-ACROSS = 8  # entries in hand for each one that is copied
+ACROSS = 4  # entries in hand for each one that is copied
 MATRIX = 2**15  # bytes of a matrix up to which products of a few rows are better in lanes
 SUMMED = 512  # terms along a row that are added up one after the other
 
