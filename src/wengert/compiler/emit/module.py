@@ -5,7 +5,8 @@ What the entry may rely on, and the tables `@hosts` and `@constants`, are descri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wengert.compiler.emit.entry import write_entry
@@ -45,15 +46,13 @@ class ModuleText:
 def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     """The text of a program for vectors of so many bits."""
     functions_of_libm = VectorMath(vector_bits)
-    functions: list[str] = []
     steps = list(all_steps(program))
     hosts = [step for step in steps if isinstance(step, HostCall)]
     checks = [step for step in steps if isinstance(step, Check)]
     numbers: dict[HostCall | Check, int] = dict(zip(hosts, range(len(hosts)), strict=True))
     numbers.update(zip(checks, range(len(checks)), strict=True))
-    for k, step in enumerate(program.steps):
-        functions += write_step(step, f"step{k}", functions_of_libm, numbers)
-    functions.append(write_entry(program, plan, numbers))
+    functions, names = write_steps(program, functions_of_libm, numbers)
+    functions.append(write_entry(program, plan, numbers, names))
     every = [part for step in steps for part in (step.steps if isinstance(step, Band) else [step])]
     turned = {part: None for band in steps if isinstance(band, Band) and band.is_turned for part in band.steps}
     in_lanes = [part for part in turned if isinstance(part, MatrixProduct)]
@@ -67,6 +66,23 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
     return ModuleText(text, hosts, checks, products, functions_of_libm.specials(), sorted(natives))
+
+
+def write_steps(program: Program, library: VectorMath, numbers: Mapping[HostCall | Check, int]) -> tuple[list[str], list[str]]:
+    """The functions of all steps, and the name of each step's own.  Steps that do the same with other arrays, as those of equal layers
+    of a network, share their functions.
+    """
+    functions: list[str] = []
+    names: list[str] = []
+    known: dict[str, str] = {}
+    for k, step in enumerate(program.steps):
+        name = f"step{k}"
+        own = write_step(step, name, library, numbers)
+        text = re.sub(rf"@{name}(?!\d)", "@step", "\n".join(own))
+        names.append(known.setdefault(text, name))
+        if names[-1] == name:
+            functions += own
+    return functions, names
 
 
 def declarations() -> list[str]:

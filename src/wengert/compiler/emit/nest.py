@@ -26,6 +26,7 @@ class NestWriter:
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
         self.loops = order_loops(nest, rows, lanes > 0)
         self.rows, self.lanes = rows, lanes
+        self.is_repeated = False
         self.letters: list[str] = []
         self.block = "entry"
         self.count = 0
@@ -36,7 +37,8 @@ class NestWriter:
         """The text."""
         header = ", ".join(f"ptr noalias nocapture align 8 {p}" for p in self.pointers.values())
         n_ops = len(self.nest.ops)
-        group = "#0" if n_ops < INLINED else "#2" if self.loops.lengths or n_ops < LONG_LINE else "#3"
+        runs_once = not self.loops.lengths and not self.is_repeated
+        group = "#0" if n_ops < INLINED else "#3" if runs_once and n_ops >= LONG_LINE else "#2"
         if self.rows is not None:
             header += ", i64 %start, i64 %stop, i1 %first"
         self.lines += [f"define internal void @{self.name}({header}) {group} {{", "entry:"]
@@ -189,9 +191,13 @@ class NestWriter:
         return self.scalars.convert(emit(self.scalars, self.templates, code, [values[p] for p in op.operands], working), name)
 
 
-def write_nest(nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0) -> str:
-    """The text of one function."""
-    return NestWriter(nest, name, math, rows, lanes).function()
+def write_nest(
+    nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0, *, is_repeated: bool = False
+) -> str:
+    """The text of one function, which a loop may call at every step."""
+    writer = NestWriter(nest, name, math, rows, lanes)
+    writer.is_repeated = is_repeated
+    return writer.function()
 
 
 __all__ = ["NestWriter", "Shape", "write_nest"]
