@@ -58,3 +58,24 @@ def test_a_long_line_is_optimised_where_a_loop_repeats_it():
     assert groups(once, r"step\d+") >= {"#3"}
     often = wg.jit(lambda x: wg.fori_loop(0, 5, lambda k, y: long_line(y), x)).llvm(0.5)
     assert groups(often, r"step[\w.]+") == {"#2"}
+
+
+def recurrence(x, entries):
+    total = x
+    for k in range(len(entries)):
+        total = np.tanh(total @ np.diag(np.cos(entries[k] + total)))
+    return np.sum(total)
+
+
+def test_steps_at_other_entries_share_their_functions():
+    """The steps of a loop over the entries of an array are the same step, begun elsewhere; a long program calls them."""
+    gradient = wg.jit(wg.grad(recurrence))
+    x = np.linspace(-0.5, 0.4, 3)
+    counts = []
+    for n in (20, 60):
+        entries = np.cos(np.arange(3.0 * n)).reshape(n, 3)
+        np.testing.assert_allclose(gradient(x, entries), wg.grad(recurrence)(x, entries), rtol=1e-12, atol=1e-14)
+        text = gradient.llvm(x, entries)
+        counts.append((len(re.findall(r"^define internal void @step", text, re.M)), len(re.findall(r"call void @step", text))))
+    assert counts[1][0] <= counts[0][0] + 2
+    assert counts[1][1] > 2.5 * counts[0][1]

@@ -14,6 +14,7 @@ from wengert.compiler.loops import (
     Control,
     Fill,
     HostCall,
+    LoopNest,
     MatrixProduct,
     Program,
     Step,
@@ -80,9 +81,20 @@ class EntryWriter:
             self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
         elif isinstance(step, Control):
             self.call_control(j, step)
+        elif isinstance(step, LoopNest):
+            self.call_nest(j, step)
         else:
             touched = product_buffers(step) if isinstance(step, MatrixProduct) else step.buffers()
             self.lines.append(f"  call void @{self.step_name(j)}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
+
+    def call_nest(self, j: int, nest: LoopNest) -> None:
+        """A nest, which is told where it starts in each buffer."""
+        pointers = {b: self.names[b] for b in nest.buffers()}
+        for number, (buffer, start) in enumerate(nest.starts().items()):
+            pointers[buffer] = f"%start{j}.{number}"
+            n_bytes = start * buffer.dtype.itemsize
+            self.lines.append(f"  {pointers[buffer]} = getelementptr inbounds i8, ptr {self.names[buffer]}, i64 {n_bytes}")
+        self.lines.append(f"  call void @{self.step_name(j)}({', '.join(f'ptr {pointers[b]}' for b in nest.buffers())})")
 
     def check(self, j: int, step: Check) -> None:
         """The program stops if a bool is true."""

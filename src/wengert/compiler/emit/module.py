@@ -6,6 +6,7 @@ What the entry may rely on, and the tables `@hosts` and `@constants`, are descri
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,9 @@ from wengert.compiler.loops import (
 from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
+
+
+INLINED_LINES = 4000  # lines of LLVM text of all steps from which on those that repeat are called
 
 
 @dataclass
@@ -72,7 +76,7 @@ def write_steps(program: Program, library: VectorMath, numbers: Mapping[HostCall
     """The functions of all steps, and the name of each step's own.  Steps that do the same with other arrays, as those of equal layers
     of a network, share their functions.
     """
-    functions: list[str] = []
+    functions: dict[str, list[str]] = {}
     names: list[str] = []
     known: dict[str, str] = {}
     for k, step in enumerate(program.steps):
@@ -81,8 +85,22 @@ def write_steps(program: Program, library: VectorMath, numbers: Mapping[HostCall
         text = re.sub(rf"@{name}(?!\d)", "@step", "\n".join(own))
         names.append(known.setdefault(text, name))
         if names[-1] == name:
-            functions += own
-    return functions, names
+            functions[name] = own
+    keep_apart(functions, names)
+    return [text for own in functions.values() for text in own], names
+
+
+def keep_apart(functions: dict[str, list[str]], names: Sequence[str]) -> None:
+    """Of a program that repeats itself, functions stay functions: with all of them inside the entry, LLVM would meet every repetition anew.
+
+    A call costs two nanoseconds, and a line of LLVM text about a tenth of a millisecond.
+    """
+    uses = Counter(names)
+    lines = {name: sum(text.count("\n") for text in own) for name, own in functions.items()}
+    if sum(lines[name] * n for name, n in uses.items()) > INLINED_LINES:
+        for name, n in uses.items():
+            if n > 1:
+                functions[name] = [text.replace(") #0 {", ") #2 {", 1) for text in functions[name]]
 
 
 def declarations() -> list[str]:

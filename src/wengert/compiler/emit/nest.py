@@ -14,7 +14,7 @@ LONG_LINE = 200  # ops without a loop round them from which on no pass is worth 
 
 
 class NestWriter:
-    """Writes `void @name(ptr %b0, ptr %b1, ...)`, with a pointer for each buffer of the nest.
+    """Writes `void @name(ptr %b0, ptr %b1, ...)`, with a pointer for each buffer of the nest, to where it starts.
 
     Of the letter `rows` it runs a range; in a turned band `lanes` of them at most.  Totals along the innermost loops are kept in registers, over blocks; all others are added up in memory.
     """
@@ -24,6 +24,7 @@ class NestWriter:
         self.lines: list[str] = []
         self.scalars, self.templates = Scalars(self.lines, math.call), math.templates
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
+        self.starts = nest.starts() if rows is None else {}
         self.loops = order_loops(nest, rows, lanes > 0)
         self.rows, self.lanes = rows, lanes
         self.is_repeated = False
@@ -142,7 +143,7 @@ class NestWriter:
 
     def address(self, place: Place, gathers: list[Value] = []) -> str:  # noqa: B006 - never written to
         """Where a place is, at the present letters."""
-        index = str(place.offset)
+        index = str(place.offset - self.starts.get(place.buffer, 0))
         terms = [(letter, s) for letter, s in zip(self.letters, self.loops.strides(place), strict=False) if s]
         terms += [(self.scalars.convert(v, "int64"), s) for v, s in zip(gathers, place.steps, strict=True)]
         for letter, stride in terms:
