@@ -31,7 +31,6 @@ from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
 
-
 INLINED_LINES = 4000  # lines of LLVM text of all steps from which on those that repeat are called
 
 
