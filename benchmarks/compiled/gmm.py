@@ -6,7 +6,7 @@ import math
 
 import by_hand
 import numpy as np
-from peers import Case, autograd_step, has, jax_step, torch_gradient
+from peers import Case, autograd_step, has, jax, jax_step, read_with, torch_gradient
 
 import wengert as wg
 
@@ -69,7 +69,18 @@ def cases(scale=1.0):
             if has("autograd"):
                 steps["autograd"] = autograd_step(lambda lib: lambda f: lib.grad(f, (0, 1, 2)), objective, arguments)
         others = frozenset({"wengert, value", "numpy, value", "torch, value too"})
-        yield Case(f"GMM gradient, n={n} d={d} k={k}", steps, seconds=4 * scale, unlike=others)
+        yield Case(f"GMM gradient, n={n} d={d} k={k}", steps, seconds=4 * scale, unlike=others, notes=[memory(ours, arguments)])
+
+
+def memory(ours, arguments):
+    """What a call takes beside its arguments, by each compiler's own account."""
+    report = ours.report(*arguments)
+    mine = report.temporary + report.in_hand * wg.get_threads() + report.outputs
+    text = f"memory: wengert {mine / 1e6:.3g} MB"
+    if has("jax"):
+        found = jax().jit(gradient_by_jax(read_with(objective, jax().numpy))).lower(*arguments).compile().memory_analysis()
+        text += f"   jax {(found.temp_size_in_bytes + found.output_size_in_bytes) / 1e6:.3g} MB"
+    return text
 
 
 def gradient_by_jax(f):

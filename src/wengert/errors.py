@@ -828,6 +828,18 @@ class CompileError(WengertError, RuntimeError):
         )
 
     @classmethod
+    def of_system(cls, system: str, missing: Sequence[str]) -> CompileError:
+        """The error for a system whose memory and threads the runtime does not know."""
+        return cls(
+            page(
+                f"wg.jit does not run on {system} yet.",
+                f"Its runtime needs functions that this system does not have: {', '.join(missing)}.",
+                "f(x)   # without jit: everything else works everywhere",
+                "compile",
+            )
+        )
+
+    @classmethod
     def of_operand(cls, value: Any) -> CompileError:
         """The error for an array that is more than its numbers, or lies elsewhere."""
         return cls(

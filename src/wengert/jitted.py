@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-import os
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
-from wengert.compiler.export import Interface, export, identifier
+from wengert.compiler.export import Interface, export, function_name
 from wengert.compiler.lower_callable import LowerCallable, lower_callable
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.runtime.containers import Node, NotNative, is_simple, result_nodes, shape_of
@@ -327,7 +326,7 @@ class Jitted:
         compiled, bound = self._alone(args, kwargs)
         types = [var.type for var in compiled.graph.inputs], [output.type for output in compiled.outputs]
         names = [var.hint for var in compiled.graph.inputs]
-        interface = Interface(identifier(os.path.basename(path)), *types, names, bound=bound)
+        interface = Interface(function_name(path), *types, names, bound=bound)
         return export(compiled.program, compiled.plan, interface, path, target=target, cpu=cpu)
 
     def _alone(self, args: Any, kwargs: Any) -> tuple[Compiled, dict[int, Any]]:

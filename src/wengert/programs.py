@@ -23,6 +23,7 @@ from wengert.core.types import ArrayType, type_of
 from wengert.errors import CompileError
 from wengert.transforms.batch import batch_call
 from wengert.transforms.forward import push_forward
+from wengert.transforms.inner_programs import without_calls
 from wengert.transforms.linearize import Linearization, finish, snapshot
 from wengert.transforms.record_graph import GraphTrace
 from wengert.transforms.record_path import Path, record_path
@@ -38,7 +39,7 @@ class CompiledPath:
 
     def __init__(self, path: Path, values: Sequence[Any], *, cache: bool = True) -> None:
         self.path = path
-        self.compiled = Compiled(path.graph, cache=cache)
+        self.compiled = Compiled(without_calls(path.graph), cache=cache)
         self.keys = [_key_of(seen) for seen in path.seen]
         self.types = host_types(path.graph)
         self.inputs = [input_of(x) for x in values]
@@ -123,6 +124,8 @@ class Version:
                 new = CompiledPath(path, values, cache=self.program.cache)
                 self.paths.insert(0, new)
         found, failed = new.run(values)
+        if failed is not None and path.is_guessed:
+            results = record_path(self.program.function, values, self.program.hints(), self.program.name, guesses=False).results or []
         return (results if failed is not None else found), new  # rounding may decide otherwise than it did for NumPy
 
 

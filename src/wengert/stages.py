@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wengert.compiler.listing import Account, Names, account_of, list_program, list_step
-from wengert.compiler.loops import HostCall, Program, all_steps
+from wengert.compiler.loops import Band, HostCall, Program, all_steps
+from wengert.compiler.memory import rows_in_hand
 from wengert.programs import CompiledPath
 
 STAGES = ("recorded", "simplified", "fused", "llvm", "optimised", "asm")
@@ -74,7 +75,7 @@ class Report:
     """What a compiled path does.
 
     `read` and `written` count the bytes of every distinct array that a step touches, `temporary` the memory between
-    steps, `outputs` that of the results.  Floating-point operations are counted, a function of libm as 20.
+    steps, `in_hand` the most that a thread has of its own beside it, `outputs` that of the results.  Floating-point operations are counted, a function of libm as 20.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Report:
     kernels: tuple[Kernel, ...]
     host_calls: tuple[HostStep, ...]
     temporary: int
+    in_hand: int
     outputs: int
     flops: int = field(default=0)
     read: int = field(default=0)
@@ -95,7 +97,8 @@ class Report:
             f"{self.name}: {self.n_nodes} recorded operations, {self.n_simplified} after simplification, "
             f"in {len(self.kernels)} native steps and {len(self.host_calls)} calls of Python",
             f"  {self.flops:,} flops; {bytes_in_words(self.read)} read, {bytes_in_words(self.written)} written",
-            f"  memory: {bytes_in_words(self.temporary)} between steps, {bytes_in_words(self.outputs)} of results",
+            f"  memory: {bytes_in_words(self.temporary)} between steps, {bytes_in_words(self.outputs)} of results"
+            + (f", {bytes_in_words(self.in_hand)} in hand of each thread" if self.in_hand else ""),
         ]
         if self.n_guards or self.n_paths > 1:
             lines.append(f"  {self.n_guards} guards; path 1 of {self.n_paths} for these types")
@@ -135,7 +138,7 @@ def report_of(path: CompiledPath, name: str, n_paths: int) -> Report:
     outputs = [view.buffer for view in program.outputs if hasattr(view, "buffer")]
     return Report(
         name, len(path.path.graph.nodes), len(compiled.graph.nodes), len(path.keys), n_paths, tuple(kernels), tuple(calls),
-        temporary=compiled.plan.workspace, outputs=sum(b.n_bytes for b in dict.fromkeys(outputs) if b.kind != "input"),
+        temporary=compiled.plan.workspace, in_hand=max([rows_in_hand(s).n_bytes for s in all_steps(program) if isinstance(s, Band)], default=0), outputs=sum(b.n_bytes for b in dict.fromkeys(outputs) if b.kind != "input"),
         flops=sum(a.flops for a in accounts), read=sum(a.read for a in accounts), written=sum(a.written for a in accounts),
     )  # fmt: skip
 

@@ -66,14 +66,16 @@ def test_text_that_is_wrong_is_refused():
 
 
 def test_effort_falls_with_size():
-    loop = "br i1 %more, label %loop, label %exit, !llvm.loop !0\n"
-    efforts = [engine.plan(loop + "\n" * n) for n in (10, 2000, 50_000, 300_000)]
+    loop = "br i1 %more, label %loop, label %exit\n"
+    efforts = [engine.plan(loop + "\n" * n) for n in (10, 2000, 60_000, 300_000)]
     assert [effort.passes for effort in efforts] == [2, 2, 1, 0]
     assert [effort.packs for effort in efforts] == [True, False, False, False]
 
 
 def test_long_code_without_a_loop_gets_no_passes():
     assert engine.plan("\n" * 500).passes == 2
+    assert engine.plan("br label %loop\n" * 2000).passes == 2
+    assert engine.plan("%x = phi double [%a, %b]\n" * 2000).passes == 2
     assert (engine.plan("\n" * 2000).passes, engine.plan("\n" * 2000).instructions) == (0, 0)
 
 
@@ -126,6 +128,21 @@ def test_loaded_code_is_let_go():
     before = resident()
     load(300)
     assert resident() - before < 2**20
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="measures memory where Linux shows it")
+def test_what_passes_have_noted_is_let_go():
+    text = SQUARE + "".join(straight_line(50).replace("@f(", f"@f{k}(") for k in range(20))
+
+    def compile_it(n):
+        for _ in range(n):
+            Module(text, Effort(2, 1), cache=False)
+        gc.collect()
+
+    compile_it(10)
+    before = resident()
+    compile_it(50)
+    assert resident() - before < 50 * 20_000  # with the passes themselves it would be 60,000 bytes and more each
 
 
 def test_without_llvmlite_the_advice_is_to_install_it():

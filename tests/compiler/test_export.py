@@ -4,6 +4,7 @@ import ctypes
 import gc
 import os
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -243,6 +244,41 @@ def test_systems_of_equations_ask_for_lapack(tmp_path):
     assert "-llapack" in Path(head).read_text()
 
 
+def elf_symbols(path):
+    """The global names that an ELF file of 64 bits defines, and those that it needs."""
+    with open(path, "rb") as file:
+        data = file.read()
+    (start,), (size, count, _) = struct.unpack_from("<Q", data, 40), struct.unpack_from("<HHH", data, 58)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", data, start + size * k) for k in range(count)]
+    table = next(section for section in sections if section[1] == 2)  # SHT_SYMTAB
+    names = data[sections[table[6]][4] :]
+    defined, needed = set(), set()
+    for at in range(table[4], table[4] + table[5], 24):
+        name, info, _, section, _, _ = struct.unpack_from("<IBBHQQ", data, at)
+        if info >> 4 == 1:  # STB_GLOBAL
+            (defined if section else needed).add(names[name : names.index(b"\0", name)].decode())
+    return defined, needed
+
+
+@pytest.mark.parametrize("target", ["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"])
+def test_symbols_for_every_processor(tmp_path, target):
+    f = wg.jit(lambda p, s: {"y": np.exp(p["w"]) * s + p["b"], "t": (np.sum(p["w"]), np.argmax(p["b"]))})
+    p = {"w": np.zeros(3000, np.float32), "b": np.zeros(3000, np.float32)}
+    object_file, header_file = f.export(str(tmp_path / "model"), p, np.float32(2), target=target)
+    defined, needed = elf_symbols(object_file)
+    assert defined == {"model"}
+    assert needed <= {"expf", "exp", "malloc", "free", "memset", "memcpy"}
+    with open(header_file, encoding="utf-8") as file:
+        assert "int model(const float *p_b, const float *p_w, const float *s, float *y0, int64_t *y1, float *y2);" in file.read()
+
+
+def test_a_file_called_as_a_function_of_c(tmp_path):
+    object_file, header_file = wg.jit(lambda x: np.exp(x) + 1).export(str(tmp_path / "exp"), 1.0, target="aarch64-unknown-linux-gnu")
+    assert elf_symbols(object_file) == ({"exp_"}, {"exp"})
+    with open(header_file, encoding="utf-8") as file:
+        assert "int exp_(" in file.read()
+
+
 def test_the_header():
     program = compiled(lambda w, b: (w * 2, b), np.zeros((2, 3)), np.zeros(2, "complex64"))
     interface = Interface("model", *types(program), ["params['w']", "int"], ["out", "out"])
@@ -268,6 +304,27 @@ def test_what_cannot_be_exported(tmp_path):
 
 
 # --- by way of jit -------------------------------------------------------------------------------------------------
+
+
+def test_containers_several_results_and_failures():
+    address = lambda x: ctypes.c_void_p(x.ctypes.data)
+    p = {"w": np.arange(3, dtype=np.float32), "b": np.array([1, 5, 2], np.float32)}
+    f = wg.jit(lambda p, s: {"y": p["w"] * s + p["b"], "t": (np.sum(p["w"]), np.argmax(p["b"]))})
+    low = f.lower_callable(p, np.float32(2), signature="pointers")
+    s, total, place, y = np.array(2, np.float32), np.zeros((), np.float32), np.zeros((), np.int64), np.zeros(3, np.float32)
+    assert low(*map(address, (p["b"], p["w"], s, total, place, y))) == 0
+    assert (total, place, y.tolist()) == (3.0, 1, [1.0, 7.0, 6.0])
+
+    inverse, result = wg.jit(np.linalg.inv).lower_callable(np.eye(2), signature="pointers"), np.zeros((2, 2))
+    assert inverse(address(np.eye(2) * 4), address(result)) == 0
+    np.testing.assert_array_equal(result, np.eye(2) / 4)
+    assert inverse(address(np.zeros((2, 2))), address(result)) != 0
+    pick = wg.jit(lambda x, i: x[i.astype(int)]).lower_callable(np.ones(3), np.zeros(2), signature="pointers")
+    assert pick(address(np.arange(3.0)), address(np.array([0.0, 2.0])), address(result)) == 0
+    assert pick(address(np.arange(3.0)), address(np.array([0.0, 7.0])), address(result)) != 0
+    corner = wg.jit(lambda x: np.linalg.inv(x.reshape(2, 2))[0, 0]).lower_callable(np.array([1.0, 0.0, 0.0, 1.0]))
+    assert corner.pointer(4, (ctypes.c_double * 4)(2, 0, 0, 2)) == 0.5
+    assert np.isnan(corner.pointer(4, (ctypes.c_double * 4)(0, 0, 0, 0)))
 
 
 def test_a_jitted_function_as_a_c_function():

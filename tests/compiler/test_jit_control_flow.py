@@ -166,3 +166,34 @@ def test_stacks_grow(checkpoint):
     assert native(compiled, 1.5) and compiled.report(1.5).n_paths == 1
     places = np.array([0.5, 2.5, 70.2, 20.0])
     close(batch(places), np.array([wg.grad(f)(a) for a in places]), 1e-9)
+
+
+def test_loops_are_not_run_while_they_are_recorded():
+    f = lambda x: wg.scan(lambda s, _: (np.cos(s * x), None), 0.5, length=10**6)[0]
+    assert abs(np.cos(wg.jit(f)(1.0)) - wg.jit(f)(1.0)) < 1e-12
+
+
+def test_questions_about_the_result_of_a_loop():
+    def f(x):
+        s = wg.fori_loop(0, 3, lambda k, s: s * x, 1.0)
+        return s * 2 if s > 1 else s - 1
+
+    compiled = wg.jit(wg.grad(f))
+    for x in (0.5, 2.0):
+        close(compiled(x), wg.grad(f)(x))
+    assert compiled.report(2.0).n_paths == 2
+
+
+def test_functions_of_the_users_inside_are_native():
+    @wg.custom_rule
+    def clipped(x):
+        return np.minimum(x, 1.0)
+
+    @clipped.reverse
+    def rule(x):
+        return np.minimum(x, 1.0), lambda ct: (7.0 * ct,)
+
+    f = lambda x: wg.fori_loop(0, 3, lambda k, s: wg.checkpoint(np.sin)(clipped(s * x)), 0.9)
+    compiled = wg.jit(wg.grad(f))
+    close(compiled(0.7), wg.grad(f)(0.7))
+    assert native(compiled, 0.7)

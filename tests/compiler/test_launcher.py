@@ -15,10 +15,12 @@ import pytest
 
 from wengert.compiler.engine import Module, define_symbol
 from wengert.compiler.runtime import launcher as launching
+from wengert.compiler.runtime import library as runtime
 from wengert.compiler.runtime import python
 from wengert.compiler.runtime.launcher import Input, Launch, Output, PlainLauncher, builtin, conform, launcher, probe
 from wengert.compiler.runtime.library import library
 from wengert.core.types import ArrayType
+from wengert.errors import CompileError
 
 KINDS = {"builtin": builtin, "plain": PlainLauncher}
 
@@ -526,3 +528,17 @@ def test_numpys_own_header_has_the_same_places():
     for name, place in python.NUMPY_API.items():
         (found,) = re.findall(rf"#define {name} \\\s*\(\*\([^;]*?PyArray_API\[(\d+)\]\)", text)
         assert int(found) == place, name
+
+
+def test_without_the_global_lock_there_is_the_plain_way(monkeypatch):
+    monkeypatch.setattr(python.sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else None)
+    assert not python.is_array_as_expected()
+
+
+def test_a_system_without_these_functions_is_told(monkeypatch):
+    """LLVM ends the process where a function is missing, so it is asked before."""
+    text = "\n".join(map(runtime.source, runtime.PARTS))
+    assert {"pthread_create", "posix_memalign", "madvise", "sched_yield", "sigfillset", "free"} <= set(runtime.OF_SYSTEM.findall(text))
+    monkeypatch.setattr(runtime, "has_symbol", lambda name: not name.startswith("pthread"))
+    with pytest.raises(CompileError, match="does not run on .* yet(?s:.*)pthread_create"):
+        runtime.Library()

@@ -95,7 +95,7 @@ STRUCTURES = {
     "a part of what repeats": lambda x: np.broadcast_to(x[0, 0, 0], (7, 3))[2:5],
     "a sum along nothing": lambda x: np.sum(x[:, None], axis=1),
     "a sum of what repeats": lambda x: np.sum(np.broadcast_to(x, (5, 2, 3, 4)), axis=0),
-    "a sum of a product": lambda x: np.sum(-np.swapaxes(np.outer(x, x) @ (np.outer(x, x) + np.eye(24)), 0, 1), axis=1),
+    "a sum of a product": lambda x: np.sum(-np.swapaxes(REGISTRY["matmul_of_derivatives"](np.outer(x, x), np.outer(x, x) + np.eye(24)), 0, 1), axis=1),
     "a quotient of a truth value": lambda x: (x > 2) / np.sum(x, axis=1, keepdims=True),
     "the same dtype": lambda x: REGISTRY["cast"](x, dtype=np.dtype(float)),
     "no imaginary part": lambda x: REGISTRY["imag"](x) + x,

@@ -31,6 +31,7 @@ from wengert.compiler.loops import (
     Step,
     View,
 )
+from wengert.compiler.memory import lives_in, overlaid
 from wengert.compiler.rows import row_of, rows_in
 
 LEAST = 2**16  # bytes handed on from which on a band pays
@@ -38,6 +39,7 @@ AGAIN = 2**20  # or bytes that several steps read
 IN_HAND = 2**17  # bytes of rows in hand
 FEWEST, MOST = 32, 4096  # rows of a tile
 SUMMED = 64  # the fewest where products are summed over rows
+PARTS = 4  # tiles of a turned band at least, where there are enough rows
 BLOCK = 1024  # and the most of a turned band: what totals add up at once
 CHUNKS = 16  # parts that threads may share
 SMALL, MANY_CHUNKS = 2**15, 128  # bytes of totals up to which there are more, as they are added up more exactly
@@ -196,8 +198,9 @@ def read_again(group: Group) -> int:
 def tile_of(group: Group, inner: list[Buffer], is_turned: bool) -> int:
     """How many rows are in hand: as many as stay in the cache."""
     if is_turned:
-        row = sum(b.n_bytes // group.n for b in inner)
-        return max(LANES, min(BLOCK, IN_LANES // max(row, 1) // LANES * LANES))
+        lives = lives_in(group.steps, inner)
+        _, some = overlaid([(b.n_bytes // group.n * LANES, *lives[b]) for b in inner])
+        return max(1, min(BLOCK // LANES, IN_LANES // max(some, 1), group.n // PARTS // LANES)) * LANES
     touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
     row = sum(b.n_bytes // group.n for b in touched | set(inner))
     fewest = SUMMED if "k" in group.rows else FEWEST

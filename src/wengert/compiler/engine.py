@@ -108,7 +108,7 @@ def plan(text: str) -> Effort:
     """What pays, by measurement.
 
     Level 3 takes up to twice as long as level 2 and makes the same code; packing straight-line code into vectors is quadratic in its
-    length; from some 20,000 instructions on, even linear passes cost more than they save.  Two vectors side by side in a loop hide the
+    length; from some 50,000 instructions on, even linear passes cost more than they save.  Two vectors side by side in a loop hide the
     latency of arithmetic (14% less time), but round a call of the vector library, which keeps no vector register, they are spilled:
     without, tanh, exp and log1p of 1,000 numbers take 5.8 microseconds instead of 8.2.
 
@@ -117,9 +117,10 @@ def plan(text: str) -> Effort:
     """
     interleaves = "@_ZGV" not in text
     lines = text.count("\n")
-    if lines > 200_000 or (lines > LONG_LINE and "!llvm.loop !0" not in text):
+    is_line = " = phi " not in text and "label %loop" not in text
+    if lines > 200_000 or (is_line and lines > LONG_LINE):
         return Effort(0, 0, interleaves=interleaves)
-    if lines > 20_000:
+    if lines > 50_000:
         return Effort(1, 0, interleaves=interleaves)
     return Effort(packs=lines < 400, interleaves=interleaves)
 
@@ -145,8 +146,19 @@ def optimise(text: str, machine: Any, effort: Effort) -> Any:
     options.slp_vectorization = effort.packs
     options.loop_interleaving = effort.interleaves
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    passes = builder.getModulePassManager()
+    passes.run(module, builder)
+    dispose(passes)
     return module
+
+
+def dispose(passes: Any) -> None:
+    """Give back a list of passes with all that they have noted, up to a third of a megabyte for a long text.
+
+    The class of llvmlite 0.50 inherits two ways of doing that, and takes the one that does nothing.
+    """
+    binding().newpassmanagers.NewPassManager._dispose(passes)
+    passes.detach()  # nobody gives it back a second time
 
 
 def compile_object(text: str, effort: Effort) -> bytes:

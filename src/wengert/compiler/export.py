@@ -9,6 +9,7 @@ needs no Python, starts no threads and writes to no global memory; a workspace t
 from __future__ import annotations
 
 import keyword
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from wengert.compiler.engine import Effort, Processor
 from wengert.compiler.lapack import PREFIX
 from wengert.compiler.loops import HostCall, Program, all_steps
 from wengert.compiler.memory import Plan
+from wengert.compiler.vector_math import LIBM
 from wengert.compiler.wrappers import Wrapping, write_pointers
 from wengert.core.types import ArrayType
 from wengert.errors import ArgumentError, page
@@ -229,6 +231,13 @@ def _pairs(type_: ArrayType) -> str:
 
 def _padded(names: Sequence[str], n: int, letter: str) -> list[str]:
     return [names[k] if k < len(names) and names[k] else f"{letter}{k}" for k in range(n)]
+
+
+def function_name(path: str) -> str:
+    """What the function in a file is called: after the file, but never as a function of C that it may call itself."""
+    name = identifier(os.path.basename(path))
+    taken = {*LIBM, *(f"{known}f" for known in LIBM), "malloc", "free", "memset", "memcpy", "memmove"}
+    return f"{name}_" if name in taken else name
 
 
 def identifier(name: str) -> str:

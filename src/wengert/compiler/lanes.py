@@ -19,7 +19,7 @@ from typing import Any
 from wengert.compiler.loops import Band, Buffer, LoopNest, MatrixProduct, Op, Place, Store, View
 from wengert.compiler.rows import place_fits, row_of, view_fits
 
-ACROSS = 8  # entries in hand for each one that is copied
+ACROSS = 4  # entries in hand for each one that is copied
 SUMMED = 512  # terms along a row that are added up one after the other
 
 FEW = 4  # entries of a row, or instructions, for which nothing is taken beforehand

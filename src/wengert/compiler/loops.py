@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 Shape = tuple[int, ...]
+ALIGNED = 8  # bytes, of every pointer that a step is given
 
 
 @cache
@@ -146,6 +147,18 @@ class LoopNest:
     def buffers(self) -> list[Buffer]:
         """Every buffer that the nest touches, each once."""
         return list(dict.fromkeys([*self.reads(), *self.writes()]))
+
+    def starts(self) -> dict[Buffer, int]:
+        """The least offset at which it touches each buffer that it neither reduces into nor finds places in by value.
+
+        Counted from there, nests that do the same at `y[0]`, at `y[1]` and so on are the same.
+        """
+        reduced = {reduction.place.buffer for reduction in self.reductions}
+        places = [op.place for op in self.ops if op.place is not None] + [store.place for store in self.stores]
+        found: dict[Buffer, int] = {}
+        for place in places:
+            found[place.buffer] = min(found.get(place.buffer, place.offset), place.offset)
+        return {b: k for b, k in found.items() if k > 0 and k * b.dtype.itemsize % ALIGNED == 0 and b not in reduced}
 
 
 @dataclass(eq=False)

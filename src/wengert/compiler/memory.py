@@ -5,9 +5,12 @@ A temporary lives from the step that first writes it to the last that touches it
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from wengert.compiler.loops import Buffer, Fill, Program, Step
+from wengert.compiler.loops import Band, Buffer, Fill, MatrixProduct, Program, Step
+from wengert.compiler.rows import row_of
 
 ALIGNMENT = 64  # bytes: a line of the cache, and the widest vector
 MANY = 3000  # temporaries from which on nothing is reused
@@ -67,18 +70,62 @@ def rounded(n_bytes: int) -> int:
 
 
 def lay_out(plan: Plan, temporaries: list[Buffer]) -> None:
-    """The largest first, each as far to the front as those that live at the same time allow."""
+    """All temporaries in the workspace."""
+    offsets, plan.workspace = overlaid([(buffer.n_bytes, *plan.lives[buffer]) for buffer in temporaries])
+    for buffer, offset in zip(temporaries, offsets, strict=True):
+        plan.places[buffer] = ("workspace", offset)
+
+
+def overlaid(blocks: Sequence[tuple[int, int, int]]) -> tuple[list[int], int]:
+    """Where blocks of so many bytes lie that live from one step to another, and the memory that they take together.
+
+    The largest first, each as far to the front as those that live at the same time allow.
+    """
+    offsets, total = [0] * len(blocks), 0
     placed: list[tuple[int, int, int, int]] = []  # begin, end, first step, last step
-    for buffer in sorted(temporaries, key=lambda b: -b.n_bytes):
-        first, last = plan.lives[buffer]
-        size, offset = rounded(buffer.n_bytes), 0
-        if len(temporaries) > MANY:
-            offset = plan.workspace
+    for k in sorted(range(len(blocks)), key=lambda k: -blocks[k][0]):
+        n_bytes, first, last = blocks[k]
+        size, offset = rounded(n_bytes), 0
+        if len(blocks) > MANY:
+            offset = total
         else:
             for begin, end, born, died in placed:
                 if born <= last and first <= died and begin < offset + size and offset < end:
                     offset = end
             placed.append((offset, offset + size, first, last))
             placed.sort()
-        plan.places[buffer] = ("workspace", offset)
-        plan.workspace = max(plan.workspace, offset + size)
+        offsets[k] = offset
+        total = max(total, offset + size)
+    return offsets, total
+
+
+def lives_in(steps: Sequence[Any], buffers: Iterable[Buffer]) -> dict[Buffer, tuple[int, int]]:
+    """The first and the last of some steps that touch each buffer."""
+    lives: dict[Buffer, tuple[int, int]] = dict.fromkeys(buffers, (len(steps), -1))
+    for number, step in enumerate(steps):
+        for buffer in step.buffers():
+            if buffer in lives:
+                lives[buffer] = (min(lives[buffer][0], number), number)
+    return lives
+
+
+@dataclass
+class InHand:
+    """The memory of a band's own: where the rows in hand of each inner buffer lie, and how many bytes there are.
+
+    Behind the rows there is room for one product that is added up, where a product has no way to add to what is there.
+    """
+
+    places: dict[Buffer, int]
+    rows: int
+    n_bytes: int
+
+
+def rows_in_hand(band: Band) -> InHand:
+    """Buffers that are not needed at the same time share memory."""
+    lives = lives_in(band.steps, band.inner)
+    blocks = [(row_of(buffer, band.n_rows) * band.tile * buffer.dtype.itemsize, *lives[buffer]) for buffer in band.inner]
+    offsets, rows = overlaid(blocks)
+    pairs = zip(band.steps, band.rows, strict=True)
+    summed = [step.result.n_bytes for step, letter in pairs if isinstance(step, MatrixProduct) and letter == "k" and not band.is_turned]
+    return InHand(dict(zip(band.inner, offsets, strict=True)), rows, max(ALIGNMENT, rows + max(summed, default=0)))

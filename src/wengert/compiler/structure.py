@@ -11,12 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from wengert.compiler.builder import Builder, constant, repeated_number
+from wengert.compiler.factors import sum_of_product
 from wengert.core.graph import Atom, Const, Node
-from wengert.core.types import ArrayType
-
-DEEP = 6  # sums, signs and moves that a sum looks through
-FEWEST = 4  # rows and columns of a product that is worth it
-SIGNS = frozenset({"negative", "add", "subtract"})
 
 Rewrite = Callable[[Node, Builder], Atom | tuple[Atom, ...] | None]
 
@@ -108,55 +104,6 @@ def sum_of_spread(node: Node, builder: Builder) -> Atom | None:
     kept = tuple([1 if k in axes else n for k, n in enumerate(lengths)])
     rest = tuple([1 if k in axes else n for k, n in enumerate(shape)])
     return builder.reshape(builder.spread(builder.reshape(total, kept), rest), tuple(out.shape))
-
-
-def sum_of_product(node: Node, builder: Builder) -> Atom | None:
-    """`sum over i of (a @ b)[i, j]  ->  (sum over i of a[i]) @ b`, and the same of columns, through signs, moves and sums, to rounding."""
-    x, out = node.operands[0], node.outputs[0].type
-    rank = len(x.type.shape)
-    if x.type.dtype != out.dtype or out.dtype.kind != "f" or 0 in x.type.shape:
-        return None
-    found = _summed(x, tuple(sorted(k % rank for k in node.params["axis"])), builder, DEEP)
-    return None if found is None else builder.reshape(found, tuple(out.shape))
-
-
-def _summed(x: Atom, axes: tuple[int, ...], builder: Builder, deep: int) -> Atom | None:
-    """The sum of `x` along axes, if there is a product below that is smaller for it; `None` if there is none."""
-    maker = builder.maker.get(x)
-    if maker is None or not deep or any(a.type.shape != x.type.shape for a in maker.operands if maker.primitive.name in SIGNS):
-        return None
-    name, operands = maker.primitive.name, maker.operands
-    if name == "negative":
-        found = _summed(operands[0], axes, builder, deep - 1)
-        return found and builder.elementwise("negative", found)
-    if name == "permute":
-        order = tuple(maker.params["axes"])
-        found = _summed(operands[0], tuple(sorted(order[k] for k in axes)), builder, deep - 1)
-        kept = [k for k in order if k not in {order[j] for j in axes}]
-        return found and builder.permute(found, tuple([sorted(kept).index(k) for k in kept]))
-    if name in ("add", "subtract"):
-        parts = [_summed(a, axes, builder, deep - 1) if a.type == x.type else None for a in operands]
-        if parts == [None, None] or any(a.type != x.type for a in operands):
-            return None
-        left, right = (part or builder.sum(a, axes) for part, a in zip(parts, operands, strict=True))
-        return builder.elementwise(name, left, right)
-    if name in ("matmul", "matmul_of_derivatives") and len(axes) == 1:
-        return _product_of_sum(maker, axes[0], builder)
-    return None
-
-
-def _product_of_sum(maker: Node, axis: int, builder: Builder) -> Atom | None:
-    """The sum of the rows or columns of a product."""
-    (a, b), shape = maker.operands, tuple(maker.outputs[0].type.shape)
-    rank = len(shape)
-    which = axis - rank + 2  # 0 for rows, 1 for columns
-    if which < 0 or min(shape[-2:]) < FEWEST or tuple(maker.operands[which].type.shape[:-2]) != shape[:-2]:
-        return None
-    factors = [a, b]
-    factors[which] = builder.sum(factors[which], (axis,), keepdims=True)
-    small = tuple([1 if k == axis else n for k, n in enumerate(shape)])
-    total = builder.emit(maker.primitive.name, tuple(factors), dict(maker.params), ArrayType(small, a.type.dtype))
-    return builder.reshape(total, tuple([n for k, n in enumerate(shape) if k != axis]))
 
 
 def sum_along_nothing(node: Node, builder: Builder) -> Atom | None:

@@ -9,21 +9,21 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from wengert import trees
 from wengert.core.check import result_types
-from wengert.core.graph import Atom, Const, Graph
+from wengert.core.graph import Atom, Const, Graph, Node
 from wengert.core.primitive import Primitive
 from wengert.core.trace import NO_PARAMS, Tracer, bind
 from wengert.core.types import ArrayType, type_of
 from wengert.errors import ControlFlowError, LeakError, LostDerivativeError
 from wengert.transforms.reach import Reach, Twin
 from wengert.transforms.record_graph import Draft, Place, graph_of
-from wengert.transforms.record_path import PathArray, PathNumber, PathTrace, same
+from wengert.transforms.record_path import PathArray, PathNumber, PathTrace, example_of, same
 
 _NUMBERS = {bool: np.dtype(bool), int: np.dtype(int), float: np.dtype(float), complex: np.dtype(complex)}
 
@@ -34,20 +34,15 @@ class InnerNumber(PathNumber):
     __slots__ = ()
 
 
-def example_of(type_: ArrayType) -> Any:
-    """Something of a type that takes no memory; its numbers mean nothing."""
-    one = np.ones((), type_.dtype)
-    return np.broadcast_to(one, type_.shape) if type_.shape else one[()]
-
-
 class InnerTrace(PathTrace):
     """Write down operations on types; `construct` is the function of the public interface that asked for it."""
 
-    __slots__ = ("captured", "construct", "is_derived", "location")
+    __slots__ = ("captured", "construct", "inlines", "is_derived", "location")
 
     def __init__(self, construct: str, *, is_derived: bool = False) -> None:
         super().__init__()
         self.construct, self.is_derived = construct, is_derived
+        self.inlines = False  # whether calls of functions become a part of the program
         self.captured: dict[int, tuple[Any, Place]] = {}
         self.location: str | None = None  # of the node that is being transformed; else the user's line is looked up
 
@@ -57,6 +52,8 @@ class InnerTrace(PathTrace):
         return kind(example_of(type_), self, Place(type_, hint))
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        if self.inlines and primitive.family == "call":
+            return primitive.eval(*operands, **params)
         atoms = [self.atom_of(x) for x in operands]
         types = result_types(primitive, atoms, params)
         is_still = primitive.is_discrete or not any(type(a) is Place and not a.is_discrete for a in atoms)
@@ -128,13 +125,14 @@ class Inner:
 
 def record_inner(
     function: Callable[..., Any], types: Sequence[ArrayType], construct: str, *, weak: Sequence[bool] = (), hints: Sequence[str] = (),
-    name: str = "body", is_derived: bool = False, reach: Reach | None = None,
+    name: str = "body", is_derived: bool = False, inlines: bool = False, reach: Reach | None = None,
 ) -> Inner:  # fmt: skip
     """Call a function of flat arrays of these types, which returns a container; write down what it does.
 
     With `reach`, its first argument is the user's function, rebuilt so that the plain arrays that it reaches are watched.
     """
     trace = InnerTrace(construct, is_derived=is_derived)
+    trace.inlines = inlines
     weak = list(weak) or [False] * len(types)
     hints = list(hints) or [""] * len(types)
     inputs = [trace.input_of(t, hint, is_weak=w) for t, hint, w in zip(types, hints, weak, strict=True)]
@@ -203,6 +201,24 @@ def derive(function: Callable[..., Sequence[Any]], types: Sequence[ArrayType], n
     inner = record_inner(lambda *xs: list(function(*xs)), types, name, name=name, is_derived=True)
     assert not inner.constants, "a derived program has no inputs of its own"
     return inner.graph
+
+
+def without_calls(graph: Graph) -> Graph:
+    """The graph whose loops and branches call no function of the user's (a custom rule, a checkpoint): they consist of operations."""
+    return replace(graph, nodes=tuple([_without_calls(node) for node in graph.nodes]))
+
+
+def _without_calls(node: Node) -> Node:
+    found = {key: _inlined(value) for key, value in node.params.items() if isinstance(value, Graph)}
+    return replace(node, params={**node.params, **found}) if found else node
+
+
+def _inlined(graph: Graph) -> Graph:
+    graph = without_calls(graph)
+    if all(node.primitive.family != "call" for node in graph.nodes):
+        return graph
+    types = [var.type for var in graph.inputs]
+    return record_inner(lambda *xs: apply(graph, xs), types, "jit", name=graph.name, is_derived=True, inlines=True).graph
 
 
 def apply(graph: Graph, values: Sequence[Any]) -> list[Any]:

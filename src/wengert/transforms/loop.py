@@ -218,7 +218,9 @@ def flags_of(loop: Loop, slots: Sequence[int]) -> Flags:
 
 
 def own(value: Any, given: Sequence[Any]) -> Any:
-    """A state in memory of its own, not the caller's."""
+    """A state in memory of its own, not the caller's; one number is a scalar, as it is after any operation of NumPy's."""
+    if type(value) is np.ndarray and not value.shape:
+        return value[()]
     if isinstance(value, np.ndarray) and (value.base is not None or any(value is x for x in given)):
         return value.copy()
     return value

@@ -70,17 +70,29 @@ for _function, _name in OPERATORS.items():
         setattr(PathNumber, f"__r{_name}__", _weakly(_function, is_reflected=True))
 
 
+class GuessedError(Exception):
+    """A program looks at a value that was guessed: loops have to run while it is recorded."""
+
+
+def example_of(type_: ArrayType) -> Any:
+    """Something of a type that takes no memory; its numbers mean nothing."""
+    one = np.ones((), type_.dtype)
+    return np.broadcast_to(one, type_.shape) if type_.shape else one[()]
+
+
 class PathTrace(GraphTrace):
     """Write down every operation, and every look at a value.
 
-    Values are let go as the program lets them go; nothing is named, as that would cost more than all else.
+    Values are let go as the program lets them go; nothing is named, as that would cost more than all else.  With `guesses`, loops are
+    not run: their results are examples of their types, and all that is made of them means nothing.
     """
 
-    __slots__ = ("guarded", "guards", "kept", "locations", "types")
+    __slots__ = ("guarded", "guards", "guesses", "has_guessed", "kept", "locations", "types")
     is_guarded = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, guesses: bool = False) -> None:
         super().__init__()
+        self.guesses, self.has_guessed = guesses, False
         self.guarded: dict[Place, Any] = {}
         self.guards: list[tuple[Place, Any]] = []  # what was looked at, and what was seen
         self.kept: dict[int, Any] = {}  # constants by `id`, so that no `id` is used twice
@@ -105,7 +117,8 @@ class PathTrace(GraphTrace):
             else:
                 atoms.append(self.atom_of(x))
             values.append(x)
-        result = bind(primitive, values, params)
+        is_loop = self.guesses and primitive.types is not None and not any(isinstance(x, Tracer) for x in values)
+        result = self.guess(primitive, values, params) if is_loop else bind(primitive, values, params)
         is_still = primitive.is_discrete or not any(type(a) is Place and not a.is_discrete for a in atoms)
         if primitive.n_outputs is None:
             place = Place(self._type(result), is_discrete=is_still)
@@ -114,6 +127,12 @@ class PathTrace(GraphTrace):
         outputs = [Place(self._type(y), is_discrete=is_still) for y in result]
         self.drafts.append(Draft(primitive, atoms, params, outputs, self._location()))
         return tuple([PathArray(y, self, place) for y, place in zip(result, outputs, strict=True)])
+
+    def guess(self, primitive: Primitive, values: Sequence[Any], params: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Examples of the types of a loop's results: the loop itself may be long, and compiled it takes no time."""
+        assert primitive.types is not None
+        self.has_guessed = True
+        return tuple([example_of(type_) for type_ in primitive.types(list(map(type_of, values)), params)])
 
     def _type(self, value: Any) -> ArrayType:
         """The type of a result, one object for each type."""
@@ -152,6 +171,8 @@ class PathTrace(GraphTrace):
 
     def look(self, tracer: Tracer) -> None:
         """What is seen of this value is what the path depends on."""
+        if self.has_guessed:
+            raise GuessedError
         place = tracer.extra
         if place is not None and place not in self.guarded:
             seen = beneath(tracer)
@@ -237,12 +258,13 @@ class Path:
     guard saw, in the order in which the program asked.  `outline` is what the function said besides.
     """
 
-    __slots__ = ("graph", "is_number", "outline", "present", "results", "seen")
+    __slots__ = ("graph", "is_guessed", "is_number", "outline", "present", "results", "seen")
 
     def __init__(self, graph: Graph, outline: Any, arrays: Sequence[Any], seen: list[Any]) -> None:
         self.graph, self.outline, self.seen = graph, outline, seen
         self.present = [y is not None for y in arrays]
         self.is_number = [is_number(y) for y in arrays]
+        self.is_guessed = False  # whether the results mean nothing
         self.results: list[Any] | None = [beneath(y) for y in arrays]  # of the call that was recorded
 
     def finish(self, outputs: Sequence[Any]) -> list[Any]:
@@ -263,9 +285,18 @@ def is_array(x: Any) -> bool:
     return isinstance(x, Tracer) or (hasattr(x, "dtype") and not isinstance(x, type))
 
 
-def record_path(function: Callable[..., Any], values: Sequence[Any], hints: Sequence[str], name: str) -> Path:
-    """Call a function of arrays, which returns a list of arrays (or `None`) and an outline; write down its path."""
-    trace = PathTrace()
+def record_path(function: Callable[..., Any], values: Sequence[Any], hints: Sequence[str], name: str, *, guesses: bool = True) -> Path:
+    """Call a function of arrays, which returns a list of arrays (or `None`) and an outline; write down its path.
+
+    With `guesses` loops are run only where the program looks at what comes of them.
+    """
+    try:
+        return _record_path(PathTrace(guesses=guesses), function, values, hints, name)
+    except GuessedError:
+        return _record_path(PathTrace(), function, values, hints, name)
+
+
+def _record_path(trace: PathTrace, function: Callable[..., Any], values: Sequence[Any], hints: Sequence[str], name: str) -> Path:
     inputs = [trace.input(value, hint) for value, hint in zip(values, hints, strict=True)]
     places = [x.extra for x in inputs]
     try:
@@ -273,6 +304,12 @@ def record_path(function: Callable[..., Any], values: Sequence[Any], hints: Sequ
         outputs = [trace.atom_of(y) for y in arrays if y is not None]
         guards = list(trace.guards)
         outputs += [trace.atom_of(trace.outcome(guard)) for guard in guards]
+    except Exception as error:
+        if trace.has_guessed:  # it may come of what was guessed
+            raise GuessedError from error
+        raise
     finally:
         trace.__class__ = ClosedPathTrace
-    return Path(graph_of(trace, places, outputs, name), outline, arrays, [seen for _, seen in guards])
+    path = Path(graph_of(trace, places, outputs, name), outline, arrays, [seen for _, seen in guards])
+    path.is_guessed = trace.has_guessed
+    return path

@@ -10,7 +10,7 @@ from wengert.compiler.emit.lanes import write_lanes_product
 from wengert.compiler.emit.nest import write_nest
 from wengert.compiler.emit.products import write_product
 from wengert.compiler.loops import Band, Buffer, LoopNest, MatrixProduct, dtype_name
-from wengert.compiler.memory import rounded
+from wengert.compiler.memory import rows_in_hand
 from wengert.compiler.rows import row_of
 from wengert.compiler.scalar import LLVM
 from wengert.compiler.vector_math import VectorMath
@@ -44,6 +44,7 @@ class BandWriter:
 
     def __init__(self, band: Band, name: str, math: VectorMath) -> None:
         self.band, self.name, self.math = band, name, math
+        self.memory = rows_in_hand(band)
         self.lines: list[str] = []
         self.pointers: dict[Buffer, str] = {}
 
@@ -70,7 +71,7 @@ class BandWriter:
         for k, buffer in enumerate(band.buffers()):
             self.pointers[buffer] = f"%b{k}"
             self.lines += [f"  %b{k}.at = getelementptr ptr, ptr %table, i64 {k}", f"  %b{k} = load ptr, ptr %b{k}.at"]
-        self.lines += [f"  %memory = call ptr @wg_take(i64 {self.memory()})", "  br label %chunk", "chunk:"]
+        self.lines += [f"  %memory = call ptr @wg_take(i64 {self.memory.n_bytes})", "  br label %chunk", "chunk:"]
         self.lines += [
             "  %c = phi i64 [%begin, %entry], [%c_next, %chunk_end]",
             f"  %t_first = mul nuw nsw i64 %c, {band.chunk}",
@@ -91,12 +92,6 @@ class BandWriter:
         self.lines += ["done:", "  call void @wg_give(ptr %memory)", "  ret void", "}"]
         return "\n".join(self.lines)
 
-    def memory(self) -> int:
-        """The bytes of a call's own: rows in hand, and one product that is added up."""
-        rows = sum(self.inner_bytes(buffer) for buffer in self.band.inner)
-        summed = [step.result.n_bytes for step, r in zip(self.band.steps, self.band.rows, strict=True) if r == "k"]  # type: ignore[union-attr]
-        return max(64, rows + max(summed, default=0))
-
     def run(self, k: int, step: LoopNest | MatrixProduct) -> None:
         """One step on one tile."""
         if isinstance(step, LoopNest):
@@ -110,21 +105,15 @@ class BandWriter:
         if self.band.rows[k] == "m":
             self.lines.append(f"  call void @{self.name}_{k}(ptr {left}, ptr {right}, ptr {result}, i64 %start, i64 %stop)")
             return
-        rows = sum(self.inner_bytes(buffer) for buffer in self.band.inner)
         self.lines += [
-            f"  %product{k} = getelementptr inbounds i8, ptr %memory, i64 {rows}",
+            f"  %product{k} = getelementptr inbounds i8, ptr %memory, i64 {self.memory.rows}",
             f"  call void @{self.name}_{k}(ptr {left}, ptr {right}, ptr %product{k}, i64 %start, i64 %stop)",
             f"  call void @{self.name}_{k}.add(ptr {result}, ptr %product{k}, i1 %first)",
         ]
 
-    def inner_bytes(self, buffer: Buffer) -> int:
-        """The memory of an inner buffer's rows in hand."""
-        return rounded(row_of(buffer, self.band.n_rows) * self.band.tile * buffer.dtype.itemsize)
-
     def place_inner(self) -> None:
         """The addresses of inner buffers, as if all rows before the tile were there."""
-        offset = 0
-        for k, buffer in enumerate(self.band.inner):
+        for k, (buffer, offset) in enumerate(self.memory.places.items()):
             row = (1 if self.band.is_turned else row_of(buffer, self.band.n_rows)) * buffer.dtype.itemsize
             self.lines += [
                 f"  %back{k} = mul nsw i64 %start, {-row}",
@@ -132,7 +121,6 @@ class BandWriter:
                 f"  %inner{k} = getelementptr i8, ptr %memory, i64 %far{k}",
             ]
             self.pointers[buffer] = f"%inner{k}"
-            offset += self.inner_bytes(buffer)
 
     def place_slots(self) -> None:
         """The addresses of this chunk's totals."""

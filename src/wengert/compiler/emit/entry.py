@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from wengert.compiler.bands import PARALLEL, work_of
 from wengert.compiler.emit.products import product_buffers
@@ -14,6 +14,7 @@ from wengert.compiler.loops import (
     Control,
     Fill,
     HostCall,
+    LoopNest,
     MatrixProduct,
     Program,
     Step,
@@ -28,15 +29,15 @@ CHECKED = 16  # the status of a program that its first check stops; the others f
 class EntryWriter:
     """The function that runs all steps in turn."""
 
-    def __init__(self, program: Program, plan: Plan, numbers: Mapping[HostCall | Check, int], prefix: str = "step") -> None:
-        self.program, self.plan, self.numbers, self.prefix = program, plan, numbers, prefix
+    def __init__(self, program: Program, plan: Plan, numbers: Mapping[HostCall | Check, int], functions: Sequence[str]) -> None:
+        self.program, self.plan, self.numbers, self.functions = program, plan, numbers, functions
         self.names = {buffer: f"%b{k}" for k, buffer in enumerate(plan.lives)}
         self.lines = [f"{self.head()} {{", "entry:"]
         self.stops: list[str] = []  # what each step that may stop the program hands on
 
     def step_name(self, j: int) -> str:
         """The function of a step."""
-        return f"{self.prefix}{j}"
+        return self.functions[j]
 
     def head(self) -> str:
         """The first line of the function."""
@@ -80,9 +81,20 @@ class EntryWriter:
             self.lines.append(f"  call void @llvm.memset.p0.i64(ptr {pointer}, i8 0, i64 {step.buffer.n_bytes}, i1 false)")
         elif isinstance(step, Control):
             self.call_control(j, step)
+        elif isinstance(step, LoopNest):
+            self.call_nest(j, step)
         else:
             touched = product_buffers(step) if isinstance(step, MatrixProduct) else step.buffers()
             self.lines.append(f"  call void @{self.step_name(j)}({', '.join(f'ptr {self.names[b]}' for b in touched)})")
+
+    def call_nest(self, j: int, nest: LoopNest) -> None:
+        """A nest, which is told where it starts in each buffer."""
+        pointers = {b: self.names[b] for b in nest.buffers()}
+        for number, (buffer, start) in enumerate(nest.starts().items()):
+            pointers[buffer] = f"%start{j}.{number}"
+            n_bytes = start * buffer.dtype.itemsize
+            self.lines.append(f"  {pointers[buffer]} = getelementptr inbounds i8, ptr {self.names[buffer]}, i64 {n_bytes}")
+        self.lines.append(f"  call void @{self.step_name(j)}({', '.join(f'ptr {pointers[b]}' for b in nest.buffers())})")
 
     def check(self, j: int, step: Check) -> None:
         """The program stops if a bool is true."""
@@ -147,24 +159,24 @@ class EntryWriter:
         ]
 
 
-def write_entry(program: Program, plan: Plan, numbers: Mapping[HostCall | Check, int]) -> str:
-    """The steps of a program, one after the other."""
-    return EntryWriter(program, plan, numbers).text()
+def write_entry(program: Program, plan: Plan, numbers: Mapping[HostCall | Check, int], functions: Sequence[str]) -> str:
+    """The steps of a program, one after the other; `functions` are their names."""
+    return EntryWriter(program, plan, numbers, functions).text()
 
 
 class InnerWriter(EntryWriter):
     """`i32 @name(inputs..., outputs..., constants..., workspace)`: one pointer each, so that numbers need no memory."""
 
-    def step_name(self, j: int) -> str:
-        """The function of a step."""
-        return f"{self.prefix}.{j}"
+    def __init__(self, program: Program, plan: Plan, numbers: Mapping[HostCall | Check, int], name: str) -> None:
+        self.name = name
+        super().__init__(program, plan, numbers, [f"{name}.{j}" for j in range(len(program.steps))])
 
     def head(self) -> str:
         """The first line of the function."""
         program, plan = self.program, self.plan
         names = [*[f"%in{k}" for k in range(len(program.inputs))], *[f"%out{k}" for k in range(len(program.outputs))]]
         names += [f"%constant{k}" for k in range(len(plan.constants))]
-        return f"define internal i32 @{self.prefix}({', '.join(f'ptr {name}' for name in [*names, '%workspace'])}) #6"
+        return f"define internal i32 @{self.name}({', '.join(f'ptr {name}' for name in [*names, '%workspace'])}) #6"
 
     def locate(self, buffer: Buffer, name: str) -> None:
         """A few numbers get registers, if all goes well; all else is where the caller says."""

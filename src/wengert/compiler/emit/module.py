@@ -5,7 +5,9 @@ What the entry may rely on, and the tables `@hosts` and `@constants`, are descri
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wengert.compiler.emit.entry import write_entry
@@ -29,6 +31,8 @@ from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
 
+INLINED_LINES = 4000  # lines of LLVM text of all steps from which on those that repeat are called
+
 
 @dataclass
 class ModuleText:
@@ -45,15 +49,13 @@ class ModuleText:
 def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     """The text of a program for vectors of so many bits."""
     functions_of_libm = VectorMath(vector_bits)
-    functions: list[str] = []
     steps = list(all_steps(program))
     hosts = [step for step in steps if isinstance(step, HostCall)]
     checks = [step for step in steps if isinstance(step, Check)]
     numbers: dict[HostCall | Check, int] = dict(zip(hosts, range(len(hosts)), strict=True))
     numbers.update(zip(checks, range(len(checks)), strict=True))
-    for k, step in enumerate(program.steps):
-        functions += write_step(step, f"step{k}", functions_of_libm, numbers)
-    functions.append(write_entry(program, plan, numbers))
+    functions, names = write_steps(program, functions_of_libm, numbers)
+    functions.append(write_entry(program, plan, numbers, names))
     every = [part for step in steps for part in (step.steps if isinstance(step, Band) else [step])]
     turned = {part: None for band in steps if isinstance(band, Band) and band.is_turned for part in band.steps}
     in_lanes = [part for part in turned if isinstance(part, MatrixProduct)]
@@ -67,6 +69,37 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
     return ModuleText(text, hosts, checks, products, functions_of_libm.specials(), sorted(natives))
+
+
+def write_steps(program: Program, library: VectorMath, numbers: Mapping[HostCall | Check, int]) -> tuple[list[str], list[str]]:
+    """The functions of all steps, and the name of each step's own.  Steps that do the same with other arrays, as those of equal layers
+    of a network, share their functions.
+    """
+    functions: dict[str, list[str]] = {}
+    names: list[str] = []
+    known: dict[str, str] = {}
+    for k, step in enumerate(program.steps):
+        name = f"step{k}"
+        own = write_step(step, name, library, numbers)
+        text = re.sub(rf"@{name}(?!\d)", "@step", "\n".join(own))
+        names.append(known.setdefault(text, name))
+        if names[-1] == name:
+            functions[name] = own
+    keep_apart(functions, names)
+    return [text for own in functions.values() for text in own], names
+
+
+def keep_apart(functions: dict[str, list[str]], names: Sequence[str]) -> None:
+    """Of a program that repeats itself, functions stay functions: with all of them inside the entry, LLVM would meet every repetition anew.
+
+    A call costs two nanoseconds, and a line of LLVM text about a tenth of a millisecond.
+    """
+    uses = Counter(names)
+    lines = {name: sum(text.count("\n") for text in own) for name, own in functions.items()}
+    if sum(lines[name] * n for name, n in uses.items()) > INLINED_LINES:
+        for name, n in uses.items():
+            if n > 1:
+                functions[name] = [text.replace(") #0 {", ") #2 {", 1) for text in functions[name]]
 
 
 def declarations() -> list[str]:

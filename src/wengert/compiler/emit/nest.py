@@ -14,7 +14,7 @@ LONG_LINE = 200  # ops without a loop round them from which on no pass is worth 
 
 
 class NestWriter:
-    """Writes `void @name(ptr %b0, ptr %b1, ...)`, with a pointer for each buffer of the nest.
+    """Writes `void @name(ptr %b0, ptr %b1, ...)`, with a pointer for each buffer of the nest, to where it starts.
 
     Of the letter `rows` it runs a range; in a turned band `lanes` of them at most.  Totals along the innermost loops are kept in registers, over blocks; all others are added up in memory.
     """
@@ -24,8 +24,10 @@ class NestWriter:
         self.lines: list[str] = []
         self.scalars, self.templates = Scalars(self.lines, math.call), math.templates
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
+        self.starts = nest.starts() if rows is None else {}
         self.loops = order_loops(nest, rows, lanes > 0)
         self.rows, self.lanes = rows, lanes
+        self.is_repeated = False
         self.letters: list[str] = []
         self.block = "entry"
         self.count = 0
@@ -36,7 +38,8 @@ class NestWriter:
         """The text."""
         header = ", ".join(f"ptr noalias nocapture align 8 {p}" for p in self.pointers.values())
         n_ops = len(self.nest.ops)
-        group = "#0" if n_ops < INLINED else "#2" if self.loops.lengths or n_ops < LONG_LINE else "#3"
+        runs_once = not self.loops.lengths and not self.is_repeated
+        group = "#0" if n_ops < INLINED else "#3" if runs_once and n_ops >= LONG_LINE else "#2"
         if self.rows is not None:
             header += ", i64 %start, i64 %stop, i1 %first"
         self.lines += [f"define internal void @{self.name}({header}) {group} {{", "entry:"]
@@ -140,7 +143,7 @@ class NestWriter:
 
     def address(self, place: Place, gathers: list[Value] = []) -> str:  # noqa: B006 - never written to
         """Where a place is, at the present letters."""
-        index = str(place.offset)
+        index = str(place.offset - self.starts.get(place.buffer, 0))
         terms = [(letter, s) for letter, s in zip(self.letters, self.loops.strides(place), strict=False) if s]
         terms += [(self.scalars.convert(v, "int64"), s) for v, s in zip(gathers, place.steps, strict=True)]
         for letter, stride in terms:
@@ -189,9 +192,13 @@ class NestWriter:
         return self.scalars.convert(emit(self.scalars, self.templates, code, [values[p] for p in op.operands], working), name)
 
 
-def write_nest(nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0) -> str:
-    """The text of one function."""
-    return NestWriter(nest, name, math, rows, lanes).function()
+def write_nest(
+    nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0, *, is_repeated: bool = False
+) -> str:
+    """The text of one function, which a loop may call at every step."""
+    writer = NestWriter(nest, name, math, rows, lanes)
+    writer.is_repeated = is_repeated
+    return writer.function()
 
 
 __all__ = ["NestWriter", "Shape", "write_nest"]

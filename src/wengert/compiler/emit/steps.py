@@ -18,10 +18,12 @@ from wengert.compiler.vector_math import VectorMath
 CONTROLS = {"scan": write_scan, "while": write_while, "cond": write_cond, "loop_adjoint": write_adjoint}
 
 
-def write_step(step: Step, name: str, library: VectorMath, numbers: Mapping[HostCall | Check, int]) -> list[str]:
-    """The functions of a step."""
+def write_step(
+    step: Step, name: str, library: VectorMath, numbers: Mapping[HostCall | Check, int], *, is_repeated: bool = False
+) -> list[str]:
+    """The functions of a step, which may be one that a loop repeats."""
     if isinstance(step, LoopNest):
-        return [write_nest(step, name, library)]
+        return [write_nest(step, name, library, is_repeated=is_repeated)]
     if isinstance(step, MatrixProduct):
         return [write_product(step, name, is_shared=True)]
     if isinstance(step, NativeCall):
@@ -38,6 +40,6 @@ def write_controlled(step: Control, name: str, library: VectorMath, numbers: Map
     found: list[str] = []
     for key, inner in step.programs.items():
         for k, part in enumerate(inner.steps):
-            found += write_step(part, f"{name}.{key}.{k}", library, numbers)
+            found += write_step(part, f"{name}.{key}.{k}", library, numbers, is_repeated=True)
         found.append(write_inner(inner, step.plans[key], f"{name}.{key}", numbers))
     return [*found, CONTROLS[step.kind](step, name)]

@@ -9,13 +9,15 @@ import ctypes
 import mmap
 import os
 import platform
+import re
 import signal
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from wengert.compiler.engine import COMPILING, Effort, Module, define_symbol
+from wengert.compiler.engine import COMPILING, Effort, Module, define_symbol, has_symbol
 from wengert.compiler.runtime import python
+from wengert.errors import CompileError
 
 NEAR = 8192  # bytes of workspace that a call has on its stack
 SLOTS = 32  # idle blocks
@@ -24,6 +26,7 @@ SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseco
 HUGE = getattr(mmap, "MADV_HUGEPAGE", -1)  # where there is no such advice, it is refused and nothing happens
 EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
 PARTS = ("pool.ll", "threads.ll", "launcher.ll", "containers.ll")
+OF_SYSTEM = re.compile(r"^declare [^@\n]*@((?:pthread_|posix_|sched_|sig)\w*|free|madvise)\(", re.MULTILINE)
 EFFORT = Effort(passes=0, instructions=0)  # a call takes 10 ns longer than with all passes, and the first one of a machine 60 ms less
 
 
@@ -67,7 +70,11 @@ class Library:
     def __init__(self) -> None:
         for name, address in python.symbols().items():
             define_symbol(name, address)
-        self.module = Module("\n".join(map(source, PARTS)), EFFORT)
+        text = "\n".join(map(source, PARTS))
+        missing = [name for name in OF_SYSTEM.findall(text) if not has_symbol(name)]
+        if missing:  # LLVM would end the process
+            raise CompileError.of_system(platform.system(), missing)
+        self.module = Module(text, EFFORT)
         self.module.keep_forever()
         for name in EXPORTED:
             define_symbol(name, self.module.address(name))

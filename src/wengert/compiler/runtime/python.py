@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import sysconfig
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,12 @@ def _word(address: int, kind: Any = ctypes.c_size_t) -> int:
 
 
 def is_array_as_expected() -> bool:
-    """Whether an ndarray's fields lie where the launcher looks for them; reads only memory of the array's own."""
+    """Whether an ndarray's fields lie where the launcher looks for them; reads only memory of the array's own.
+
+    Where threads run Python at the same time, what a container lends may be gone before it is counted: no native way there.
+    """
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return False
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8 or np.ndarray.__basicsize__ < HEAD + ARRAY_SIZE:
         return False
     x = np.arange(6.0).reshape(2, 3)
