@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.errors import DegenerateError
 
 L = np.linalg
 
@@ -105,3 +106,78 @@ def test_empty_and_strided_matrices():
     assert wg.jit(L.inv)(np.zeros((0, 3, 3))).shape == (0, 3, 3)
     a = (np.random.default_rng(2).standard_normal((6, 6)) + 9 * np.eye(6))[::2, ::2].T
     np.testing.assert_allclose(wg.jit(L.inv)(a), L.inv(a), rtol=1e-12)
+
+
+# --- errors and rare cases ------------------------------------------------------------------------------------------------
+
+ZERO, NAN = np.zeros((5, 5)), np.full((5, 5), np.nan)
+RARE = {
+    "a small singular system": (lambda a: L.solve(a, np.ones(3)), np.zeros((3, 3))),
+    "a singular inverse": (L.inv, ZERO),
+    "one of a stack": (L.inv, np.stack([np.eye(5), ZERO])),
+    "a singular triangle": (lambda a: L.solve(np.tril(a), np.ones(5)), ZERO),
+    "a small indefinite matrix": (L.cholesky, -np.eye(3)),
+    "an indefinite matrix": (L.cholesky, -np.eye(5)),
+    "nan in eigh": (L.eigh, NAN),
+    "nan in svd": (L.svd, NAN),
+    "nan in inv": (L.inv, NAN),
+    "determinant 0": (L.det, ZERO),
+    "small determinant 0": (L.det, np.zeros((3, 3))),
+    "logarithm of 0": (L.slogdet, ZERO),
+    "small logarithm of 0": (L.slogdet, np.zeros((3, 3))),
+    "slope of det at a singular matrix": (wg.grad(L.det), np.diag([1.0, 2, 3, 4, 0])),
+    "slope of a small one": (wg.grad(L.det), np.diag([1.0, 2, 0])),
+    "slope of log det at a singular matrix": (wg.grad(lambda a: L.slogdet(a)[1]), np.diag([1.0, 2, 0, 1])),
+    "vectors of equal values": (wg.grad(lambda a: L.eigh(a)[1][0, 0]), np.eye(4)),
+    "equal values": (wg.grad(lambda a: np.sum(L.eigvalsh(a) ** 2)), np.eye(4)),
+    "a function of equal values": (wg.grad(lambda a: np.sum((L.eigh(a)[1] * L.eigh(a)[0] ** 2) @ L.eigh(a)[1].T)), np.eye(4)),
+    "second derivative at equal values": (wg.hessian(lambda a: np.sum(L.eigvalsh(a) ** 2)), np.eye(3)),
+    "singular values 0": (wg.grad(lambda a: L.norm(a, "nuc")), np.zeros((3, 3))),
+    "dependent columns": (lambda a: L.lstsq(a, np.ones(5))[0], np.ones((5, 5))),
+    "rank": (L.matrix_rank, np.ones((5, 5))),
+    "order of equal sizes": (lambda a: L.svd(a, hermitian=True)[1], np.diag([1.0, -1.0, 2.0])),
+    "no matrix": (L.inv, np.zeros((0, 3, 3))),
+    "no rows": (L.det, np.zeros((0, 0))),
+    "one entry": (L.eigh, np.array([[2.0]])),
+    "turned": (L.inv, np.random.default_rng(4).standard_normal((6, 6)).T),
+    "every other row": (L.svdvals, np.random.default_rng(3).standard_normal((8, 10))[::2, ::-2]),
+}
+
+
+def outcome(f, *args):
+    try:
+        return f(*args)
+    except (L.LinAlgError, DegenerateError) as error:
+        return type(error), str(error).partition("\n")[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", RARE)
+def test_rare_cases(name):
+    f, a = RARE[name]
+    jitted = wg.jit(f)
+    if np.isfinite(a).all() and a.size and a.shape[-1] == a.shape[-2]:
+        n = a.shape[-1]
+        outcome(jitted, a + np.diag(np.arange(5.0, n + 5)))  # recorded where nothing is rare
+    wanted, found = outcome(f, a), outcome(jitted, a)
+    wanted, found = (wg.trees.flatten(x)[0] for x in (wanted, found))
+    assert len(wanted) == len(found)
+    for x, y in zip(wanted, found, strict=True):
+        if isinstance(x, str | type):
+            assert x == y
+        else:
+            np.testing.assert_allclose(y, x, rtol=1e-10, atol=1e-12)
+
+
+def test_an_error_says_where():
+    jitted = wg.jit(lambda a: L.inv(a))
+    jitted(np.eye(4))
+    with pytest.raises(L.LinAlgError) as caught:
+        jitted(np.zeros((4, 4)))
+    assert any("test_decompositions.py" in note for note in caught.value.__notes__)
+
+
+def test_small_matrices_are_written_out():
+    for function in (L.det, L.inv, L.cholesky, lambda a: L.slogdet(a)[1]):
+        a = np.eye(3) + np.zeros((4, 3, 3))
+        assert "wengert_" not in str(wg.jit(wg.grad(lambda a, f=function: np.sum(f(a)))).report(a))

@@ -12,6 +12,7 @@ is asked.
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 
@@ -36,6 +37,7 @@ from wengert.compiler.small import (
     SMALL_TRIANGLE,
     Arithmetic,
     cholesky_entries,
+    cofactors,
     columns_of,
     eliminate,
     entries_of,
@@ -249,16 +251,29 @@ def inverse_or_infinite(node: Node, builder: Builder) -> Atom | None:
 def sign_and_log(builder: Builder, a: Atom) -> tuple[Atom, Atom]:
     """The sign of the determinant and the logarithm of its size: of the factors' diagonal, and the exchanges."""
     do, n, dtype = Arithmetic(builder), a.type.shape[-1], a.type.dtype
-    one, minus = constant(dtype.type(1)), constant(dtype.type(-1))
+    if n <= SMALL:
+        sign, sizes = small_pivots(builder, a)
+        log = [do("log", size) for size in sizes]
+        return sign, reduce(lambda x, y: do("add", x, y), log)
     lu, pivots, _, _ = factored(builder, a)
-    rank = len(lu.type.shape)
     line = diagonal_of(builder, lu)
     places = constant(np.arange(1, n + 1, dtype=INT))
     is_turned = builder.elementwise("not_equal", pivots, builder.spread(places, tuple(pivots.type.shape)), dtype=BOOL)
-    signs = builder.elementwise("multiply", do("where", is_turned, minus, one, dtype=dtype), builder.elementwise("sign", line))
-    params = {"axis": (-1,), "keepdims": False}
-    sign = builder.emit("prod", (signs,), params, ArrayType(head_of(a), dtype))
-    return sign, builder.sum(builder.elementwise("log", builder.elementwise("absolute", line)), (rank - 2,))
+    turns = do("where", is_turned, constant(dtype.type(-1)), constant(dtype.type(1)), dtype=dtype)
+    signs = builder.elementwise("multiply", turns, builder.elementwise("sign", line))
+    sign = builder.emit("prod", (signs,), {"axis": (-1,), "keepdims": False}, ArrayType(head_of(a), dtype))
+    return sign, builder.sum(builder.elementwise("log", builder.elementwise("absolute", line)), (len(lu.type.shape) - 2,))
+
+
+def small_pivots(builder: Builder, a: Atom) -> tuple[Atom, list[Atom]]:
+    """The sign of the determinant of a small matrix, and the sizes of its pivots."""
+    do, dtype = Arithmetic(builder), a.type.dtype
+    found = eliminate(builder, entries_of(builder, a), [], stays_finite=True)
+    signs = [do("where", truth, constant(dtype.type(-1)), constant(dtype.type(1)), dtype=dtype) for truth in found.is_turned]
+    pivots = [found.upper[i][i] for i in range(len(found.upper))]
+    signs += [do("sign", pivot) for pivot in pivots]
+    sign = reduce(lambda x, y: do("multiply", x, y), signs)
+    return builder.spread(sign, head_of(a)), [do("absolute", pivot) for pivot in pivots]
 
 
 def diagonal_of(builder: Builder, x: Atom) -> Atom:
@@ -274,9 +289,21 @@ def sign_and_logarithm(node: Node, builder: Builder) -> tuple[Atom, ...] | None:
 
 
 def determinant_of(builder: Builder, a: Atom) -> Atom:
-    """The sign times the exponential of the logarithm, as NumPy takes it."""
-    sign, log = sign_and_log(builder, a)
-    return builder.elementwise("multiply", sign, builder.elementwise("exp", log))
+    """The sign times the exponential of the logarithm, as NumPy takes it; of a small matrix the product of its pivots.
+
+    The largest is multiplied by the smallest first, so that nothing overflows that the determinant does not.
+    """
+    do, n = Arithmetic(builder), a.type.shape[-1]
+    if n > SMALL:
+        sign, log = sign_and_log(builder, a)
+        return builder.elementwise("multiply", sign, builder.elementwise("exp", log))
+    sign, sizes = small_pivots(builder, a)
+    if n == SMALL:
+        x, y, z = sizes
+        low, high = do("minimum", x, y), do("maximum", x, y)
+        middle = do("maximum", low, do("minimum", high, z))
+        sizes = [do("maximum", high, z), do("minimum", low, z), middle]
+    return do("multiply", reduce(lambda x, y: do("multiply", x, y), sizes), sign)
 
 
 def determinant(node: Node, builder: Builder) -> Atom | None:
@@ -285,10 +312,14 @@ def determinant(node: Node, builder: Builder) -> Atom | None:
 
 
 def adjugate(node: Node, builder: Builder) -> Atom | None:
-    """`adj a  ->  det(a) a⁻¹`, where that is finite; else the card is asked."""
+    """`adj a  ->  det(a) a⁻¹`, where that is finite; else the card is asked.  Of small matrices it is made of minors."""
     if not is_served(node):
         return None
     (a,), dtype = node.operands, node.outputs[0].type.dtype
+    if a.type.shape[-1] <= SMALL:
+        minors = matrix_of(builder, cofactors(builder, entries_of(builder, a)), tuple(a.type.shape))
+        doubt = builder.elementwise("logical_not", builder.elementwise("isfinite", minors, dtype=BOOL), dtype=BOOL)
+        return builder.emit(doubted(node.primitive), (anywhere(builder, doubt), minors, a), {}, minors.type)
     det = determinant_of(builder, a)
     x, _ = solution(builder, a, identity(a.type.shape[-1], dtype))
     spread = builder.spread(builder.reshape(det, (*det.type.shape, 1, 1)), tuple(a.type.shape))
@@ -377,30 +408,27 @@ def either(builder: Builder, one: Atom, other: Atom | None) -> Atom:
 
 
 def eigh(node: Node, builder: Builder) -> tuple[Atom, ...] | None:
-    """`eigh a`; where values meet and a basis has to be chosen, the card is asked.
-
-    Of the upper triangle LAPACK makes vectors whose signs follow from another order of steps, so that is left to NumPy.
-    """
-    if not is_served(node) or node.params.get("uplo", "L") != "L":
+    """`eigh a`; where values meet and a basis has to be chosen, the card is asked."""
+    if not is_served(node):
         return None
     a, *direction = node.operands
-    w, v, info = eigen_of(builder, symmetric_part(builder, a), vectors=True)
+    w, v, info = eigen_of(builder, symmetric_part(builder, a), vectors=True, uplo=node.params["uplo"])
     doubt = either(builder, failed(builder, info), close_neighbours(builder, w) if direction else None)
     return builder.emit_several(doubted(node.primitive), (doubt, w, v, *node.operands), node.params, [w.type, v.type])
 
 
-def eigen_of(builder: Builder, a: Atom, *, vectors: bool) -> tuple[Atom, ...]:
+def eigen_of(builder: Builder, a: Atom, *, vectors: bool, uplo: str = "L") -> tuple[Atom, ...]:
     """LAPACK's function for symmetric matrices."""
     head, n = head_of(a), a.type.shape[-1]
     types = [ArrayType((*head, n), a.type.dtype), a.type, info_type(head)]
-    return builder.emit_several(symmetric_eigen, (a,), {"vectors": vectors}, types)
+    return builder.emit_several(symmetric_eigen, (a,), {"vectors": vectors, "uplo": uplo}, types)
 
 
 def eigvalsh(node: Node, builder: Builder) -> Atom | None:
     """`eigvalsh a`."""
     if not is_served(node):
         return None
-    w, _, info = eigen_of(builder, symmetric_part(builder, node.operands[0]), vectors=False)
+    w, _, info = eigen_of(builder, symmetric_part(builder, node.operands[0]), vectors=False, uplo=node.params["uplo"])
     return builder.emit(doubted(node.primitive), (failed(builder, info), w, *node.operands), node.params, w.type)
 
 

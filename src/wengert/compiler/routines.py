@@ -9,7 +9,7 @@ that nothing is copied only to be turned.  The last result of each is LAPACK's `
     l, info = cholesky_factor a                        a = l lᵀ; what lies above the diagonal stays
     h, scales, info = qr_factor a                      reflections below the diagonal, r on and above it
     q, info = qr_columns h scales {columns}            the first columns of q
-    w, v, info = symmetric_eigen a {vectors}           a = v diag(w) vᵀ
+    w, v, info = symmetric_eigen a {vectors, uplo}     a = v diag(w) vᵀ
     u, s, vt, info = singular_values a {job}           a = u diag(s) vt
     x, s, info = least_squares a b {rcond}             |a x - b| smallest
 """
@@ -262,17 +262,17 @@ def qr_columns(at: Site) -> None:
 # --- eigenvalues and singular values ----------------------------------------------------------------------------------
 
 
-def _eigen_of(a: Any, vectors: bool) -> Any:
-    w, v, info = scipy_lapack("syevd", a)(a, compute_v=vectors, lower=True)
+def _eigen_of(a: Any, vectors: bool, uplo: str) -> Any:
+    w, v, info = scipy_lapack("syevd", a)(a, compute_v=vectors, lower=uplo == "L")
     return (w, v if vectors else a, INT.type(info))
 
 
 @routine(_eigen_of, (2,), 3)
 def symmetric_eigen(at: Site) -> None:
-    """`a = v diag(w) vᵀ`, of the lower triangle; without vectors the second result is nothing."""
+    """`a = v diag(w) vᵀ`, of one triangle, on which signs depend; without vectors the second result is nothing."""
     a, (n, _) = at.overwritten(0), at.shape(0)
     w, vectors = at.result(0), at.params["vectors"]
-    at.call("syevd", "NV"[vectors], "L", n, a, apart(a), w, "work", "lwork", "iwork", "liwork", INFO, flops=(9 if vectors else 4 / 3) * n**3)
+    at.call("syevd", "NV"[vectors], at.params["uplo"], n, a, apart(a), w, "work", "lwork", "iwork", "liwork", INFO, flops=(9 if vectors else 4 / 3) * n**3)
     at.returns(w, a)
 
 

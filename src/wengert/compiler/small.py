@@ -90,8 +90,11 @@ class Elimination:
     bad: Atom  # whether a pivot is 0
 
 
-def eliminate(builder: Builder, entries: Entries, columns: Entries) -> Elimination:
-    """Gauss's elimination; the pivot is the largest entry of what is left of a column, as in LAPACK."""
+def eliminate(builder: Builder, entries: Entries, columns: Entries, *, stays_finite: bool = False) -> Elimination:
+    """Gauss's elimination; the pivot is the largest entry of what is left of a column, as in LAPACK.
+
+    If it has to stay finite, a column of zeros is left as it is.
+    """
     do, n = Arithmetic(builder), len(entries)
     rows = [[*line, *[column[i] for column in columns]] for i, line in enumerate(entries)]
     turned, bad = [], []
@@ -106,6 +109,8 @@ def eliminate(builder: Builder, entries: Entries, columns: Entries) -> Eliminati
         bad.append(do("equal", rows[k][k], zero, dtype=bool))
         for i in range(k + 1, n):
             factor = do("divide", rows[i][k], rows[k][k])
+            if stays_finite:
+                factor = do("where", bad[k], zero, factor)
             rows[i][k + 1 :] = [do.less_product(x, factor, y) for x, y in zip(rows[i][k + 1 :], rows[k][k + 1 :], strict=True)]
     upper = [line[:n] for line in rows]
     return Elimination(upper, [[line[n + c] for line in rows] for c in range(len(columns))], turned, do.any(bad))
@@ -144,3 +149,17 @@ def cholesky_entries(builder: Builder, a: Entries) -> tuple[Entries, Atom]:
                 x = do.less_product(x, l[i][k], l[j][k])
             l[i][j] = do("divide", x, l[j][j])
     return l, do.any(bad)
+
+
+def cofactors(builder: Builder, a: Entries) -> Entries:
+    """The adjugate of a matrix of up to three rows: minors, with the signs of a chessboard, of the transpose."""
+    do, n = Arithmetic(builder), len(a)
+    if n == 1:
+        return [[constant(a[0][0].type.dtype.type(1))]]
+    if n == 2:
+        return [[a[1][1], do("negative", a[0][1])], [do("negative", a[1][0]), a[0][0]]]
+    turn = [[a[(i + 1) % 3][(j + 1) % 3] for j in range(3)] for i in range(3)]
+    ahead = [[a[(i + 2) % 3][(j + 2) % 3] for j in range(3)] for i in range(3)]
+    across = [[a[(i + 1) % 3][(j + 2) % 3] for j in range(3)] for i in range(3)]
+    counter = [[a[(i + 2) % 3][(j + 1) % 3] for j in range(3)] for i in range(3)]
+    return [[do.less_product(do("multiply", turn[j][i], ahead[j][i]), across[j][i], counter[j][i]) for j in range(3)] for i in range(3)]

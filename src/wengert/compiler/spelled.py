@@ -4,7 +4,8 @@
 
     k = argmax x {axis=(-1)}   ->   m = max x; b = equal x (spread m); c = where b places n; k = min c
 
-The function on the card is called with stand-ins, arrays of the right types, and what it does is written down.
+The function on the card is called with stand-ins, arrays of the right types, and what it does is written down.  It may return a second
+array, which is true where this does not hold: then the card is asked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import numpy as np
 
 from wengert.compiler.bodies import is_native
 from wengert.compiler.builder import Builder, constant
+from wengert.compiler.decompositions import anywhere
+from wengert.compiler.placed import doubted
 from wengert.core.array import Array
 from wengert.core.graph import Atom, Const, Node, Var
 from wengert.core.primitive import Primitive
@@ -76,6 +79,10 @@ def spelled(node: Node, builder: Builder) -> Atom | None:
         result = function(*operands, **node.params)
     if result is NotImplemented:
         return None
+    result, *doubts = result if isinstance(result, tuple) else (result,)
     found = spelling.atom_of(result)
     assert found.type == out, (node.primitive.name, found.type, out)
-    return found
+    if not doubts:
+        return found
+    doubt = anywhere(builder, spelling.atom_of(doubts[0]))
+    return builder.emit(doubted(node.primitive), (doubt, found, *node.operands), node.params, out)

@@ -14,7 +14,7 @@ import numpy as np
 from wengert.core.primitive import Primitive
 from wengert.primitives.align import align_to_inexact
 from wengert.primitives.elementwise import elementwise
-from wengert.primitives.special import in_double, of_order, of_scipy, special
+from wengert.primitives.special import in_double, of_order, of_scipy, only_order, special
 
 _ROOT_PI = math.sqrt(math.pi)
 _ROOT_TWO = math.sqrt(2)
@@ -65,6 +65,25 @@ def _hazard_excess(t: Any, k: int) -> Any:
     for j in range(1, k):
         excess = j / excess - small
     return np.where(t > 1, fraction, excess)
+
+
+_FRACTIONS = {1: (3.0, 42), 2: (2.0, 83)}  # for each order: from where on, so many terms of the fraction are enough
+
+
+def _hazard_excess_spelled(t: Any, k: Any) -> Any:
+    """For one order: so many terms of the fraction on the right, and else the differences."""
+    order = only_order(k)
+    if order not in _FRACTIONS:
+        return NotImplemented
+    (start, terms), x = _FRACTIONS[order], t.astype(np.float64)
+    large, small = np.maximum(x, start), np.minimum(x, start)
+    fraction = (np.sqrt(large * large + 4 * (order + terms)) - large) / 2
+    for j in range(order + terms - 1, order - 1, -1):
+        fraction = j / (large + fraction)
+    excess = hazard(-small) - small
+    for j in range(1, order):
+        excess = j / excess - small
+    return np.where(x > start, fraction, excess).astype(t.dtype)
 
 
 def _over_tail(distance: Any, tail: Any) -> Any:
@@ -122,3 +141,4 @@ ndtr     = special("ndtr",     lambda y, x: normal_density(x),             formu
 log_ndtr = special("log_ndtr", lambda y, x: hazard(x),                     formula="log Φ(a)", code="log_ndtr(a)")
 ndtri: Primitive = special("ndtri",    lambda y, x: ndtri_slope(x),                formula="Φ⁻¹(a)",  domain=(0.1, 0.9), code="ndtri(a)")
 # fmt: on
+hazard_excess.spell(_hazard_excess_spelled)

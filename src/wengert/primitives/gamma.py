@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from wengert.core.primitive import Primitive
-from wengert.primitives.align import align_to_inexact
+from wengert.primitives.align import align_to_inexact, inexact_dtype
 from wengert.primitives.elementwise import elementwise
-from wengert.primitives.special import of_order, of_scipy, special
+from wengert.primitives.special import in_wide, of_order, of_scipy, only_order, special
 
 _scipy_polygamma, _scipy_psi = of_scipy("polygamma"), of_scipy("psi")
 
 # Bernoulli's numbers B_2, B_4, ... of the asymptotic series.
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+MOST = 8  # the highest order that compiled programs write out
 _SHIFT = 12  # the series is used from here on; below, the function is carried up by its recurrence
 
 
@@ -36,6 +37,12 @@ def _polygamma_rise(a: Any, b: Any, n: int) -> Any:
     With `u = 1/(a+k)` and `v = 1/(a+b+k)` it is `(-1)ⁿ n! Σ (uⁿ⁺¹ - vⁿ⁺¹)`; the sum is taken up to `k = 12`, and the rest
     is the difference of two asymptotic series, term by term (Abramowitz and Stegun, 6.4.10 and 6.4.11).
     """
+    outside = (a <= 0) | (a + b <= 0)
+    rise = _rise_of_positive(a, b, n)
+    return np.where(outside, _rise_between_poles(a, b, n), rise) if np.any(outside) else rise
+
+
+def _rise_of_positive(a: Any, b: Any, n: int) -> Any:
     total = np.zeros(np.broadcast_shapes(a.shape, b.shape))
     for k in range(_SHIFT):
         total = total + _difference_of_powers(a + k, b, n + 1)
@@ -45,9 +52,7 @@ def _polygamma_rise(a: Any, b: Any, n: int) -> Any:
     for j, bernoulli in enumerate(_BERNOULLI, 1):
         weight = bernoulli * math.factorial(2 * j + n - 1) / math.factorial(2 * j) / math.factorial(n)
         total = total + weight * _difference_of_powers(x, b, 2 * j + n)
-    rise = (-1) ** n * math.factorial(n) * total
-    outside = (a <= 0) | (a + b <= 0)
-    return np.where(outside, _rise_between_poles(a, b, n), rise) if np.any(outside) else rise
+    return (-1) ** n * math.factorial(n) * total
 
 
 def _rise_between_poles(a: Any, b: Any, n: int) -> Any:
@@ -96,7 +101,31 @@ def _cotangent_derivative(z: Any, n: int) -> Any:
     polynomial = np.polynomial.Polynomial([-(math.pi**2)])
     for _ in range(n - 1):
         polynomial = -2 * math.pi * c * polynomial - math.pi * (1 + c * c) * polynomial.deriv()
-    return polynomial(1 / np.tan(angle)) / np.sin(angle) ** 2
+    cotangent = 1 / np.tan(angle)
+    value = 0.0 * cotangent
+    for coefficient in polynomial.coef[::-1].tolist():
+        value = value * cotangent + coefficient
+    return value / np.sin(angle) ** 2
+
+
+def _polygamma_spelled(n: Any, x: Any) -> Any:
+    """For one order: the series and the recurrence on the right, the reflection on the left."""
+    order = only_order(n)
+    if order is None or not 0 <= order <= MOST:
+        return NotImplemented
+    z = in_wide(x)
+    value = psi(z) if order == 0 else np.where((z <= 0) & (z == np.floor(z)), (-1) ** (order + 1) * np.inf, _complex_polygamma(z, order))
+    return value.astype(x.dtype)
+
+
+def _polygamma_rise_spelled(a: Any, b: Any, n: Any) -> Any:
+    """For one order: what holds between positive numbers, and where that is not so."""
+    order = only_order(n)
+    if order is None or not 0 <= order <= MOST:
+        return NotImplemented
+    dtype = np.result_type(inexact_dtype((a, b)), np.float16)
+    a, b = in_wide(a), in_wide(b)
+    return _rise_of_positive(a, b, order).astype(dtype), np.logical_not((a > 0) & (a + b > 0))
 
 
 # fmt: off - a table of cards: name, slope for each operand, or: name, value, slope for each operand
@@ -109,3 +138,5 @@ polygamma_rise: Primitive = elementwise("polygamma_rise", _polygamma_rise,
     lambda y, a, b, n: polygamma_rise(a, b, n + 1), lambda y, a, b, n: polygamma(n + 1, a + b), None,
     formula="ψ⁽ᶜ⁾(a + b) - ψ⁽ᶜ⁾(a)", domain=((0.3, 4.0), (0.3, 4.0), (0, 2)), align=align_to_inexact)
 # fmt: on
+polygamma.spell(_polygamma_spelled)
+polygamma_rise.spell(_polygamma_rise_spelled)

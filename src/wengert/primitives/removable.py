@@ -18,7 +18,9 @@ import numpy as np
 
 from wengert.core.primitive import Primitive
 from wengert.primitives.elementwise import elementwise
+from wengert.primitives.special import only_order
 
+_MOST = 4  # the highest order that compiled programs write out
 _EPS = np.finfo(float).eps
 
 
@@ -83,6 +85,33 @@ def _spherical(x: Any, n: int) -> Any:
     return out
 
 
+def _terms(x: Any, n: int, first: float, ratio: Callable[[int], Any]) -> Any:
+    """So many terms of `first (1 + r_1 (1 + r_2 (1 + ...)))`."""
+    total = np.ones_like(x)
+    for k in range(n, 0, -1):
+        total = 1 + ratio(k) * total
+    return first * total
+
+
+def _spherical_spelled(x: Any, n: Any) -> Any:
+    """For one order: so many terms near 0, the recurrence elsewhere."""
+    order = only_order(n)
+    if order is None or not 0 <= order <= _MOST:
+        return NotImplemented
+    wide = x.astype(np.float64)
+    z = np.pi * wide
+    near = np.abs(z) < order + 1.75
+    first = 1.0 / float(np.prod(np.arange(1, 2 * order + 2, 2)))
+    square = np.square(np.where(near, z, 0)) / 2
+    series = _terms(square, 8 + 3 * order, first, lambda k: -square / (k * (2 * order + 2 * k + 1)))
+    far = np.where(near, 1, z)
+    sine, cosine = _sine_and_cosine(wide)
+    lower, here = cosine, sine / far
+    for m in range(order):
+        lower, here = here, ((2 * m + 1) * here - lower) / np.square(far)
+    return np.where(near, series, here).astype(x.dtype)
+
+
 spherical_quotient: Primitive = elementwise(
     "spherical_quotient",
     _for_each_order(_spherical, "fc"),
@@ -116,6 +145,22 @@ def _modified(x: Any, n: int) -> Any:
     return out
 
 
+def _modified_spelled(x: Any, n: Any) -> Any:
+    """For one order: so many terms of the series near 0, and of the asymptotic one far away."""
+    order = only_order(n)
+    if order is None or not 0 <= order <= _MOST:
+        return NotImplemented
+    size = np.abs(x.astype(np.float64))
+    near = size <= _LARGE
+    square = np.square(np.where(near, size, 0)) / 4
+    first = 1.0 / float(np.prod(2.0 * np.arange(1, order + 1)))
+    series = _terms(square, 60, first, lambda k: square / (k * (order + k)))
+    far = np.where(near, _LARGE, size)
+    total = _terms(far, 30, 1.0, lambda k: -(4 * order * order - (2 * k - 1) ** 2) / (8 * k * far))
+    half = np.exp(far / 2)
+    return np.where(near, series, half * (total / np.sqrt(2 * np.pi * far) / far**order) * half).astype(x.dtype)
+
+
 bessel_quotient: Primitive = elementwise(
     "bessel_quotient",
     _for_each_order(_modified, "f"),
@@ -127,3 +172,5 @@ bessel_quotient: Primitive = elementwise(
 i0 = elementwise(
     "i0", np.i0, lambda y, x: x * bessel_quotient(x, 1), domain=(-5.0, 5.0), formula="I₀(a)", numpy=(np.i0,), code="i0(a)"
 )
+spherical_quotient.spell(_spherical_spelled)
+bessel_quotient.spell(_modified_spelled)

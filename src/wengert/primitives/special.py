@@ -65,6 +65,17 @@ def of_order(function: Callable[..., Any]) -> Callable[..., Any]:
     return evaluate
 
 
+def in_wide(x: Any) -> Any:
+    """An array or a number in double precision."""
+    return x.astype(np.float64) if hasattr(x, "astype") else np.float64(x)
+
+
+def only_order(n: Any) -> int | None:
+    """The whole number that an operand repeats; `None` where it is traced, or several."""
+    found = set() if isinstance(n, Tracer) else set(np.unique(n).tolist())
+    return int(found.pop()) if len(found) == 1 else None
+
+
 def special(name: str, *slopes: Slope, **facts: Any) -> Primitive:
     """The elementwise card of `scipy.special.<name>`."""
     ufunc = of_scipy(name)
