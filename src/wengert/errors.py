@@ -495,6 +495,18 @@ class BackwardError(DerivativeError, RuntimeError):
     cannot be written into while operations are recorded.
     """
 
+    @classmethod
+    def of_second_walk(cls) -> BackwardError:
+        """The error for a walk that needs what an earlier one let go."""
+        return cls(
+            page(
+                "backward through the same operations a second time.",
+                "The first walk let go what they kept, so that memory is free for the next step.",
+                "loss.backward(retain_graph=True)   # the first time",
+                "backward",
+            )
+        )
+
 
 class ArgumentError(WengertError, TypeError, ValueError):
     """A transformation that was called in the wrong way.

@@ -172,12 +172,18 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
     """Visit entries from last to first; send each cotangent through the adjoint of its local linear map."""
     entries = record.entries
     totals: list[Any] = [None] * len(entries)
-    owned = bytearray(len(entries))  # 1 where a total is an array that this walk made and may add to in place
     for output, ct in zip(outputs, cts, strict=True):
         if record.owns(output):
             place = output.extra
             totals[place] = ct if totals[place] is None else totals[place] + ct
-    for place in range(len(entries) - 1, record.n_inputs - 1, -1):
+    walk_entries(entries, record.n_inputs, totals, consume=consume)
+    return totals[: record.n_inputs]
+
+
+def walk_entries(entries: list[Entry | None], n_inputs: int, totals: list[Any], *, consume: bool) -> None:
+    """The walk itself: `totals` holds the cotangents of the outputs at first, and those of the inputs in the end."""
+    owned = bytearray(len(entries))  # 1 where a total is an array that this walk made and may add to in place
+    for place in range(len(entries) - 1, n_inputs - 1, -1):
         entry = entries[place]
         if entry is None:
             continue
@@ -207,7 +213,6 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
             else:
                 totals[parent] = total = total + piece
                 owned[parent] = type(total) is np.ndarray
-    return totals[: record.n_inputs]
 
 
 def walk_forward(record: Record, outputs: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-_levels = count(1)
+_levels = count(2)
 NO_PARAMS: Mapping[str, Any] = {}
 
 
@@ -20,6 +20,7 @@ class Trace:
 
     __slots__ = ("level",)
     is_closed = False  # whether the call has ended, so that nothing can be watched any more
+    lowest_level = 1  # that of a trace which is no call of a function, and goes on below all of them
     is_guarded = False  # whether what is recorded holds only for values that give the same answers to `peek`
 
     def __init__(self) -> None:
@@ -46,6 +47,10 @@ class Trace:
 
     def look(self, tracer: Tracer) -> None:
         """Somebody looks at the plain value of this tracer of ours, and the program may go on accordingly."""
+
+    def written(self, x: Any, new: Any) -> Any:
+        """What is known (`extra`) about `x` from now on, once `new`, a tracer of ours, was written into it; may refuse."""
+        return new.extra
 
     def origins(self, tracer: Tracer) -> list[str]:
         """The inputs that this tracer of ours depends on, in words; nothing where the trace does not know."""

@@ -116,19 +116,23 @@ class Step:
         self.run = wg.jit(self.program()) if compiled else self.program()
 
     def program(self) -> Callable[..., Any]:
-        """The step as a plain function."""
-        layout, state_layout, update = self.model, self.state, self.optimiser.update
+        """The step as a plain function.
+
+        Of what it reaches, `jit` looks at the loss alone, which may hold arrays that change; layouts and optimiser stand
+        behind `self`, and stay what they are as long as this step is used.
+        """
         moving = wg.nn.with_updates(self.loss)
 
-        def step(leaves: Leaves, state_leaves: Leaves, batch: tuple[Any, ...]) -> tuple[Any, Leaves, Leaves]:
-            model = layout.build(leaves)
-            (value, moved), gradient = wg.value_and_grad(
-                lambda parameters: moving(layout.with_parameters(model, parameters), *batch),
-                has_aux=True,
-                on_disconnected="zero",
-            )(layout.only_parameters(model))
-            model, state = update(moved, gradient, state_layout.build(state_leaves))
-            return value, layout.take(model), state_layout.take(state)
+        def step(leaves: Leaves, state: Leaves, batch: tuple[Any, ...]) -> tuple[Any, Leaves, Leaves]:
+            model = self.model.build(leaves)
+
+            def of_parameters(parameters: Any) -> Any:
+                return moving(self.model.with_parameters(model, parameters), *batch)
+
+            compute = wg.value_and_grad(of_parameters, has_aux=True, on_disconnected="zero")
+            (value, moved), gradient = compute(self.model.only_parameters(model))
+            moved, new = self.optimiser.update(moved, gradient, self.state.build(state))
+            return value, self.model.take(moved), self.state.take(new)
 
         return step
 

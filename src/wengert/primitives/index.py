@@ -505,8 +505,9 @@ def replace(x: Any, new: Any) -> Any:
 def adopt(x: Any, new: Any) -> None:
     """Let `x` and the views of it stand for `new`, whatever `x` is a view of."""
     new = new if isinstance(new, Tracer) else constant_like(np.array(new), x)
+    extra = new.watcher.written(x, new)
     x.__class__ = new.__class__
-    x.value, x.watcher, x.extra = new.value, new.watcher, new.extra
+    x.value, x.watcher, x.extra = new.value, new.watcher, extra
     for reference, take in getattr(x, "_views", ()):
         view = reference()
         if view is not None:

@@ -65,10 +65,11 @@ class GraphTrace(Trace):
     is named when the next operation finds it bound to a name in the user's frame.
     """
 
-    __slots__ = ("constants", "drafts", "pending", "values")
+    __slots__ = ("constants", "drafts", "on_draft", "pending", "values")
 
     def __init__(self) -> None:
         super().__init__()
+        self.on_draft: Callable[[], None] | None = None  # called after each operation, while the user's frames are there to be read
         self.drafts: list[Draft] = []
         self.values: dict[Place, Any] = {}
         self.constants: dict[Any, Const] = {}
@@ -97,6 +98,8 @@ class GraphTrace(Trace):
         if frame is not None:
             draft.location = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
             self.pending = (frame, outputs)
+        if self.on_draft is not None:
+            self.on_draft()
         arrays = [GraphArray(y, self, place) for y, place in zip(results, outputs, strict=True)]
         return arrays[0] if primitive.n_outputs is None else tuple(arrays)
 
@@ -162,10 +165,16 @@ def _is_same(kept: Any, value: Any) -> bool:
 
 
 class Recording:
-    """A graph together with the values that its variables had, and the call that it came from."""
+    """A graph together with the values that its variables had, and the call that it came from.
 
-    def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    `on_draft` is called after each operation.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], on_draft: Callable[[], None] | None = None
+    ) -> None:
         trace = GraphTrace()
+        trace.on_draft = on_draft
         tree = (tuple(args), dict(kwargs))
         leaves, structure = trees.flatten(tree)
         chosen = choose_inputs(leaves)

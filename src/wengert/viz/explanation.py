@@ -30,7 +30,7 @@ class Explanation:
     """
 
     def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        walks = Walks(function, args, kwargs)
+        self.walks = walks = Walks(function, args, kwargs)
         self.graph: Graph = walks.graph
         self.steps: list[Step] = walks.steps
         self.columns = walks.columns

@@ -5,7 +5,7 @@ Every number comes from the primitives' own `push` and `pull`; nothing here know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from wengert.core.graph import Const, Graph, Node, Var
 from wengert.core.text import name_atoms
 from wengert.transforms.record_graph import Recording
 from wengert.viz.notation import constant, formula
+from wengert.viz.scopes import Scopes
 from wengert.viz.slopes import slope_text
 
 MOST_COLUMNS = 6
@@ -85,7 +86,10 @@ class Walks:
 
     def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         args, kwargs = as_floats(tuple(args), dict(kwargs))
-        recording = Recording(function, args, kwargs)
+        scopes = Scopes()
+        recording = Recording(function, args, kwargs, scopes)
+        scopes.release()
+        self.scopes = scopes.paths  # around each node
         self.graph: Graph = recording.graph
         self.values = recording.values
         self.names = name_atoms(self.graph)
@@ -106,10 +110,13 @@ class Walks:
             tangents = [column.seed if column.input == name else None for column in self.columns]
             self._by_var[var] = Step(name, "input", self.values[var], tangents)
         for node in self.graph.nodes:
-            xs = [self._value(a) for a in node.operands]
+            xs = [self.value(a) for a in node.operands]
             results = [self.values[y] for y in node.outputs]
             y = results[0] if node.primitive.n_outputs is None else tuple(results)
-            tangents = [self._push(node, k, y, xs) for k in range(len(self.columns))]
+            tangents = [
+                push(node, [self._by_var[a].tangents[k] if isinstance(a, Var) else None for a in node.operands], y, xs)
+                for k in range(len(self.columns))
+            ]
             said = formula(node, [self.text(a) for a in node.operands])
             for k, var in enumerate(node.outputs):
                 self._by_var[var] = Step(
@@ -118,50 +125,70 @@ class Walks:
                     tuple(self.text(a) for a in node.operands), location=node.location,
                 )  # fmt: skip
 
-    def _push(self, node: Node, column: int, y: Any, xs: Sequence[Any]) -> Sequence[Any] | None:
-        dxs = [self._by_var[a].tangents[column] if isinstance(a, Var) else None for a in node.operands]
-        if node.primitive.push is None or all(dx is None for dx in dxs):
-            return None
-        with np.errstate(all="ignore"):
-            dy = node.primitive.push(dxs, y, xs, node.params)
-        return (dy,) if node.primitive.n_outputs is None else dy  # type: ignore[no-any-return]
-
     def _walk_back(self) -> None:
+        adjoints: dict[Var, Any] = {}
         for output in self.graph.outputs:
             if isinstance(output, Var) and output.type.is_inexact:
-                step = self._by_var[output]
                 ones = np.ones(output.type.shape, output.type.dtype)[()]
-                step.adjoint = ones if step.adjoint is None else step.adjoint + ones
-                step.is_output = True
-        for node in reversed(self.graph.nodes):
-            adjoints = [self._by_var[y].adjoint for y in node.outputs]
-            if node.primitive.pull is None or all(ct is None for ct in adjoints):
-                continue
-            results = [self.values[y] for y in node.outputs]
-            cts = [np.zeros_like(y) if ct is None else ct for ct, y in zip(adjoints, results, strict=True)]
-            is_single = node.primitive.n_outputs is None
-            self._contribute(node, cts[0] if is_single else tuple(cts), results[0] if is_single else tuple(results))
-
-    def _contribute(self, node: Node, ct: Any, y: Any) -> None:
-        xs = [self._value(a) for a in node.operands]
-        slots = [k for k, a in enumerate(node.operands) if isinstance(a, Var) and a.type.is_inexact]
-        with np.errstate(all="ignore"):
-            pieces = node.primitive.pull(ct, slots, y, xs, node.params) if node.primitive.pull else []
-        for slot, piece in zip(slots, pieces, strict=True):
-            if piece is None:
-                continue
+                adjoints[output] = ones if output not in adjoints else adjoints[output] + ones
+                self._by_var[output].is_output = True
+        for node, slot, piece in self.pull_back(adjoints):
             operand = self._by_var[node.operands[slot]]  # type: ignore[index]
-            operand.adjoint = piece if operand.adjoint is None else operand.adjoint + piece
             step = self._by_var[node.outputs[0]]
             names = tuple(self.names[y] for y in node.outputs)
+            total, ct = adjoints[node.operands[slot]], adjoints.get(node.outputs[0])  # type: ignore[index]
+            results = [self.values[y] for y in node.outputs]
+            y = results[0] if node.primitive.n_outputs is None else tuple(results)
+            use = (node, y, [self.value(a) for a in node.operands], [names[0], *step.operands])
             is_elementwise = node.primitive.family == "elementwise"
-            use = (node, y, xs, [names[0], *step.operands])
-            found = Contribution(names, step.adjoint, operand.name, slot, piece, operand.adjoint, is_elementwise, use)
+            found = Contribution(names, ct, operand.name, slot, piece, total, is_elementwise, use)
             step.contributions.append(found)
             operand.received.append(found)
+        for var, adjoint in adjoints.items():
+            self._by_var[var].adjoint = adjoint
 
-    def _value(self, atom: Any) -> Any:
+    def push_forward(self, tangents: dict[Var, Any]) -> None:
+        """One walk forwards: completes the tangents of the inputs by those of every other variable that moves."""
+        for node in self.graph.nodes:
+            dxs = [tangents.get(a) if isinstance(a, Var) else None for a in node.operands]
+            results = [self.values[y] for y in node.outputs]
+            y = results[0] if node.primitive.n_outputs is None else tuple(results)
+            dy = push(node, dxs, y, [self.value(a) for a in node.operands])
+            if dy is not None:
+                tangents.update((var, part) for var, part in zip(node.outputs, dy, strict=True) if part is not None)
+
+    def pull_back(self, adjoints: dict[Var, Any]) -> Iterator[tuple[Node, int, Any]]:
+        """One walk back: completes the adjoints of the outputs, and gives each term that a node adds to an operand's adjoint."""
+        for node in reversed(self.graph.nodes):
+            found = [adjoints.get(y) for y in node.outputs]
+            if node.primitive.pull is None or all(ct is None for ct in found):
+                continue
+            results = [self.values[y] for y in node.outputs]
+            cts = [np.zeros_like(y) if ct is None else ct for ct, y in zip(found, results, strict=True)]
+            is_single = node.primitive.n_outputs is None
+            slots = [k for k, a in enumerate(node.operands) if isinstance(a, Var) and a.type.is_inexact]
+            xs = [self.value(a) for a in node.operands]
+            y, ct = (results[0], cts[0]) if is_single else (tuple(results), tuple(cts))
+            with np.errstate(all="ignore"):
+                pieces = node.primitive.pull(ct, slots, y, xs, node.params)
+            for slot, piece in zip(slots, pieces, strict=True):
+                if piece is not None:
+                    operand = node.operands[slot]
+                    adjoints[operand] = piece if operand not in adjoints else adjoints[operand] + piece
+                    yield node, slot, piece
+
+    def value(self, atom: Any) -> Any:
+        """What an operand was."""
         return atom.value if isinstance(atom, Const) else self.values[atom]
+
+
+def push(node: Node, dxs: Sequence[Any], y: Any, xs: Sequence[Any]) -> Sequence[Any] | None:
+    """The tangents of a node's results; `None` where nothing moves."""
+    if node.primitive.push is None or all(dx is None for dx in dxs):
+        return None
+    with np.errstate(all="ignore"):
+        dy = node.primitive.push(dxs, y, xs, node.params)
+    return (dy,) if node.primitive.n_outputs is None else dy  # type: ignore[no-any-return]
 
 
 def local_partial(node: Node, slot: int, y: Any, xs: Sequence[Any]) -> Any:

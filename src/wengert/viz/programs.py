@@ -1,0 +1,139 @@
+"""The other programs of a call, and which of its operations each of their parts comes from: the linear one, and the compiled one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wengert.compiler.fuse import Fuser
+from wengert.compiler.inner import graphs_of
+from wengert.compiler.listing import Names, list_step
+from wengert.compiler.loops import LoopNest, Program, Step
+from wengert.compiler.pipeline import lower, passes
+from wengert.core.graph import Atom, Graph, Node, Var
+from wengert.transforms.inner_programs import without_calls
+from wengert.transforms.record_graph import GraphTrace, freeze
+from wengert.viz.walks import Walks, push
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One step of the compiled program: its text, and the numbers of the nodes that it computes."""
+
+    title: str
+    text: str
+    nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A program made from another one: for each of its nodes, the numbers of those of the first one that it comes from."""
+
+    graph: Graph
+    sources: list[tuple[int, ...]]
+    values: Mapping[Var, Any] = field(default_factory=dict)
+    kernels: tuple[Kernel, ...] = ()
+
+
+def linear_program(walks: Walks) -> Derived:
+    """`dx ↦ J dx` at the point: each operation's own map, in order.  Its values are those for inputs that all move at the rate 1.
+
+        a = sin(x)        da = multiply dx 0.54     the slope, cos(x), is a number here
+        y = multiply a x  b = multiply da x;  c = multiply dx a;  dy = add b c
+    """
+    trace = GraphTrace()
+    tangents: dict[Atom, Any] = {}
+    for var in walks.graph.inputs:
+        if var.type.is_inexact:
+            tangents[var] = trace.input(np.ones(var.type.shape, var.type.dtype)[()], _moving(walks.names[var]))
+    inputs = [tracer.extra for tracer in tangents.values()]
+    sources: list[tuple[int, ...]] = []
+    for number, node in enumerate(walks.graph.nodes):
+        dxs = [tangents.get(atom) for atom in node.operands]
+        results = [walks.values[y] for y in node.outputs]
+        y = results[0] if node.primitive.n_outputs is None else tuple(results)
+        for var, dy in zip(node.outputs, push(node, dxs, y, [walks.value(a) for a in node.operands]) or (), strict=False):
+            if trace.owns(dy) and dy.extra is not None:
+                tangents[var] = dy
+                dy.extra.hint = dy.extra.hint or _moving(walks.names[var])
+        for draft in trace.drafts[len(sources) :]:
+            draft.location = node.location
+            sources.append((number,))
+    outputs = [trace.atom_of(tangents[a] if a in tangents else np.zeros(a.type.shape)) for a in walks.graph.outputs]
+    graph, values = freeze(trace, inputs, outputs, None, None, f"d{walks.graph.name}")
+    return Derived(graph, sources, values)
+
+
+def _moving(name: str) -> str:
+    return f"d{name}"
+
+
+class WatchedFuser(Fuser):
+    """The compiler's own pass, looking on which node is computed in the body of which nest."""
+
+    def __init__(self, graph: Graph, inner: Any) -> None:
+        super().__init__(graph, inner)
+        self.inside: dict[int, dict[Node, None]] = {}
+
+    def fresh(self, draft: Any, atom: Any, index: Any) -> int:
+        value = self.value(atom)
+        is_loaded = value.number is not None or (value.view is not None and value.ready <= draft.level)
+        place = super().fresh(draft, atom, index)
+        if not is_loaded and value.node is not None:
+            self.inside.setdefault(id(draft), {})[value.node] = None
+        return place
+
+    def written(self) -> dict[Any, Node]:
+        """The node whose result lies in a buffer."""
+        views = {node: self.values[node.outputs[0]].view for node in self.graph.nodes if node.outputs[0] in self.values}
+        return {view.buffer: node for node, view in reversed(views.items()) if view is not None}
+
+
+def compiled_program(walks: Walks) -> Derived:
+    """The graph after the compiler's rules, and the loop nests, products and calls that its nodes become.  Nothing is run."""
+    graph = without_calls(walks.graph)
+    _, real = passes(graph)
+    inner = {node: {key: lower(passes(part)[1]) for key, part in graphs_of(node).items()} for node in real.nodes}
+    fuser = WatchedFuser(real, inner)
+    program = fuser.program()
+    number = {node: k for k, node in enumerate(real.nodes)}
+    names = Names(program, [var.hint for var in real.inputs])
+    kernels = tuple(_kernel(step, program, fuser, number, names) for step in program.steps)
+    return Derived(real, origins(walks.graph, real), {v: walks.values[v] for v in real.vars() if v in walks.values}, kernels)
+
+
+def _kernel(step: Step, program: Program, fuser: WatchedFuser, number: Mapping[Node, int], names: Names) -> Kernel:
+    written = fuser.written()
+    inside = [number[node] for node in fuser.inside.get(id(step), {}) if node in number]
+    inside += [number[written[buffer]] for buffer in step.writes() if buffer in written]
+    lines = list(list_step(step, names))
+    title = lines[0].partition("   #")[0].rstrip(":")
+    kind = "loop nest" if isinstance(step, LoopNest) else "step"
+    return Kernel(f"{kind} {program.steps.index(step) + 1}: {title}", "\n".join(lines[:40]), tuple(sorted(set(inside))))
+
+
+def origins(before: Graph, after: Graph) -> list[tuple[int, ...]]:
+    """Where each node of a rewritten graph comes from: the node with the same result, else those of its line that are gone."""
+    maker = {var: k for k, node in enumerate(before.nodes) for var in node.outputs}
+    kept = {maker[var] for node in after.nodes for var in node.outputs if var in maker}
+    gone: dict[str, list[int]] = {}
+    for k, node in enumerate(before.nodes):
+        if k not in kept and node.location:
+            gone.setdefault(node.location, []).append(k)
+    found = []
+    for node in after.nodes:
+        same = sorted({maker[var] for var in node.outputs if var in maker})
+        found.append(tuple(same or _nearest(gone.get(node.location, []), node, before, maker)))
+    return found
+
+
+def _nearest(candidates: list[int], node: Node, before: Graph, maker: Mapping[Any, int]) -> list[int]:
+    """Of the operations on a line, those that share an operand or a primitive with a node; else all of them."""
+    read = set(node.operands)
+    close = [k for k in candidates if read & set(before.nodes[k].operands) or read & set(before.nodes[k].outputs)]
+    return close or [k for k in candidates if before.nodes[k].primitive is node.primitive][:1] or candidates[:1]
+
+

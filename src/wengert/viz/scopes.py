@@ -1,0 +1,153 @@
+"""Where in the user's program each operation was performed: in which calls of functions and modules, in which pass of which loop.
+
+The frames that are running say it.  They are kept while the program runs, so that no frame takes the place of another one.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import cache
+from types import CodeType, FrameType
+from typing import Any
+
+from wengert._source import is_user_code, location
+from wengert.transforms.record_graph import watched_call
+
+_ROOMS_WITH_MODULES = tuple(f"{os.sep}wengert{os.sep}{room}{os.sep}" for room in ("nn",))
+_WALKS_BACK = frozenset({"walk_back", "walk_entries", "pull_back"})
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_LOOPS = (ast.For, ast.While, ast.AsyncFor, *_COMPREHENSIONS)
+LoopSpan = tuple[int, int, int, str, bool]  # first line, column, last line, header, whether it is a comprehension
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One level of where an operation is: a call, a loop, or a pass of a loop; `key` tells it from its siblings."""
+
+    key: tuple[Any, ...]
+    kind: str  # "function", "module", "loop", "pass", "reverse"
+    label: str
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A running frame, and the instruction that it is at; `callee` is the frame that this instruction has called."""
+
+    frame: FrameType
+    line: int
+    instruction: int
+    callee: FrameType | None
+
+
+@dataclass
+class Scopes:
+    """Call it after each operation; `paths` then has the scopes around each, from the outside to the inside."""
+
+    paths: list[tuple[Scope, ...]] = field(default_factory=list)
+    _passes: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)  # loop -> number of the pass, place in it
+    _kept: set[FrameType] = field(default_factory=set)
+
+    def __call__(self) -> None:
+        levels, is_back = running_levels()
+        found: list[Scope] = []
+        names = [level.frame.f_code.co_name for level in levels[1:]] + [""]
+        for k, level in enumerate(levels):
+            if k and not names[k - 1].startswith("<"):
+                found.append(_call_scope(levels[k - 1], level))
+            self._kept.add(level.frame)
+            self._add_loops(found, level, is_before_comprehension=names[k].startswith("<"))
+        if is_back:
+            found.append(Scope(("reverse",), "reverse", "reverse walk"))
+        self.paths.append(tuple(found))
+
+    def release(self) -> None:
+        """Let go of the frames."""
+        self._kept.clear()
+        self._passes.clear()
+
+    def _add_loops(self, found: list[Scope], level: Level, *, is_before_comprehension: bool) -> None:
+        code = level.frame.f_code
+        around = [s for s in loops_around(code.co_filename, code.co_firstlineno, level.line) if not (s[4] and is_before_comprehension)]
+        moves = [self._is_new_pass(level, span) for span in around]
+        for k, (first, column, _, header, _) in enumerate(around):
+            outer = tuple(scope.key for scope in found)
+            key = (outer, id(level.frame), first, column)
+            state = self._passes.setdefault(key, [0])
+            is_inner_new = any(moves[k + 1 :])  # then the innermost loop is what has gone round
+            state[0] += 1 if state[0] == 0 or (moves[k] and not is_inner_new) else 0
+            where = location(code.co_filename, first)
+            found.append(Scope(("loop", id(level.frame), first, column), "loop", header, where))
+            found.append(Scope(("pass", state[0]), "pass", f"pass {state[0]}", where))
+        for span in around:
+            if level.callee is not None:
+                self._kept.add(level.callee)
+            self._passes["at", id(level.frame), span[0], span[1]] = [level.instruction, level.callee]
+
+    def _is_new_pass(self, level: Level, span: LoopSpan) -> bool:
+        """Whether the program has jumped back since it was last seen in a loop."""
+        before = self._passes.get(("at", id(level.frame), span[0], span[1]))
+        if before is None:
+            return False
+        instruction, callee = before
+        return level.instruction < instruction or (level.instruction == instruction and callee is not level.callee)
+
+
+def running_levels() -> tuple[list[Level], bool]:
+    """The frames of the user's code inside the watched call, outermost first; whether a walk back is what runs in the last one."""
+    levels: list[Level] = []
+    is_back = False
+    callee: FrameType | None = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not watched_call.__code__:
+        if _is_shown(frame.f_code):
+            levels.append(Level(frame, frame.f_lineno, frame.f_lasti, callee))
+        elif not levels and frame.f_code.co_name in _WALKS_BACK:
+            is_back = True
+        callee, frame = frame, frame.f_back
+    return levels[::-1], is_back
+
+
+@cache
+def _is_shown(code: CodeType) -> bool:
+    """The user's functions, and what modules of networks do when they are called."""
+    if any(room in code.co_filename for room in _ROOMS_WITH_MODULES):
+        return code.co_name in {"__call__", "forward"} and code.co_varnames[:1] == ("self",)
+    return is_user_code(code.co_filename)
+
+
+def _call_scope(caller: Level, level: Level) -> Scope:
+    code = level.frame.f_code
+    where = location(caller.frame.f_code.co_filename, caller.line)
+    if code.co_name in {"__call__", "forward"} and code.co_varnames[:1] == ("self",):
+        owner = level.frame.f_locals.get("self")
+        return Scope(("call", id(level.frame)), "module", type(owner).__name__, where)
+    name = code.co_qualname.rpartition("<locals>.")[2]
+    return Scope(("call", id(level.frame)), "function", name, where)
+
+
+@cache
+def loops_in(filename: str) -> tuple[LoopSpan, ...]:
+    """The loops of a file; none where its text cannot be read."""
+    lines = linecache.getlines(filename)
+    try:
+        tree = ast.parse("".join(lines))
+    except (SyntaxError, ValueError):
+        return ()
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, _LOOPS):
+            is_comprehension = isinstance(node, _COMPREHENSIONS)
+            header = ast.unparse(node).partition("\n")[0].rstrip(":")
+            found.append((node.lineno, node.col_offset, node.end_lineno or node.lineno, header[:60], is_comprehension))
+    return tuple(sorted(found))
+
+
+@cache
+def loops_around(filename: str, function: int, line: int) -> tuple[LoopSpan, ...]:
+    """The loops of a function around a line, outermost first."""
+    return tuple(s for s in loops_in(filename) if function <= s[0] <= line <= s[2])
