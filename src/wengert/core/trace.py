@@ -47,6 +47,9 @@ class Trace:
     def look(self, tracer: Tracer) -> None:
         """Somebody looks at the plain value of this tracer of ours, and the program may go on accordingly."""
 
+    def show(self, tracer: Tracer) -> None:
+        """A person is shown the plain value of this tracer of ours."""
+
     def origins(self, tracer: Tracer) -> list[str]:
         """The inputs that this tracer of ours depends on, in words; nothing where the trace does not know."""
         return []
@@ -109,6 +112,14 @@ def lowest(value: Any) -> Any:
     """The plain array underneath any number of tracers, whose watchers are told that its value was looked at."""
     while isinstance(value, Tracer):
         value.watcher.look(value)
+        value = value.value
+    return value
+
+
+def shown(value: Any) -> Any:
+    """The plain array underneath any number of tracers, to be read by a person: the program does not depend on it."""
+    while isinstance(value, Tracer):
+        value.watcher.show(value)
         value = value.value
     return value
 
