@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wengert.core.trace import Tracer, beneath, constant_like, is_constant, lowest, peek
+from wengert.core.trace import Tracer, constant_like, is_constant, lowest, peek, shown
 from wengert.errors import (
     LostDerivativeError,
     NotDifferentiableError,
@@ -174,13 +174,13 @@ class Array(Tracer):
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"Array({beneath(self)!r})"
+        return f"Array({shown(self)!r})"
 
     def __str__(self) -> str:
-        return str(beneath(self))
+        return str(shown(self))
 
     def __format__(self, spec: str) -> str:
-        return format(beneath(self), spec)
+        return format(shown(self), spec)
 
     # --- numbers: control flow may look, derivatives may not be lost ---------------------------------------
 

@@ -32,6 +32,7 @@ class Primitive:
         "align",
         "augment",
         "batch",
+        "blank",
         "code",
         "domain",
         "eval",
@@ -102,6 +103,9 @@ class Primitive:
         self.augment: Callable[[Sequence[int], Sequence[Any], Params], tuple[Params, Params, int | None]] | None = None
         # `(types of the operands, params) -> types of the results`, where running on examples is no way to find them
         self.types: Callable[[Sequence[Any], Params], tuple[Any, ...]] | None = None
+        # `(operands, params) -> an array as `eval` would make it, its content undefined`, or `None` where only `eval` can tell: what a
+        # large result looks like is known without computing it
+        self.blank: Callable[[Sequence[Any], Params], Any] | None = None
         # add the adjoint of `ct` into an array in place, where the adjoint touches few of its entries
         self.accumulate: Callable[[Any, Any, Sequence[Any], Params], None] | None = None
         # `(shape, params) -> places`: for each entry of the result the place of the one that it copies, counted from 1; 0 for a zero

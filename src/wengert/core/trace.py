@@ -52,6 +52,9 @@ class Trace:
         """What is known (`extra`) about `x` from now on, once `new`, a tracer of ours, was written into it; may refuse."""
         return new.extra
 
+    def show(self, tracer: Tracer) -> None:
+        """A person is shown the plain value of this tracer of ours."""
+
     def origins(self, tracer: Tracer) -> list[str]:
         """The inputs that this tracer of ours depends on, in words; nothing where the trace does not know."""
         return []
@@ -114,6 +117,14 @@ def lowest(value: Any) -> Any:
     """The plain array underneath any number of tracers, whose watchers are told that its value was looked at."""
     while isinstance(value, Tracer):
         value.watcher.look(value)
+        value = value.value
+    return value
+
+
+def shown(value: Any) -> Any:
+    """The plain array underneath any number of tracers, to be read by a person: the program does not depend on it."""
+    while isinstance(value, Tracer):
+        value.watcher.show(value)
         value = value.value
     return value
 

@@ -14,6 +14,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
+from wengert.primitives.blank import blank_of_matrices, blank_of_sentence
 from wengert.primitives.families import multilinear
 from wengert.primitives.index import get_item
 from wengert.primitives.strong import strong_contraction
@@ -207,6 +208,11 @@ einsum_of = multilinear(
 )
 
 
+contract.blank = einsum_of.blank = lambda xs, params: blank_of_sentence(
+    parts_of(params["sentence"]), _matmul_plan(params["sentence"]) if len(xs) == 2 else None, xs
+)
+
+
 def _matmul_adjoint(slot: int, ct: Any, a: Any, b: Any) -> Any:
     if slot == 0:
         return sum_to(strong_matmul(ct, adjoint_matrix(b)), a.shape)
@@ -245,6 +251,8 @@ strong_matmul: Primitive = multilinear(
     **_MATMUL_LAWS,
 )
 
+
+matrix_product.blank = strong_matmul.blank = blank_of_matrices
 
 _VECTOR_SENTENCES = {(1, 1): "i,i->", (2, 1): "ij,j->i", (1, 2): "i,ij->j"}
 

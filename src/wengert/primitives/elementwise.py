@@ -11,6 +11,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import align_beside, align_elementwise, align_to_loop, equalize_ranks
+from wengert.primitives.blank import blank_of_elements
 from wengert.primitives.families import discrete
 from wengert.primitives.pattern import no_pattern
 from wengert.primitives.strong import strong_product
@@ -69,6 +70,7 @@ def elementwise(
         align=align or _align_for(evaluate, slopes),
         domain=domain, formula=formula, code=code, numpy=numpy, slopes=slopes, laws=laws,
     )  # fmt: skip
+    primitive.blank = blank_of_elements(evaluate)
     if not any(map(callable, slopes)):
         primitive.kept = lambda xs, params, y: ((None,) * len(slopes), params, None)
     return primitive

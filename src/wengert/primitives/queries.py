@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.core.array import implements
 from wengert.core.primitive import Params, Primitive
-from wengert.core.trace import Tracer, beneath, lowest, peek
+from wengert.core.trace import Tracer, beneath, lowest, peek, shown
 from wengert.errors import UnsupportedFunctionError
 from wengert.primitives.align import NOT_GIVEN, as_array, as_operand, equalize_ranks
 from wengert.primitives.families import discrete
@@ -320,4 +320,4 @@ def _shown(function: Callable[..., Any], plain: Callable[[Any], Any]) -> Callabl
 for _function in (np.array2string, np.array_repr, np.array_str):
     implements(_function)(_shown(_function, lowest))  # a program may go on with the text
 for _function in (np.save, np.savez, np.savez_compressed, np.savetxt):
-    implements(_function)(_shown(_function, beneath))
+    implements(_function)(_shown(_function, shown))

@@ -22,6 +22,7 @@ from wengert.core.trace import Tracer, beneath, bind
 from wengert.core.types import ArrayType, type_of
 from wengert.errors import LeakError
 from wengert.primitives.align import DIRECT
+from wengert.primitives.blank import is_large
 from wengert.primitives.structure import cast
 from wengert.transforms.record_graph import Draft, GraphArray, GraphTrace, Place, graph_of
 
@@ -71,7 +72,7 @@ for _function, _name in OPERATORS.items():
 
 
 class GuessedError(Exception):
-    """A program looks at a value that was guessed: loops have to run while it is recorded."""
+    """A program looks at a value that was not computed: it has to be, while the program is recorded."""
 
 
 def example_of(type_: ArrayType) -> Any:
@@ -84,7 +85,7 @@ class PathTrace(GraphTrace):
     """Write down every operation, and every look at a value.
 
     Values are let go as the program lets them go; nothing is named, as that would cost more than all else.  With `guesses`, loops are
-    not run: their results are examples of their types, and all that is made of them means nothing.
+    not run, and large arrays not computed: examples stand for them, and all that is made of those means nothing.
     """
 
     __slots__ = ("guarded", "guards", "guesses", "has_guessed", "kept", "locations", "types")
@@ -117,8 +118,9 @@ class PathTrace(GraphTrace):
             else:
                 atoms.append(self.atom_of(x))
             values.append(x)
-        is_loop = self.guesses and primitive.types is not None and not any(isinstance(x, Tracer) for x in values)
-        result = self.guess(primitive, values, params) if is_loop else bind(primitive, values, params)
+        result = self.guess(primitive, values, params) if self.guesses else None
+        if result is None:
+            result = self.compute(primitive, values, params)
         is_still = primitive.is_discrete or not any(type(a) is Place and not a.is_discrete for a in atoms)
         if primitive.n_outputs is None:
             place = Place(self._type(result), is_discrete=is_still)
@@ -128,11 +130,25 @@ class PathTrace(GraphTrace):
         self.drafts.append(Draft(primitive, atoms, params, outputs, self._location()))
         return tuple([PathArray(y, self, place) for y, place in zip(result, outputs, strict=True)])
 
-    def guess(self, primitive: Primitive, values: Sequence[Any], params: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Examples of the types of a loop's results: the loop itself may be long, and compiled it takes no time."""
-        assert primitive.types is not None
-        self.has_guessed = True
-        return tuple([example_of(type_) for type_ in primitive.types(list(map(type_of, values)), params)])
+    def guess(self, primitive: Primitive, values: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """Examples of the results of a loop, or of a large array; `None` for what is computed at once."""
+        if primitive.types is not None:
+            if any(isinstance(x, Tracer) for x in values):
+                return None
+            self.has_guessed = True
+            return tuple([example_of(type_) for type_ in primitive.types(list(map(type_of, values)), params)])
+        if primitive.blank is None or not is_large(values):
+            return None
+        example = primitive.blank(values, params)
+        self.has_guessed = self.has_guessed or example is not None
+        return example
+
+    def compute(self, primitive: Primitive, values: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """The results; of examples they mean nothing, and nobody is warned of them."""
+        if not self.has_guessed:
+            return bind(primitive, values, params)
+        with np.errstate(all="ignore"):
+            return bind(primitive, values, params)
 
     def _type(self, value: Any) -> ArrayType:
         """The type of a result, one object for each type."""
@@ -178,6 +194,11 @@ class PathTrace(GraphTrace):
             seen = beneath(tracer)
             self.guarded[place] = seen
             self.guards.append((place, seen.copy() if isinstance(seen, np.ndarray) else seen))
+
+    def show(self, tracer: Tracer) -> None:
+        """What is shown has to be there."""
+        if self.has_guessed:
+            raise GuessedError
 
     def name_pending(self) -> None:
         """Nothing is named."""
@@ -288,7 +309,7 @@ def is_array(x: Any) -> bool:
 def record_path(function: Callable[..., Any], values: Sequence[Any], hints: Sequence[str], name: str, *, guesses: bool = True) -> Path:
     """Call a function of arrays, which returns a list of arrays (or `None`) and an outline; write down its path.
 
-    With `guesses` loops are run only where the program looks at what comes of them.
+    With `guesses` loops are run, and large arrays computed, only where the program looks at what comes of them.
     """
     try:
         return _record_path(PathTrace(guesses=guesses), function, values, hints, name)
