@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import wengert as wg
 
 HERE = Path(__file__).resolve().parent
 N_INPUTS = 10
-LONGEST_FOR_JAX = 1_000  # operations: XLA takes minutes for more
+LIMIT = 60  # seconds that a peer may take
+FILTER = -50  # instead of a number of operations: a Kalman filter of 50 steps
 
 
 def straight(n):
@@ -40,6 +42,20 @@ def follow(x, plan):
         else:
             values.append(np.sin(left))
     return values[-1] + values[-2]
+
+
+def kalman(theta, y):
+    """The log likelihood of positions `y` under a model of constant speed; the steps of its loop are alike."""
+    q, r = np.exp(theta)
+    moves, looks = np.array([[1.0, 1.0], [0.0, 1.0]]), np.array([[1.0, 0.0]])
+    mean, spread, total = np.zeros(2), 10 * np.eye(2), 0.0
+    for seen in y:
+        mean, spread = moves @ mean, moves @ spread @ moves.T + q * np.eye(2)
+        variance = (looks @ spread @ looks.T)[0, 0] + r
+        gain, error = (spread @ looks.T)[:, 0] / variance, seen - looks[0] @ mean
+        mean, spread = mean + gain * error, spread - np.outer(gain, looks @ spread)
+        total = total - 0.5 * (np.log(2 * np.pi * variance) + error**2 / variance)
+    return total
 
 
 def small(x):
@@ -76,7 +92,10 @@ def work(name, clock):
     """What one fresh process measures: prints seconds of the first call, and microseconds of later ones."""
     library, _, size = name.partition(":")
     n = int(size)
-    if n:
+    if n == FILTER:
+        x, y = np.array([-1.0, -0.5]), np.cumsum(np.random.default_rng(0).standard_normal(-n))
+        call = wg.jit(wg.grad(lambda theta: kalman(theta, y))) if library == "wengert" else filter_by_jax(y)
+    elif n:
         x = np.linspace(0.1, 1.0, N_INPUTS)
         call = wg.jit(wg.grad(straight(n))) if library == "wengert" else by_jax(n)
     else:
@@ -85,6 +104,15 @@ def work(name, clock):
     if library == "wengert":
         import llvmlite.binding  # noqa: F401 - loading libraries is no part of compiling
     print(*first_and_later(call, x, getattr(time, clock)))
+
+
+def filter_by_jax(y):
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    likelihood = read_with(kalman, jax.numpy)
+    compiled = jax.jit(jax.grad(lambda theta: likelihood(theta, y)))
+    return lambda x: jax.block_until_ready(compiled(x))
 
 
 def small_by_jax():
@@ -100,7 +128,10 @@ def in_a_process(name, cache, clock):
     """The measurement of a fresh process with its compiled programs in `cache`."""
     environment = {**os.environ, "XDG_CACHE_HOME": cache}
     code = f"import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]}; import first_calls; first_calls.work({name!r}, {clock.__name__!r})"
-    out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, env=environment)
+    try:
+        out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, env=environment, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        return [float(LIMIT), math.inf]  # at least
     return [float(word) for word in out.stdout.split()]
 
 
@@ -115,8 +146,8 @@ class Measured(Case):
 
 
 def cases(scale=1.0):
-    for n in (0, 1_000, 10_000):
-        title = f"gradient of {n:,} scalar operations" if n else "gradient of a small function"
+    for n in (0, 1_000, 10_000, FILTER):
+        title = f"gradient of {n:,} scalar operations" if n > 0 else "gradient of a small function" if n == 0 else f"gradient of a filter of {-n} steps"
         later = {}
 
         def cold(clock, n=n, later=later):
@@ -135,7 +166,7 @@ def cases(scale=1.0):
                 return first
 
         steps = {"wengert": cold, "wengert, second process": warm}
-        if has("jax") and n <= LONGEST_FOR_JAX:
+        if has("jax"):
             steps["jax"] = jax
         case = Measured(f"first call, {title}", steps)
         case.notes = Later(later)
@@ -149,5 +180,7 @@ class Later:
         self.found = found
 
     def __iter__(self):
-        return iter([f"each call after it: {', '.join(f'{name} {time:.3g} µs' for name, time in self.found.items())}"])
+        ended = {name: time for name, time in self.found.items() if time < math.inf}
+        notes = [f"each call after it: {', '.join(f'{name} {time:.3g} µs' for name, time in ended.items())}"]
+        return iter(notes + [f"{name} was stopped after {LIMIT} s" for name in self.found if name not in ended])
 
