@@ -36,8 +36,8 @@ class Drawing:
 
     @cached_property
     def html(self) -> str:
-        """The graph and the tables of both walks as one page."""
-        return html_document(self.explanation, self.svg)
+        """The explorer: graph, walks, other programs, Jacobian and tables as one page that needs no network."""
+        return html_document(self.explanation)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file; its ending says what: .svg, .dot, .html, or (through matplotlib) .png, .pdf."""

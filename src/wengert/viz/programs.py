@@ -41,8 +41,8 @@ class Derived:
 def linear_program(walks: Walks) -> Derived:
     """`dx ↦ J dx` at the point: each operation's own map, in order.  Its values are those for inputs that all move at the rate 1.
 
-        a = sin(x)        da = multiply dx 0.54     the slope, cos(x), is a number here
-        y = multiply a x  b = multiply da x;  c = multiply dx a;  dy = add b c
+    a = sin(x)        da = multiply dx 0.54     the slope, cos(x), is a number here
+    y = multiply a x  b = multiply da x;  c = multiply dx a;  dy = add b c
     """
     trace = GraphTrace()
     tangents: dict[Atom, Any] = {}

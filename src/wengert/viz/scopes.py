@@ -49,6 +49,7 @@ class Scopes:
     """Call it after each operation; `paths` then has the scopes around each, from the outside to the inside."""
 
     paths: list[tuple[Scope, ...]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)  # their full names
     _passes: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)  # loop -> number of the pass, place in it
     _kept: set[FrameType] = field(default_factory=set)
 
@@ -60,6 +61,7 @@ class Scopes:
             if k and not names[k - 1].startswith("<"):
                 found.append(_call_scope(levels[k - 1], level))
             self._kept.add(level.frame)
+            self.files[os.path.basename(level.frame.f_code.co_filename)] = level.frame.f_code.co_filename
             self._add_loops(found, level, is_before_comprehension=names[k].startswith("<"))
         if is_back:
             found.append(Scope(("reverse",), "reverse", "reverse walk"))
