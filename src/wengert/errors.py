@@ -24,7 +24,8 @@
     ├── GraphError (ValueError)                  a graph, or the text of one, that is not well formed
     ├── CompileError (RuntimeError)              a function that one compiled program cannot stand for
     ├── TrainingError (ValueError)               `fit` was given something that cannot be trained with
-    └── DivergedError (ArithmeticError)          a loss became infinite or NaN while training
+    ├── DivergedError (ArithmeticError)          a loss became infinite or NaN while training
+    └── AnomalyError (ArithmeticError)           a NaN or an infinity, found by `wengert.anomaly`
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
 
 Every message has four parts: what happened; where in the user's code; why; what to write instead.
@@ -899,7 +900,8 @@ class DivergedError(WengertError, ArithmeticError):
     """The loss became infinite or NaN while `wg.fit` trained.
 
     Training stops at once, before such a number reaches the model; the latest checkpoint is as it was.  The message names
-    the first operation that made such a number out of finite ones, its line and its values.
+    the first operation that made such a number out of finite ones, its line and its values; `error.diagnosis` is all that
+    `wg.diagnose` found, and `error.result` the result of the steps before.
 
     >>> import numpy as np, wengert as wg
     >>> wg.fit({"w": 0.5}, lambda m: np.log(m["w"]), None, wg.optim.SGD(lr=1.0), steps=10)
@@ -912,6 +914,64 @@ class DivergedError(WengertError, ArithmeticError):
     >>> result.steps
     10
     """
+
+    diagnosis: Any = None
+    result: Any = None
+
+
+class AnomalyError(WengertError, ArithmeticError):
+    """A value or a gradient is NaN or infinite, and `with wg.anomaly():` asked to be told.
+
+    The message names the first operation that made such a value of finite ones, with its line and the values that met there.
+
+    >>> import numpy as np, wengert as wg
+    >>> loss = lambda x: np.sum(np.sqrt(x))
+    >>> with wg.anomaly():
+    ...     wg.grad(loss)(np.array([4.0, 0.0]))
+    Traceback (most recent call last):
+    wengert.errors.AnomalyError: infinity in the gradient, by sqrt. ...
+
+    What `np.where` does not choose contributes nothing, not even an infinite slope:
+
+    >>> wg.grad(lambda x: np.sum(np.where(x > 0, np.sqrt(x), 0.0)))(np.array([4.0, 0.0]))
+    array([0.25, 0.  ])
+
+    | what was found | what to write |
+    |---|---|
+    | NaN from outside of a domain: `np.log(x)` | `np.where(x > 0, np.log(x), 0.0)` |
+    | overflow: `np.log(np.sum(np.exp(x)))` | `np.logaddexp.reduce(x)` |
+    | an infinite slope: `np.sqrt(x)` at 0 | `np.sqrt(x + 1e-12)`, or `np.where` as above |
+    | `0 / 0`: `x / np.linalg.norm(x)` | `x / np.maximum(np.linalg.norm(x), 1e-12)` |
+
+    `wg.diagnose(loss)(x)` reports the same without an error, and also gradients that are exactly zero, or cut off.
+    """
+
+    @classmethod
+    def of_findings(cls, findings: Sequence[str], where: str, kind: str) -> AnomalyError:
+        """The error for these findings, the first of which is of this kind and in this place."""
+        title, _, rest = findings[0].partition("\n")
+        more = "" if len(findings) == 1 else "\n\n".join(["", *findings[1:3]])
+        advice = {
+            ("primal", "nan"): "np.where(x > 0, np.log(x), 0.0)   # for an operation with a domain: what is not chosen contributes nothing",
+            ("primal", "infinity"): "np.logaddexp.reduce(x)   # for log(sum(exp(x))); and x - np.max(x) before np.exp",
+            ("gradient", "infinity"): "np.where(x > 0, np.sqrt(x), 0.0)   # where a slope is infinite; or np.sqrt(x + 1e-12)",
+            ("gradient", "nan"): "np.where(x > 0, f(x), 0.0)   # around the operation: what is not chosen contributes nothing",
+        }[where, kind]
+        write = f"{advice}\nwg.diagnose(f)(...)   # for all that there is to know"
+        why = "\n".join(line.removeprefix("  ") for line in f"{rest}{more}".splitlines())
+        return cls(page(f"{title}.", why, write, "anomaly"))
+
+    @classmethod
+    def of_result(cls, name: str) -> AnomalyError:
+        """The error for a compiled function whose result is not finite, and which, run once more in Python, was."""
+        return cls(
+            page(
+                f"the result of the compiled {name} is not finite.",
+                "Run again, operation by operation, it was finite: it has changed its own arguments, or draws random numbers.",
+                "wg.diagnose(f)(...)   # of the same function, with the arguments as they were",
+                "anomaly",
+            )
+        )
 
 
 ANCHORS: dict[str, type[Exception]] = {
@@ -936,6 +996,7 @@ ANCHORS: dict[str, type[Exception]] = {
     "compile": CompileError,
     "training": TrainingError,
     "diverged": DivergedError,
+    "anomaly": AnomalyError,
 }
 
 

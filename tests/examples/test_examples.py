@@ -43,7 +43,25 @@ def read_the_wines(main):
     assert main(n_steps=150) > 0.9
 
 
+def solve_burgers(main):
+    assert main(n_steps=400, n_points=256, width=16) < 0.05
+
+
+def read_the_digits(main):
+    assert main(epochs=12) > 0.95
+
+
+def sample_the_posterior(main):
+    draws, r_hat, size = main(n_draws=400, n_warm=200)
+    assert draws.shape == (400, 4, 31)
+    assert r_hat.max() < 1.02
+    assert size.min() > 400
+
+
 CHECKS = {
+    "burgers": solve_burgers,
+    "digits": read_the_digits,
+    "hamiltonian": sample_the_posterior,
     "heat_backwards": recover_the_temperature,
     "least_squares": agree_with_curve_fit,
     "logistic_regression": agree_with_scikit_learn,
