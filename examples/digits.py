@@ -60,7 +60,8 @@ def main(model=mlp, epochs=120, seed=0, rate=2e-3, **options):
         validation=(images[held], labels[held]), metrics=learn.accuracy, **options,
     )  # fmt: skip
     accuracy, seconds = result.history["val_accuracy"][-1], sum(result.history["seconds"])
-    print(f"{result.steps} steps in {seconds:.1f} s; {accuracy:.2%} of {len(held)} unseen digits are read rightly")
+    print(f"{nn.count_parameters(result.model):,} parameters, {len(known)} images to learn from; {result.steps} steps in {seconds:.1f} s")
+    print(f"{accuracy:.2%} of {len(held)} unseen digits are read rightly")
     return accuracy
 
 

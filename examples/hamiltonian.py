@@ -66,8 +66,7 @@ def main(n_draws=2000, n_warm=300, seed=0):
         w, accept = move(w, rng.normal(size=w.shape), rng.uniform(size=N_CHAINS), root, step * rng.uniform(0.6, 1.4))
         step *= np.exp(0.1 * (np.mean(accept) - 0.8)) if k < n_warm else 1.0  # towards four accepted in five
         draws += [w] if k >= n_warm else []
-    draws = np.array(draws)
-    (r_hat, size), mean, scale = diagnose(draws), draws.mean((0, 1)), draws.std((0, 1))
+    (r_hat, size), mean, scale = diagnose(draws := np.array(draws)), np.mean(draws, (0, 1)), np.std(draws, (0, 1))
     print(f"{n_draws} draws of {N_CHAINS} chains: R-hat at most {r_hat.max():.4f}, effective sample size at least {size.min():.0f}")
     ratio = scale / np.sqrt((root**2).sum(1))
     print(f"Laplace's peak is {np.max(np.abs(mean - peak) / scale):.2f} deviations off; ours are {ratio.min():.2f} to {ratio.max():.2f} of its")

@@ -44,7 +44,7 @@ def read_the_wines(main):
 
 
 def solve_burgers(main):
-    assert main(n_steps=400, n_points=256, width=16) < 0.05
+    assert main(n_steps=2000, n_points=128, width=20) < 0.03
 
 
 def read_the_digits(main):
