@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import inspect
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -87,8 +88,14 @@ class Module:
             for name, value in buffers.items():
                 setattr(self, name, wg.stop_gradient(value))
 
+    def __str__(self) -> str:
+        return str(wg.nn.summary(self))
+
+    def __rich__(self) -> Any:
+        return importlib.import_module("wengert.nn.table").rich_table(self)
+
     def __repr__(self) -> str:
-        held = {name: value for name, value in vars(self).items() if not name.startswith("_") and value is not None}
+        held = {name: value for name, value in (settings(self) | parts(self)).items() if value is not None}
         return f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in held.items())})"
 
 
