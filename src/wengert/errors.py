@@ -34,6 +34,7 @@ The docstring of each class is its page, and `docs/errors.md` is made of them by
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -946,57 +947,13 @@ class AnomalyError(WengertError, ArithmeticError):
     `wg.diagnose(loss)(x)` reports the same without an error, and also gradients that are exactly zero, or cut off.
     """
 
-    @classmethod
-    def of_findings(cls, findings: Sequence[str], where: str, kind: str) -> AnomalyError:
-        """The error for these findings, the first of which is of this kind and in this place."""
-        title, _, rest = findings[0].partition("\n")
-        more = "" if len(findings) == 1 else "\n\n".join(["", *findings[1:3]])
-        advice = {
-            ("primal", "nan"): "np.where(x > 0, np.log(x), 0.0)   # for an operation with a domain: what is not chosen contributes nothing",
-            ("primal", "infinity"): "np.logaddexp.reduce(x)   # for log(sum(exp(x))); and x - np.max(x) before np.exp",
-            ("gradient", "infinity"): "np.where(x > 0, np.sqrt(x), 0.0)   # where a slope is infinite; or np.sqrt(x + 1e-12)",
-            ("gradient", "nan"): "np.where(x > 0, f(x), 0.0)   # around the operation: what is not chosen contributes nothing",
-        }[where, kind]
-        write = f"{advice}\nwg.diagnose(f)(...)   # for all that there is to know"
-        why = "\n".join(line.removeprefix("  ") for line in f"{rest}{more}".splitlines())
-        return cls(page(f"{title}.", why, write, "anomaly"))
 
-    @classmethod
-    def of_result(cls, name: str) -> AnomalyError:
-        """The error for a compiled function whose result is not finite, and which, run once more in Python, was."""
-        return cls(
-            page(
-                f"the result of the compiled {name} is not finite.",
-                "Run again, operation by operation, it was finite: it has changed its own arguments, or draws random numbers.",
-                "wg.diagnose(f)(...)   # of the same function, with the arguments as they were",
-                "anomaly",
-            )
-        )
-
-
-ANCHORS: dict[str, type[Exception]] = {
-    "lost-derivative": LostDerivativeError,
-    "assignment": AssignmentError,
-    "unsupported-function": UnsupportedFunctionError,
-    "not-scalar": NotScalarError,
-    "not-differentiable": NotDifferentiableError,
-    "disconnected": DisconnectedError,
-    "degenerate": DegenerateError,
-    "holomorphic": HolomorphicError,
-    "leak": LeakError,
-    "backward": BackwardError,
-    "argument": ArgumentError,
-    "shape": ShapeError,
-    "batch": BatchError,
-    "tree": TreeError,
-    "rule": RuleError,
-    "check": CheckError,
-    "control-flow": ControlFlowError,
-    "graph": GraphError,
-    "compile": CompileError,
-    "training": TrainingError,
-    "diverged": DivergedError,
-    "anomaly": AnomalyError,
+_PAGES = [kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, WengertError)]
+# where the page of each is: `lost-derivative` is that of `LostDerivativeError`
+ANCHORS = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error")).lower(): kind
+    for kind in _PAGES
+    if kind not in (WengertError, DerivativeError)
 }
 
 
