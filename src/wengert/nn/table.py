@@ -7,7 +7,7 @@ from typing import Any
 
 from wengert import trees
 from wengert._optional import load
-from wengert.nn.module import Module, modules, parts, settings
+from wengert.nn.module import Module, modules, parts
 from wengert.nn.parts import parameter_flags
 
 _HEAD = ("layer", "kind", "arrays", "parameters")
@@ -36,11 +36,6 @@ def _own(module: Module) -> dict[str, Any]:
     return held
 
 
-def _kind(module: Module) -> str:
-    fixed = {name: value for name, value in settings(module).items() if isinstance(value, (int, float, str, tuple))}
-    return f"{type(module).__name__}({', '.join(f'{name}={value}' for name, value in fixed.items())})" if fixed else type(module).__name__
-
-
 def rows(model: Any) -> tuple[list[tuple[str, str, str, str]], int]:
     """A row for each module that holds arrays or does something by itself, and how many numbers are learned in all."""
     table, total = [], 0
@@ -53,7 +48,7 @@ def rows(model: Any) -> tuple[list[tuple[str, str, str, str]], int]:
         flags = dict(zip(_paths(module), parameter_flags(module), strict=True))
         count = sum(leaf.size for name, leaf in named.items() if flags[name])
         total += count
-        table.append((path or "(model)", _kind(module), shapes, f"{count:,}"))
+        table.append((path or "(model)", type(module).__name__, shapes, f"{count:,}"))
     return table, total
 
 
@@ -67,11 +62,11 @@ def summary(model: Any) -> str:
     Example:
         >>> from wengert import nn
         >>> print(nn.summary(nn.Sequential(nn.Linear(3, 2), nn.ReLU(), nn.Linear(2, 1))))
-        layer      kind    arrays                                parameters
-        layers[0]  Linear  weight float32[2, 3], bias float32[2]          8
-        layers[1]  ReLU                                                   0
-        layers[2]  Linear  weight float32[1, 2], bias float32[1]          3
-        in all                                                           11
+        layer      kind    arrays                                 parameters
+        layers[0]  Linear  weight float32[2, 3], bias float32[2]           8
+        layers[1]  ReLU                                                    0
+        layers[2]  Linear  weight float32[1, 2], bias float32[1]           3
+        in all                                                            11
     """
     table, total = rows(model)
     lines = [_HEAD, *table, ("in all", "", "", f"{total:,}")]
