@@ -68,6 +68,7 @@ CHECKS = {
     "maximum_likelihood": agree_with_the_bootstrap,
     "neural_network": read_the_wines,
     "predator_prey": recover_the_rates,
+    "tensor_digits": read_the_digits,
 }
 
 

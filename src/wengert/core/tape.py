@@ -26,6 +26,7 @@ from wengert.core.types import type_of
 from wengert.errors import BackwardError
 
 _numbers = count(1)
+_FIRST = (0,)
 _number = attrgetter("number")
 is_recording: ContextVar[bool] = ContextVar("is_recording", default=True)
 
@@ -79,14 +80,21 @@ class Tape(Trace):
         kind = self.kind
         slots: tuple[int, ...] = ()
         parents: tuple[Node, ...] = ()
-        values = []
-        for slot, x in enumerate(operands):
-            if isinstance(x, Tracer):
-                if x.extra is not None:
-                    slots += (slot,)
-                    parents += (x.extra,)
-                x = x.value
-            values.append(x)
+        values: Sequence[Any]
+        if len(operands) == 1:  # the usual case first
+            x = operands[0]
+            if x.extra is not None:
+                slots, parents = _FIRST, (x.extra,)
+            values = (x.value,)
+        else:
+            values = []
+            for slot, x in enumerate(operands):
+                if isinstance(x, Tracer):
+                    if x.extra is not None:
+                        slots += (slot,)
+                        parents += (x.extra,)
+                    x = x.value
+                values.append(x)
         if not slots or primitive.pull is None or not is_recording.get():
             return self._without_slope(primitive, values, params, slots, parents)
         if primitive.augment is not None or primitive.n_outputs is not None:
@@ -225,9 +233,19 @@ class Walk:
         self.captured: dict[Node, list[Any]] = {node: [] for node in captured}
         self.n_inputs = 0
         active = None if wanted is None else _leading_from(wanted, self.nodes)
+        is_plain = tape is None and not captured
+        entries, places = self.entries, self.places
         for node in self.nodes:
-            if active is None or node in active:
-                self._write(node)
+            if active is not None and node not in active:
+                continue
+            entry = node.entry
+            if is_plain and entry is not None and node.hooks is None and entry[1] is not None and entry[0].n_outputs is None:
+                there = tuple(map(places.get, entry[5]))  # the usual case first
+                if None not in there:
+                    places[node] = len(entries)
+                    entries.append((*entry[:5], there))
+                    continue
+            self._write(node)
 
     def place_of(self, node: Node) -> int | None:
         """Where a node stands in the list; `None` where it does not."""
@@ -274,8 +292,8 @@ class Walk:
         """Let the nodes go what they kept; this walk still has it."""
         for node in self.nodes:
             entry = node.entry
-            if entry and _keeps_values(entry):
-                node.entry = (entry[0], None, NO_PARAMS, None, *entry[4:])
+            if entry and entry[1] is not None and (entry[3] is not None or any(map(_is_array, entry[1]))):
+                node.entry = (entry[0], None, NO_PARAMS, None, entry[4], entry[5])
                 node.replay = None
 
     def record(self) -> Record:
@@ -335,12 +353,8 @@ def _traced(node: Node, tape: Tape) -> tuple[Any, ...]:
     return primitive, tuple(found), params, result
 
 
-def _keeps_values(entry: Entry) -> bool:
-    return entry[1] is not None and _holds_arrays(entry)
-
-
-def _holds_arrays(entry: Entry) -> bool:
-    return isinstance(entry[3], (np.ndarray, np.generic, tuple)) or any(isinstance(x, (np.ndarray, np.generic)) for x in entry[1])
+def _is_array(x: Any) -> bool:
+    return isinstance(x, (np.ndarray, np.generic))
 
 
 def _run_again(primitive: Primitive, operands: Sequence[Any], params: Params) -> tuple[Any, ...]:

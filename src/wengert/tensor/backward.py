@@ -231,5 +231,14 @@ def _backward(
         >>> x.grad
         tensor([2.7183, 7.3891])
     """
+    value = self.value
+    if gradient is None and inputs is None and not create_graph and value.size == 1 and value.dtype.kind == "f" and self.extra is not None:
+        roots = [self.extra]
+        walk = Walk(roots)
+        leaves = walk.nodes[: walk.n_inputs]
+        one = np.ones(value.shape, value.dtype) if value.ndim else value.dtype.type(1)
+        found = _walked(walk, roots, [one], leaves, keep=bool(retain_graph), traced=False)
+        _add_up([node.variable() for node in leaves], found, traced=False)
+        return
     gradients = None if gradient is None else [gradient]
     backward([self], gradients, retain_graph, create_graph, inputs)

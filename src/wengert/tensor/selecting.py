@@ -12,7 +12,7 @@ from wengert.primitives.index import as_view, assign, deposit, index, set_item, 
 from wengert.tensor import arithmetic
 from wengert.tensor.axes import axis_of
 from wengert.tensor.dtypes import result_type
-from wengert.tensor.traced import Tensor, as_dtype, method, operand, plain, read_only
+from wengert.tensor.traced import Tensor, as_dtype, method, operand, plain
 
 
 def _plain_key(key: Any) -> Any:
@@ -25,7 +25,7 @@ def _plain_key(key: Any) -> Any:
     if kind is Tensor:
         if not key.value.ndim and key.value.dtype.kind in "iu":
             return int(key.value)
-        return read_only(key.value)
+        return key.value
     if kind is list:
         return np.array(key) if not any(isinstance(part, Tensor) for part in key) else np.array([part.item() for part in key])
     return key
