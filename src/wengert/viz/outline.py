@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from wengert.core.graph import Graph
 from wengert.viz.scopes import Scope
 
-MOST_CHILDREN = 36
+MOST_CHILDREN = 40
 _REVERSE = Scope(("reverse",), "reverse", "reverse walk")
 
 
@@ -63,8 +63,8 @@ def simplified(group: Group) -> Group:
         if only is None:
             children.append(child)
         elif isinstance(only, Group):
-            names = [child.label, only.label] if child.kind not in {"pass", "loop"} else [only.label]
-            children.append(Group(only.kind, " › ".join(filter(None, names)), child.location or only.location, only.children))
+            label = child.label if only.kind == "pass" else f"{child.label} › {only.label}"  # a loop that runs once has no passes
+            children.append(Group(only.kind if child.kind != "loop" else "loop", label, child.location or only.location, only.children))
         else:
             children.append(only)
     group.children = children
@@ -88,8 +88,7 @@ def _range_label(part: Sequence[int | Group]) -> str:
     groups = [child for child in part if isinstance(child, Group)]
     if len(groups) == len(part) > 1 and groups[0].kind == "pass":
         return f"{groups[0].label} … {groups[-1].label.removeprefix('pass ')}"
-    n = sum(len(child.numbers()) if isinstance(child, Group) else 1 for child in part)
-    return f"{n} steps"
+    return ""
 
 
 def mirrored(paths: Sequence[tuple[Scope, ...]], graph: Graph) -> list[tuple[Scope, ...]]:
