@@ -26,7 +26,7 @@ from wengert.core.types import type_of
 from wengert.errors import BackwardError
 
 _numbers = count(1)
-_FIRST = (0,)
+_FIRST, _SECOND, _BOTH = (0,), (1,), (0, 1)  # slots
 _number = attrgetter("number")
 is_recording: ContextVar[bool] = ContextVar("is_recording", default=True)
 
@@ -86,22 +86,35 @@ class Tape(Trace):
             if x.extra is not None:
                 slots, parents = _FIRST, (x.extra,)
             values = (x.value,)
+        elif len(operands) == 2:
+            a, b = operands
+            parent = other = None
+            if isinstance(a, Tracer):
+                parent, a = a.extra, a.value
+            elif type(a) is np.ndarray:
+                a = _unchanging(a)
+            if isinstance(b, Tracer):
+                other, b = b.extra, b.value
+            elif type(b) is np.ndarray:
+                b = _unchanging(b)
+            if other is None:
+                if parent is not None:
+                    slots, parents = _FIRST, (parent,)
+            else:
+                slots, parents = (_SECOND, (other,)) if parent is None else (_BOTH, (parent, other))
+            values = (a, b)
         else:
-            values = []
-            for slot, x in enumerate(operands):
-                if isinstance(x, Tracer):
-                    if x.extra is not None:
-                        slots += (slot,)
-                        parents += (x.extra,)
-                    x = x.value
-                values.append(x)
+            values = [x.value if isinstance(x, Tracer) else _unchanging(x) for x in operands]
+            slots = tuple([k for k, x in enumerate(operands) if isinstance(x, Tracer) and x.extra is not None])
+            parents = tuple([operands[k].extra for k in slots])
         if not slots or primitive.pull is None or not is_recording.get():
             return self._without_slope(primitive, values, params, slots, parents)
         if primitive.augment is not None or primitive.n_outputs is not None:
             return self._process_many(primitive, tuple(values), params, slots, parents)
-        result = primitive.eval(*values, **params)
-        node = Node(self._kept(primitive, values, params, result, slots, parents))
-        return kind(result, self, node)
+        result = needed = primitive.eval(*values, **params)
+        if primitive.kept is not None:
+            values, params, needed = primitive.kept(values, params, result)
+        return kind(result, self, Node((primitive, tuple(values), params, needed, slots, parents)))
 
     def _without_slope(
         self,
@@ -120,21 +133,6 @@ class Tape(Trace):
         types = tuple([type_of(x) if k in slots else None for k, x in enumerate(values)])
         return self.kind(result, self, Node((_flat(primitive), types, params, None, slots, parents)))
 
-    @staticmethod
-    def _kept(
-        primitive: Primitive,
-        values: Sequence[Any],
-        params: Params,
-        result: Any,
-        slots: tuple[int, ...],
-        parents: tuple[Node, ...],
-    ) -> Entry:
-        if primitive.kept is not None:
-            values, params, result = primitive.kept(values, params, result)
-        if len(slots) < len(values):
-            values = [_unchanging(x) if type(x) is np.ndarray and x.flags.writeable and k not in slots else x for k, x in enumerate(values)]
-        return (primitive, tuple(values), params, result, slots, parents)
-
     def _process_many(
         self, primitive: Primitive, values: tuple[Any, ...], params: Params, slots: tuple[int, ...], parents: tuple[Node, ...]
     ) -> Any:
@@ -142,7 +140,10 @@ class Tape(Trace):
         if primitive.augment is not None:
             run_params, kept_params, n_results = primitive.augment(slots, values, params)
         result = primitive.eval(*values, **run_params)
-        node = Node(self._kept(primitive, values, kept_params, result, slots, parents))
+        kept_values, needed = values, result
+        if primitive.kept is not None:
+            kept_values, kept_params, needed = primitive.kept(values, kept_params, result)
+        node = Node((primitive, tuple(kept_values), kept_params, needed, slots, parents))
         if primitive.augment is not None:
             node.replay = values, params
         if primitive.n_outputs is None:
@@ -180,8 +181,9 @@ def _flat(primitive: Primitive) -> Primitive:
     )  # fmt: skip
 
 
-def _unchanging(value: Any) -> Any:
-    return value.copy(order="K")
+def _unchanging(x: Any) -> Any:
+    """An operand as it is now: a plain array may be written into later, which values of tracers are not."""
+    return x.copy(order="K") if type(x) is np.ndarray and x.flags.writeable else x
 
 
 # --- walking back ----------------------------------------------------------------------------------------------------

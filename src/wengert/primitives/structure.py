@@ -34,7 +34,7 @@ def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: 
 def _repeat(x: Any, shape: tuple[int, ...]) -> Any:
     """`np.broadcast_to`, whose checks in Python would cost more than all else in a small operation."""
     extra = len(shape) - x.ndim
-    if extra < 0 or not isinstance(x, (np.ndarray, np.generic)) or not x.flags.c_contiguous:
+    if extra < 0 or not isinstance(x, (np.ndarray, np.generic)) or x.ndim and not x.flags.c_contiguous:
         return np.broadcast_to(x, shape)
     strides = [0] * extra
     for n, m, stride in zip(x.shape, shape[extra:], x.strides, strict=True):

@@ -185,7 +185,11 @@ def _walked(
 
 def fitted(ct: Any, x: Any, traced: bool) -> Any:
     """A cotangent as the gradient of `x`: a tensor of its shape and dtype."""
-    result = ct if isinstance(ct, Tracer) else Tensor(ct, TAPE, None)
+    if not isinstance(ct, Tracer):
+        if ct.dtype is x.value.dtype:  # the usual case first
+            return Tensor(ct, TAPE, None)
+        ct = Tensor(ct, TAPE, None)
+    result = ct
     if result.dtype is not x.value.dtype and result.dtype != x.value.dtype:
         result = as_dtype(real(result) if result.dtype.kind == "c" != x.dtype.kind else result, x.dtype)
     return result if traced or type(result) is not Tensor else Tensor(result.value, TAPE, None)

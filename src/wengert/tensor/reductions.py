@@ -10,6 +10,7 @@ import numpy as np
 
 from wengert.core.array import FRONT
 from wengert.errors import ArgumentError, page
+from wengert.primitives import softmax as shares
 from wengert.primitives.structure import sum_
 from wengert.tensor import arithmetic
 from wengert.tensor.axes import Dim, axes_of, axis_of
@@ -231,8 +232,7 @@ def logsumexp(input: Any, dim: Dim, keepdim: bool = False) -> Any:
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """`x - log Σ eˣ`."""
     x = arithmetic.floating(input) if dtype is None else as_dtype(operand(input), np.dtype(dtype))
-    away = _below_top(x, dim)
-    return arithmetic.sub(away, arithmetic.log(sum_(arithmetic.exp(away), axis=axes_of(x, dim), keepdims=True)))
+    return shares.log_softmax(x, axis=axes_of(x, dim))
 
 
 def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
