@@ -22,7 +22,7 @@ from wengert.core.array import Array
 from wengert.core.primitive import Params, Primitive
 from wengert.core.record import Entry, Record, absent, walk_entries
 from wengert.core.trace import NO_PARAMS, Trace, Tracer
-from wengert.core.types import type_of
+from wengert.core.types import ArrayType, type_of
 from wengert.errors import BackwardError
 
 _numbers = count(1)
@@ -294,7 +294,7 @@ class Walk:
         """Let the nodes go what they kept; this walk still has it."""
         for node in self.nodes:
             entry = node.entry
-            if entry and entry[1] is not None and (entry[3] is not None or any(map(_is_array, entry[1]))):
+            if entry and entry[1] is not None and (entry[3] is not None or not _LIGHT.issuperset(map(type, entry[1]))):
                 node.entry = (entry[0], None, NO_PARAMS, None, entry[4], entry[5])
                 node.replay = None
 
@@ -355,8 +355,7 @@ def _traced(node: Node, tape: Tape) -> tuple[Any, ...]:
     return primitive, tuple(found), params, result
 
 
-def _is_array(x: Any) -> bool:
-    return isinstance(x, (np.ndarray, np.generic))
+_LIGHT = frozenset([ArrayType, type(None), float, int, complex])  # kept operands that take no memory to speak of
 
 
 def _run_again(primitive: Primitive, operands: Sequence[Any], params: Params) -> tuple[Any, ...]:

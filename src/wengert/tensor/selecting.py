@@ -12,7 +12,7 @@ from wengert.primitives.index import as_view, assign, deposit, index, set_item, 
 from wengert.tensor import arithmetic
 from wengert.tensor.axes import axis_of
 from wengert.tensor.dtypes import result_type
-from wengert.tensor.traced import Tensor, as_dtype, method, operand, plain
+from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain
 
 
 def _plain_key(key: Any) -> Any:
@@ -31,11 +31,23 @@ def _plain_key(key: Any) -> Any:
     return key
 
 
+_ONE_ARRAY = {"layout": ("array",)}
+
+
+def _is_places(part: Any) -> bool:
+    """Whether a part of an index is a tensor of whole numbers with axes, which can be taken as it is."""
+    return type(part) is Tensor and part.value.dtype.kind in "iu" and part.value.ndim > 0
+
+
 def _get_item(self: Any, key: Any) -> Any:
     """`x[key]`; by slices and single places it is a view."""
     kind = type(key)
     layout: Any = (key,)
     arrays: list[Any] = []
+    if kind is Tensor and _is_places(key):
+        return TAPE.process(index, (self, key), _ONE_ARRAY)
+    if kind is tuple and all(map(_is_places, key)):
+        return TAPE.process(index, (self, *key), {"layout": ("array",) * len(key)})
     if kind is not int and kind is not slice:
         layout, arrays = split_index(_plain_key(key), self)
     if arrays or any(type(part) is bool for part in layout):
