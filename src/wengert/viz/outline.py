@@ -74,14 +74,21 @@ def simplified(group: Group) -> Group:
 def chunked(group: Group) -> Group:
     """With boxes for ranges, where one has too many children."""
     for child in group.children:
-        if isinstance(child, Group):
+        if isinstance(child, Group) and child.kind != "range":
             chunked(child)
     n = len(group.children)
     if n > MOST_CHILDREN:
-        size = max(math.ceil(math.sqrt(n)), math.ceil(n / MOST_CHILDREN))
+        levels = math.ceil(math.log(n) / math.log(MOST_CHILDREN))
+        size = math.ceil(n / math.ceil(n ** (1 / levels)))
         parts = [group.children[k : k + size] for k in range(0, n, size)]
-        group.children = [Group("range", _range_label(part), "", list(part)) for part in parts]
+        group.children = [_range(list(part)) for part in parts]
     return group
+
+
+def _range(part: list[int | Group]) -> Group:
+    if len(part) <= MOST_CHILDREN:
+        return Group("range", _range_label(part), "", part)
+    return chunked(Group("range", _range_label(part), "", part))
 
 
 def _range_label(part: Sequence[int | Group]) -> str:

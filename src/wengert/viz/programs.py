@@ -44,8 +44,7 @@ class Derived:
 def linear_program(walks: Walks) -> Derived:
     """`dx ↦ J dx` at the point: each operation's own map, in order.  Its values are those for inputs that all move at the rate 1.
 
-    a = sin(x)        da = multiply dx 0.54     the slope, cos(x), is a number here
-    y = multiply a x  b = multiply da x;  c = multiply dx a;  dy = add b c
+    Before: `a = sin(x); y = a·x`.  After, at x = 1: `da = 0.54·dx; b = 1·da; c = 0.84·dx; dy = b + c`.
     """
     trace = GraphTrace()
     tangents: dict[Atom, Any] = {}
