@@ -39,9 +39,10 @@ def test_rule(name):
     np.testing.assert_allclose(found, RECORD[f"rule {name}"], rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("transform", [lambda f: f, wg.jit], ids=["eager", "compiled"])
 @pytest.mark.parametrize("name", RULES)
-def test_rule_compiled_in_float32(name):
-    found = trajectory(eval(RULES[name][1], NAMES), np.float32, wg.jit)
+def test_rule_in_float32(name, transform):
+    found = trajectory(eval(RULES[name][1], NAMES), np.float32, transform)
     np.testing.assert_allclose(found, RECORD[f"rule {name}"], rtol=2e-4, atol=2e-5)
 
 

@@ -42,7 +42,8 @@ def windows(x: Any, lengths: Sequence[int], stride: Sequence[int], dilation: Seq
     if all(step == 1 for step in (*stride, *dilation)):
         return found
     steps = [slice(None, None, step) for step in (*stride, *dilation)]
-    return found[(..., *steps)]
+    places: tuple[Any, ...] = (..., *steps)
+    return found[places]
 
 
 def padded(x: Any, pads: Pads, padding_mode: str = "zeros") -> Any:
