@@ -313,7 +313,10 @@ class Walk:
                 totals[place] = ct if totals[place] is None else totals[place] + ct
         with np.errstate(all="ignore"):
             walk_entries(self.entries, self.n_inputs, totals, consume=consume)
-        return [self._arrived(node, totals) for node in wanted]
+        if self.captured:
+            return [self._arrived(node, totals) for node in wanted]
+        cts = [None if (place := self.places.get(node)) is None else totals[place] for node in wanted]
+        return [ct if ct is None or not node.hooks else _through(node.hooks.values(), ct) for node, ct in zip(wanted, cts, strict=True)]
 
     def _arrived(self, node: Node, totals: list[Any]) -> Any:
         if node in self.captured:

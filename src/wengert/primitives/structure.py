@@ -33,9 +33,16 @@ def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: 
     return spread(ct, shape=x.shape)
 
 
+_NO_STEPS = (0,) * 64
+
+
 def _repeat(x: Any, shape: tuple[int, ...]) -> Any:
     """`np.broadcast_to`, whose checks in Python would cost more than all else in a small operation."""
     extra = len(shape) - x.ndim
+    if extra == len(shape) and isinstance(x, (np.ndarray, np.generic)):
+        repeated = np.ndarray(shape, x.dtype, x, 0, _NO_STEPS[:extra])
+        repeated.flags.writeable = False
+        return repeated
     if extra < 0 or not isinstance(x, (np.ndarray, np.generic)) or x.ndim and not x.flags.c_contiguous:
         return np.broadcast_to(x, shape)
     strides = [0] * extra
