@@ -100,7 +100,8 @@ class Page(HTMLParser):
 
     @property
     def data(self):
-        return json.loads(self.scripts[0])
+        data, *others = map(json.loads, self.scripts[:-1])
+        return {**data, "views": [data["views"][0], *others]}
 
 
 def page_of(name):

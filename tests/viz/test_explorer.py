@@ -31,7 +31,7 @@ def test_the_page_is_well_formed_and_needs_no_network(name):
     function, args = tools.EXAMPLES[name]
     text = wg.draw(function)(*args).html
     page = tools.Page(text)
-    assert len(page.scripts) == 2, "nothing in the data may end its script"
+    assert len(page.scripts) == 4, "nothing in the data may end its script"
     assert len(page.ids) == len(set(page.ids))
     for tag, attributes in page.tags:
         assert tag not in {"link", "iframe", "img", "object", "embed", "base"}

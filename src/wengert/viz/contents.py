@@ -85,10 +85,10 @@ def primal_view(explanation: Explanation) -> Json:
 def edge_facts(step: Step, contribution: Contribution | None, slot: int) -> Json:
     """The local partial derivative on an edge, and the term that it makes."""
     label, _ = label_of(step, slot)
-    facts: Json = {"label": label, "partialName": f"∂{step.name}/∂{step.operands[slot]}"}
+    facts: Json = {"label": label} if label else {}
     if contribution is not None:
         symbols, with_slope = product_in_symbols(contribution), product_with_slope(contribution)
-        facts |= {"slope": contribution.slope, "symbols": symbols}
+        facts |= {"symbols": symbols}
         if with_slope != symbols:
             facts["withSlope"] = with_slope
         if contribution.partial is not None:
@@ -226,15 +226,14 @@ class View:
         if node is not None and len(node.outputs) > 1:
             said += f"[{node.outputs.index(var)}]"
         number = self.number[var] = len(self.nodes)
-        head = self.names[var] if node is None else f"{self.names[var]} = {said}"
         found: Json = {
             "name": self.names[var], "kind": "input" if node is None else "step", "formula": said,
             "op": "" if node is None else node.primitive.name, "type": str(var.type), "group": group,
-            "lines": [[cut(head, WIDEST), "name"], [str(var.type), "value"]],
         }  # fmt: skip
         if var in self.values:
-            found["value"] = shown(self.values[var], FULL if len(self.graph.nodes) <= LONGEST else 0)
-            found["lines"][1][0] = cut(found["value"]["text"], WIDEST)
+            is_long = len(self.graph.nodes) > LONGEST
+            value = self.values[var]
+            found["value"] = {"text": value_text(value)} if is_long and self.name != "primal" else shown(value, 0 if is_long else FULL)
         if node is not None and node.location:
             found["loc"] = node.location
         self.nodes.append(found)

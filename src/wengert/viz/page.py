@@ -11,6 +11,7 @@ from functools import cache
 from html import escape
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 from wengert.viz.contents import contents
 from wengert.viz.explanation import Explanation, forward_rows, reverse_rows
@@ -26,10 +27,22 @@ SCRIPTS = (*PURE_SCRIPTS, "dom", "pane", "details", "walkbar", "compare", "jacob
 def html_document(explanation: Explanation) -> str:
     """The page of a call."""
     tables = html_tables(explanation, forward_rows(explanation), reverse_rows(explanation))
+    data = contents(explanation)
+    first, *others = data["views"]
+    scripts = [_data_script("data", {**data, "views": [first, *(_without_boxes(view) for view in others)]})]
+    scripts += [_data_script(f"data-{view['id']}", view) for view in others]  # read when they are asked for
     return Template(shipped("static/page.html")).substitute(
         title=escape(short_title(explanation)), point=escape(cut(f"at {explanation.point}", 300) if explanation.point else ""),
-        style=f"{STYLE}{shipped('static/explorer.css')}", tables=tables, data=embedded(contents(explanation)), script=script(),
+        style=f"{STYLE}{shipped('static/explorer.css')}", tables=tables, data="\n".join(scripts), script=script(),
     )  # fmt: skip
+
+
+def _data_script(name: str, data: object) -> str:
+    return f'<script type="application/json" id="{name}">{embedded(data)}</script>'
+
+
+def _without_boxes(view: dict[str, Any]) -> dict[str, Any]:
+    return {"id": view["id"], "says": view["says"], "error": view.get("error", ""), "size": len(view["nodes"])}
 
 
 def short_title(explanation: Explanation) -> str:

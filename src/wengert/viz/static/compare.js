@@ -14,7 +14,7 @@ class Compare {
     const host = make("div", { class: "compared", "data-view": view.id });
     const check = make("input", { type: "checkbox", id: `show-${view.id}`, checked: true, onchange: (event) => { host.hidden = !event.target.checked; this.fit(); } });
     find("#compare-which").append(make("label", { for: `show-${view.id}` }, check, ` ${view.id}`));
-    host.append(make("h2", {}, view.id), make("p", { class: "stats" }, `${view.nodes.length} boxes: ${view.says}`));
+    host.append(make("h2", {}, view.id), make("p", { class: "stats" }, `${(view.size || view.nodes.length).toLocaleString("en")} boxes: ${view.says}`));
     find("#compare-panes").append(host);
     return { view, host, pane: null };
   }
@@ -26,6 +26,7 @@ class Compare {
         if (!find(".alarm", cell.host)) cell.host.append(make("p", { class: "alarm" }, `cannot be made here: ${cell.view.error}`));
         continue;
       }
+      if (!cell.view.nodes) cell.view = JSON.parse(find(`#data-${cell.view.id}`).textContent);
       cell.pane = new Pane(cell.host, cell.view, (what, pane, key) => this.listen(what, pane, key), { tries: COMPARED, isBrief: true });
       this.panes.push(cell.pane);
     }

@@ -45,7 +45,8 @@ class Jacobian {
     const [m, n] = pattern.shape;
     const share = m * n ? ((100 * pattern.entries) / (m * n)).toPrecision(3) : 0;
     const coarse = pattern.grid[0] < m || pattern.grid[1] < n ? ` Each cell stands for about ${Math.ceil(m / pattern.grid[0])} × ${Math.ceil(n / pattern.grid[1])} entries; the darker, the more of them.` : "";
-    words.textContent = `${m} outputs × ${n} inputs; ${pattern.entries} entries (${share}%) can be other than zero.${coarse}`;
+    const many = (k, what) => `${k.toLocaleString("en")} ${what}${k === 1 ? "" : "s"}`;
+    words.textContent = `${many(m, "output")} × ${many(n, "input")}; ${pattern.entries.toLocaleString("en")} of the entries (${share}%) can be other than zero.${coarse}`;
     find("#pattern").setAttribute("aria-label", words.textContent);
   }
 

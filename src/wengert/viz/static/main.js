@@ -163,7 +163,7 @@ function makeRoom(data) {
     for (const pass of data[mode])
       for (const [id, text] of Object.entries(pass.values)) {
         const node = view.nodes[id];
-        if (node.lines.length > 2) node.room = Math.min(44, Math.max(node.room || 0, letters(`${movingName(node, mode)} = ${text} + …`)));
+        if (linesOf(node).length > 2) node.room = Math.min(44, Math.max(node.room || 0, letters(`${movingName(node, mode)} = ${text} + …`)));
       }
 }
 

@@ -11,13 +11,19 @@ const shortened = (text, most) => (letters(text) <= most ? text : `${[...text].s
 function linesOfBox(fold, key) {
   const id = Number(key.slice(1));
   const most = fold.isBrief ? 24 : fold.view.nodes.length > 60 ? 30 : 44; // the details have all of it
-  const lines = (node) => node.lines.slice(0, fold.isBrief ? 2 : 3).map(([text, kind]) => [shortened(text, most), kind]);
+  const lines = (node) => linesOf(node).slice(0, fold.isBrief ? 2 : 3).map(([text, kind]) => [shortened(text, most), kind]);
   if (key[0] === "n") return lines(fold.view.nodes[id]);
   const group = fold.groups[id];
   const owner = group.owner === undefined ? null : fold.view.nodes[group.owner];
   if (owner) return [[`▸ ${shortened(group.label, most - 4)}`, "name"], ...lines(owner).slice(1)];
   const what = group.kind === "inputs" ? "inputs" : group.kind === "kernel" ? "operations" : "steps";
   return [[`▸ ${shortened(group.label, most - 4)}`, "name"], [`${group.size} ${what}`, "faint"]];
+}
+
+// Those of the pictures; boxes of other programs have a formula and a value, or a type where there is no one value.
+function linesOf(node) {
+  if (!node.lines) node.lines = [[node.kind === "input" ? node.name : `${node.name} = ${node.formula}`, "name"], [node.value ? node.value.text : node.type, "value"]];
+  return node.lines;
 }
 
 function sizeOf(lines, room = 0) {
@@ -49,8 +55,21 @@ function placed(fold) {
     const size = edge.label ? { width: SMALL_LETTER * letters(edge.label) + 10, height: 18, labelpos: "c" } : {};
     graph.setEdge(edge.from, edge.to, size);
   }
+  for (const [from, to] of belowOwners(fold, seen)) graph.setEdge(from, to, { weight: 0.2 });
   dagre.layout(graph);
   return read(graph, seen);
+}
+
+// The program of a loop stands below the operation that runs it; there is no edge to be drawn for that.
+function belowOwners(fold, seen) {
+  const found = [];
+  for (const box of seen.boxes) {
+    const node = box.key[0] === "n" ? fold.view.nodes[Number(box.key.slice(1))] : null;
+    if (!node || !node.inner || node.kind !== "input") continue;
+    const loop = fold.around(node.group).map((id) => fold.groups[id]).findLast((group) => group.owner !== undefined);
+    if (loop) found.push([seen.boxOf[loop.owner], box.key]);
+  }
+  return found.filter(([from, to]) => from !== to);
 }
 
 function labelOfEdge(view, edge) {

@@ -42,12 +42,14 @@ function nodesInOrder(view, pass, mode) {
 const adjointName = (node) => node.bar || node.name;
 const movingName = (node, mode) => (mode === "forward" ? dotted(node.name) : adjointName(node));
 
+const partialName = (view, edge) => `∂${view.nodes[edge.t].name}/∂${view.nodes[edge.s].name}`;
+
 // One term of a chain rule's sum, in symbols and in numbers.
 function termOf(view, pass, mode, moment) {
   const edge = view.edges[moment.edge];
   const from = view.nodes[mode === "forward" ? edge.s : edge.t];
   const incoming = pass.values[mode === "forward" ? edge.s : edge.t];
-  const symbols = mode === "forward" ? `${edge.partialName}·${dotted(from.name)}` : edge.symbols || `${adjointName(from)}·${edge.partialName}`;
+  const symbols = mode === "forward" ? `${partialName(view, edge)}·${dotted(from.name)}` : edge.symbols || `${adjointName(from)}·${partialName(view, edge)}`;
   const partial = edge.partial ? edge.partial.text : undefined;
   const scalar = isNumber(incoming) && isNumber(partial);
   const factors = mode === "forward" ? [partial, incoming] : [incoming, partial];
@@ -72,7 +74,7 @@ function wordsOf(view, pass, mode, moments, at) {
   const work = [term.symbols, term.withSlope, term.numbers].filter(Boolean).join(" = ");
   return {
     title: `${name} += ${work} = ${moment.term}`,
-    local: edge.label || edge.partialName || "",
+    local: edge.label || partialName(view, edge),
     partial: edge.partial,
     sum: [...start, ...sum],
     total: moment.total,

@@ -99,7 +99,7 @@ class WalkBar {
     for (const box of primal.picture.boxes) {
       const id = Number(box.key.slice(1));
       const node = primal.view.nodes[box.key[0] === "n" ? id : primal.fold.groups[id].owner];
-      if (!node || node.lines.length < 3) continue; // it has no derivative
+      if (!node || linesOf(node).length < 3) continue; // it has no derivative
       const place = box.key[0] === "n" ? id : primal.fold.groups[id].owner;
       const sum = sums ? sums.get(place) : { text: found ? found.values[place] : undefined, partial: false };
       const text = sum && sum.text !== undefined ? `${sum.text}${sum.partial ? " + …" : ""}` : sums ? "…" : "0";
