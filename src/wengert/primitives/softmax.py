@@ -103,6 +103,9 @@ sign_of_sum = discrete("sign_of_sum", _sign, formula="sign Σ exp a", laws=_case
 
 
 def _log_shares(x: Any, axis: tuple[int, ...]) -> Any:
+    if type(x) is np.ndarray:  # the functions below end here too, after half of the time
+        away = x - np.maximum.reduce(x, axis, keepdims=True)
+        return away - np.log(np.add.reduce(np.exp(away), axis, keepdims=True))
     away = x - np.max(x, axis=axis, keepdims=True)
     return away - np.log(np.sum(np.exp(away), axis=axis, keepdims=True))
 
