@@ -188,7 +188,7 @@ class Trainer:
         """The model for use: averaged, if the optimiser averages, and in evaluation mode."""
         model = self.step.model.build(leaves)
         if hasattr(self.plan.optimiser, "average"):
-            model = self.plan.optimiser.average(self.step.state.build(state))
+            model = self.plan.optimiser.average(model, self.step.state.build(state))
         return in_mode(model, "eval")
 
     # --- checkpoints -------------------------------------------------------------------------------------------------

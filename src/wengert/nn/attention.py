@@ -193,4 +193,4 @@ class PositionalEncoding(Module):
         self.base, self.drop = base, Dropout(dropout, rng=rng)
 
     def __call__(self, x: Any) -> Any:
-        return self.drop(x + sinusoidal_positions(*x.shape[-2:], self.base, x.dtype))
+        return self.drop(x + sinusoidal_positions(x.shape[-2], x.shape[-1], self.base, x.dtype))

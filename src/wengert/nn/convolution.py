@@ -42,7 +42,8 @@ def windows(x: Any, lengths: Sequence[int], stride: Sequence[int], dilation: Seq
     if all(step == 1 for step in (*stride, *dilation)):
         return found
     steps = [slice(None, None, step) for step in (*stride, *dilation)]
-    return found[(..., *steps)]
+    places: tuple[Any, ...] = (..., *steps)
+    return found[places]
 
 
 def padded(x: Any, pads: Pads, padding_mode: str = "zeros") -> Any:
@@ -106,13 +107,22 @@ def conv(
         raise ValueError(msg)
     lengths, stride, dilation = weight.shape[2:], per_axis(stride, n), per_axis(dilation, n)
     seen = windows(padded(x, margins(padding, lengths, stride, dilation), padding_mode), lengths, stride, dilation)
-    return _with_bias(_product(seen, weight) if groups == 1 else _grouped_product(seen, weight, groups), bias)
+    product = _product if groups == 1 else _depthwise_product if weight.shape[1] == 1 else _grouped_product
+    return _with_bias(product(seen, weight, groups), bias)
 
 
-def _product(seen: Any, weight: Any) -> Any:
+def _product(seen: Any, weight: Any, groups: int = 1) -> Any:
     n = weight.ndim - 2
     axes = (1, *range(2 + n, 2 + 2 * n)), tuple(range(1, 2 + n))
     return np.moveaxis(np.tensordot(seen, weight, axes), -1, 1)
+
+
+def _depthwise_product(seen: Any, weight: Any, groups: int) -> Any:
+    """The same where each channel is a group: no sum over channels, so that nothing is gained by a product of matrices."""
+    n = weight.ndim - 2
+    kernels = weight.reshape((1, groups, -1, *(1,) * n, *weight.shape[2:]))
+    y = np.sum(np.expand_dims(seen, 2) * kernels, axis=tuple(range(-n, 0)))
+    return y.reshape((seen.shape[0], weight.shape[0], *y.shape[3:]))
 
 
 def _grouped_product(seen: Any, weight: Any, groups: int) -> Any:

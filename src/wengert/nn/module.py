@@ -60,7 +60,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """The same model in training mode: `Dropout` drops, `BatchNorm` takes the statistics of the batch."""
-        new = trees.map_leaves(lambda leaf: leaf, self)
+        new: Self = trees.map_leaves(lambda leaf: leaf, self)
         for module in modules(new):
             vars(module).pop("training", None)
             if not mode:
@@ -80,7 +80,8 @@ class Module:
             >>> nn.Linear(2, 1).astype(np.float64).weight.dtype
             dtype('float64')
         """
-        return trees.map_leaves(lambda leaf: leaf.astype(dtype) if is_floating(leaf) else leaf, self)
+        new: Self = trees.map_leaves(lambda leaf: leaf.astype(dtype) if is_floating(leaf) else leaf, self)
+        return new
 
     def update(self, **buffers: Any) -> None:
         """New values of this module's buffers, for a module's author to call in `__call__`; without effect outside of `nn.with_updates`."""
@@ -134,7 +135,8 @@ def settings(module: Module) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if name not in held and name not in _HIDDEN}
 
 
-def _take(module: Module) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
+def _take(module: Module) -> Any:
+    """`(parts, what is structure, names of the parts)`, as a container is registered."""
     held, fixed = parts(module), tuple(settings(module).items())
     told = tuple([trees.exactly(value) for _, value in fixed])
     return tuple(held.values()), (tuple(held), fixed, module.training, told), tuple(held)

@@ -120,6 +120,9 @@ class _BatchNorm(Module):
     ranks: ClassVar[tuple[int, ...]]
     weight: Any
     bias: Any
+    running_mean: Any
+    running_var: Any
+    num_batches_tracked: Any
 
     def __init__(
         self, n_channels: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True, track_running_stats: bool = True,
@@ -155,7 +158,7 @@ class _BatchNorm(Module):
         if self.running_mean is None or not self.training:
             return
         count = self.num_batches_tracked + 1
-        share = self.momentum if self.momentum is not None else (1.0 / count).astype(x.dtype)
+        share: Any = self.momentum if self.momentum is not None else (1.0 / count).astype(x.dtype)
         n = math.prod([x.shape[k] for k in self._axes(x)])
         mean, variance = (np.mean(v, axis=tuple([k for k in range(v.ndim) if k != 1])) for v in (mean, variance))
         self.update(

@@ -34,7 +34,7 @@ def _filled(x: Any, pads: Pads, value: float) -> Any:
     return np.pad(x, ((0, 0), (0, 0), *pads), constant_values=value) if any(map(any, pads)) else x
 
 
-def _blocks(x: Any, lengths: Sequence[int]) -> Any:
+def _blocks(x: Any, lengths: Sequence[int]) -> tuple[Any, tuple[int, ...]]:
     """`[n, channels, ...places, ...offsets]` for windows that stand side by side."""
     n = len(lengths)
     counts = [size // k for size, k in zip(x.shape[2:], lengths, strict=True)]

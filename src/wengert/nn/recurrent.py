@@ -57,7 +57,7 @@ class _Recurrent(Module):
         for layer in range(n_layers):
             for suffix in self._suffixes(layer):
                 width = n_in if layer == 0 else n_hidden * (1 + bidirectional)
-                shapes = {"weight_ih": (self.n_gates * n_hidden, width), "weight_hh": (self.n_gates * n_hidden, n_hidden)}
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (self.n_gates * n_hidden, width), "weight_hh": (self.n_gates * n_hidden, n_hidden)}
                 if bias:
                     shapes |= {"bias_ih": (self.n_gates * n_hidden,), "bias_hh": (self.n_gates * n_hidden,)}
                 for name, shape in shapes.items():

@@ -22,6 +22,7 @@ class _Layer(Module):
     linear1: Linear
     linear2: Linear
     dropout: Dropout
+    norm_first: bool
 
     def _perceptron_parts(self, width: int, hidden: int, dropout: float, activation: Activation, bias: bool, rng: Any, dtype: Any) -> None:
         if isinstance(activation, str) and activation not in _ACTIVATIONS:

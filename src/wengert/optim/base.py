@@ -53,7 +53,7 @@ class Leaves:
 
 def as_scalar(value: Any, like: Any) -> Any:
     """A number in the dtype of an array, so that it does not change that of the result."""
-    return value if isinstance(value, (int, float)) else value.astype(like.dtype)
+    return value if type(value) in (int, float) else value.astype(like.dtype)  # NumPy's numbers are float as well
 
 
 class Optimiser:

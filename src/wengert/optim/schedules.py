@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 Schedule = Callable[[Any], Any]
-_schedule = dataclasses.dataclass(frozen=True)
 
 
 def _eased(start: Any, end: Any, share: Any) -> Any:
@@ -22,7 +21,7 @@ def _eased(start: Any, end: Any, share: Any) -> Any:
     return end + (start - end) / 2.0 * (1.0 + np.cos(math.pi * share))
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Constant:
     """`η` at every step."""
 
@@ -32,7 +31,7 @@ class Constant:
         return self.lr
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Step:
     """`η γ^floor(k / size)`: by a factor after every `size` steps.
 
@@ -51,7 +50,7 @@ class Step:
         return self.lr * np.power(self.gamma, step // self.size)
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class MultiStep:
     """`η γ^(number of milestones that were reached)`."""
 
@@ -64,7 +63,7 @@ class MultiStep:
         return self.lr * np.power(self.gamma, reached)
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Exponential:
     """`η γ^k`."""
 
@@ -75,7 +74,7 @@ class Exponential:
         return self.lr * np.power(self.gamma, step)
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Cosine:
     """`η_min + (η - η_min) (1 + cos(π k / n)) / 2`.
 
@@ -90,7 +89,7 @@ class Cosine:
         return _eased(self.lr, self.lr_min, step / self.n)
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class CosineRestarts:
     """A cosine over `n` steps, and again over `n m`, `n m²`, ... steps."""
 
@@ -108,7 +107,7 @@ class CosineRestarts:
         return _eased(self.lr, self.lr_min, (step - self.n * (np.power(float(m), cycle) - 1) / (m - 1)) / length)
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Linear:
     """`η` times a factor that goes in `n` steps from `start` to `end`, and stays."""
 
@@ -121,7 +120,7 @@ class Linear:
         return self.lr * (self.start + (self.end - self.start) * np.minimum(step / self.n, 1.0))
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Polynomial:
     """`η (1 - min(k, n)/n)^p`."""
 
@@ -133,7 +132,7 @@ class Polynomial:
         return self.lr * np.power(1.0 - np.minimum(step / self.n, 1.0), self.power)
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class OneCycle:
     """Up from `η / divisor` to `η` in a share of `n` steps, and down to `η / divisor / final_divisor`, each along half a cosine or a line.
 
@@ -161,7 +160,7 @@ class OneCycle:
         return np.where(np.less_equal(step, top), up, down)
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Warmup:
     """`schedule(k)` times a factor that grows in `n` steps from `start` to 1; the schedule runs meanwhile."""
 
@@ -173,7 +172,7 @@ class Warmup:
         return self.schedule(step) * (self.start + (1.0 - self.start) * np.minimum(step / self.n, 1.0))
 
 
-@_schedule
+@dataclasses.dataclass(frozen=True)
 class Piecewise:
     """The first schedule up to the first boundary, and from each boundary on the next one, which counts from there.
 

@@ -14,10 +14,9 @@ from wengert.optim.base import Leaves, Named, Optimiser
 from wengert.optim.clipping import clip_by_global_norm, clip_by_value
 
 Where = str | Callable[[str, Any], bool]
-_wrapper = dataclasses.dataclass(frozen=True)
 
 
-@_wrapper
+@dataclasses.dataclass(frozen=True)
 class Clipped(Optimiser):
     """The optimiser with its gradients clipped: every number to `[-max_value, max_value]`, then their norm to `max_norm`."""
 
@@ -46,7 +45,7 @@ def matches(where: Where, path: str, value: Any) -> bool:
     return re.fullmatch(".*".join(map(re.escape, where.split("*"))), path) is not None
 
 
-@_wrapper
+@dataclasses.dataclass(frozen=True)
 class Grouped(Optimiser):
     """An optimiser for each group of parameters; `None` leaves a group as it is.
 
@@ -109,7 +108,7 @@ class AccumulatedState(NamedTuple):
     sums: Named
 
 
-@_wrapper
+@dataclasses.dataclass(frozen=True)
 class Accumulated(Optimiser):
     """One step with the mean of every `n` gradients; the others change nothing."""
 
@@ -143,7 +142,7 @@ class AveragedState(NamedTuple):
     averages: Named
 
 
-@_wrapper
+@dataclasses.dataclass(frozen=True)
 class Averaged(Optimiser):
     """The optimiser, and beside its weights their running average.
 
@@ -190,7 +189,7 @@ class MastersState(NamedTuple):
     masters: Named
 
 
-@_wrapper
+@dataclasses.dataclass(frozen=True)
 class Masters(Optimiser):
     """Steps on copies of the weights with more digits, `float64` for a `float32` model: small steps are not lost to rounding.
 

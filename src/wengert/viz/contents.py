@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from wengert.viz.explanation import Explanation
 from wengert.viz.matrices import jacobian_numbers, jacobian_pattern
 from wengert.viz.notation import bar, brief, constant, cut, formula
 from wengert.viz.outline import Group, by_argument, mirrored, outline
-from wengert.viz.passes import forward_passes, reverse_passes
-from wengert.viz.programs import Derived, compiled_program, linear_program
+from wengert.viz.passes import LONGEST, forward_passes, reverse_passes
+from wengert.viz.programs import Derived, Kernel, compiled_program, linear_program
 from wengert.viz.scene import WIDEST, label_of, lines_of
 from wengert.viz.walks import Contribution, Step
 
@@ -37,12 +38,12 @@ def contents(explanation: Explanation) -> Json:
     m = sum(int(np.prod(a.type.shape, dtype=int)) for a in explanation.graph.outputs if a.type.is_inexact)
     edge_of = {(edge["t"], edge["slot"]): k for k, edge in enumerate(primal["edges"])}
     return {
-        "title": explanation.title, "point": explanation.point, "name": explanation.graph.name, "n": n, "m": m,
-        "summary": explanation.summary(),
+        "name": explanation.graph.name, "n": n, "m": m,
+        "summary": [cut(line, 70) for line in explanation.summary()[:3]],
         "views": [primal, *(attempted(walks, name, make) for name, make in OTHERS.items())],
         "forward": [as_json(p, place, edge_of) for p in forward],
         "reverse": [as_json(p, place, edge_of) for p in reverse],
-        "jacobian": jacobian_numbers(explanation, n, m),
+        "jacobian": jacobian_numbers(explanation, forward, n, m),
         "pattern": jacobian_pattern(walks),
         "sources": source_lines(walks.files, [node["loc"] for node in primal["nodes"] if "loc" in node]),
     }  # fmt: skip
@@ -62,7 +63,7 @@ def primal_view(explanation: Explanation) -> Json:
     names = {var: walks.names[var] for var in graph.vars()}
     paths = [*by_argument([names[v] for v in graph.inputs]), *mirrored(walks.scopes, graph)]
     view = View("primal", graph, names, walks.values)
-    view.add_outline(outline(paths))
+    view.add_outline(outline(paths), view.items())
     ends = set(explanation.outputs)
     for step, node in zip(steps, view.nodes, strict=True):
         node["lines"] = [list(line) for line in lines_of(step)]
@@ -70,7 +71,7 @@ def primal_view(explanation: Explanation) -> Json:
         if step.name in ends:
             node["kind"] = "output"
         if step.adjoint is not None:
-            node["adjoint"] = shown(step.adjoint)
+            node["adjoint"] = shown(step.adjoint, FULL if len(steps) <= LONGEST else 0)
     found = {step.name: {c.slot: c for c in step.contributions} for step in steps}
     by_name = {step.name: step for step in steps}
     for edge in view.edges:
@@ -113,13 +114,13 @@ def value_text(value: Any) -> str:
     return str(array[()]) if array.ndim == 0 else brief(array)
 
 
-def shown(value: Any) -> Json:
-    """A value for the details: exactly, or in full where it is small, and its statistics."""
+def shown(value: Any, full: int = FULL) -> Json:
+    """A value for the details: exactly, or in full where it has no more than `full` elements, and its statistics."""
     array = np.asarray(value)
     facts: Json = {"text": value_text(array)}
     if array.ndim:
         facts["stats"] = statistics(array)
-        if array.size <= FULL:
+        if array.size <= full:
             facts["full"] = np.array2string(array, precision=8, separator=", ", max_line_width=90)
     n_bad = int(np.sum(~np.isfinite(array))) if array.dtype.kind in "fc" else 0
     if n_bad:
@@ -149,20 +150,52 @@ def attempted(walks: Any, name: str, make: Callable[[Any], Derived]) -> Json:
     names = {var: text for var, text in name_atoms(graph).items() if isinstance(var, Var)}
     view = View(name, graph, names, derived.values)
     n = len(graph.inputs)
-    if derived.kernels:
-        view.add_kernels(derived)
-    else:
-        paths = [walks.scopes[source[0]] if source else () for source in derived.sources]
-        view.add_outline(outline([*by_argument([names[v] for v in graph.inputs]), *paths]))
+    scopes = mirrored(walks.scopes, walks.graph)
+    items, firsts = kernel_items(view, derived) if derived.kernels else (view.items(), range(len(graph.nodes)))
+    paths = [scopes[derived.sources[k][0]] if derived.sources[k] else () for k in firsts]
+    view.add_outline(outline([*by_argument([names[v] for v in graph.inputs]), *paths]), items)
     outputs = {a for a in graph.outputs if isinstance(a, Var)}
-    firsts = {k: walks.names[node.outputs[0]] for k, node in enumerate(walks.graph.nodes)}
+    origin = {k: walks.names[node.outputs[0]] for k, node in enumerate(walks.graph.nodes)}
     for var, node in zip(graph.vars(), view.nodes, strict=True):
         maker = view.maker.get(var)
         sources = derived.sources[maker] if maker is not None else ()
-        node["from"] = [firsts[k] for k in sources] or ([] if maker is not None else [names[var].removeprefix("d" if name == "linear" else "")])
+        node["from"] = [origin[k] for k in sources] or ([] if maker is not None else [names[var].removeprefix("d" if name == "linear" else "")])
         node["kind"] = "output" if var in outputs else node["kind"]
     view.add_inner_programs()
     return {**view.json(), "n_inputs": n}
+
+
+@dataclass(frozen=True)
+class Item:
+    """What an outline counts: the results of an operation, or a step of the compiled program with all that it computes."""
+
+    variables: Sequence[Var]
+    kernel: Kernel | None = None
+
+
+def kernel_items(view: View, derived: Derived) -> tuple[list[Item], list[int]]:
+    """Inputs, then kernels and the nodes that are in none, in order; and the first node of each of the latter.
+
+    A node that several kernels compute is in the first.
+    """
+    nodes = derived.graph.nodes
+    owner: dict[int, int] = {}
+    for number, kernel in enumerate(derived.kernels):
+        for k in kernel.nodes:
+            owner.setdefault(k, number)
+            for var in nodes[k].outputs:
+                view.nodes[view.number[var]].setdefault("kernels", []).append(kernel.number)
+    inside: dict[int, list[Var]] = {}
+    for k, number in sorted(owner.items()):
+        inside.setdefault(number, []).extend(nodes[k].outputs)
+    items, firsts, done = [Item((var,)) for var in view.graph.inputs], [], set()
+    for k, node in enumerate(nodes):
+        number = owner.get(k, -1)
+        if number not in done:
+            items.append(Item(node.outputs) if number < 0 else Item(inside[number], derived.kernels[number]))
+            firsts.append(k)
+            done.update({number} - {-1})
+    return items, firsts
 
 
 class View:
@@ -200,7 +233,7 @@ class View:
             "lines": [[cut(head, WIDEST), "name"], [str(var.type), "value"]],
         }  # fmt: skip
         if var in self.values:
-            found["value"] = shown(self.values[var])
+            found["value"] = shown(self.values[var], FULL if len(self.graph.nodes) <= LONGEST else 0)
             found["lines"][1][0] = cut(found["value"]["text"], WIDEST)
         if node is not None and node.location:
             found["loc"] = node.location
@@ -209,33 +242,34 @@ class View:
             if atom in self.number:
                 self.edges.append({"s": self.number[atom], "t": number, "slot": slot})
 
-    def add_outline(self, root: Group) -> None:
-        """Put every box into its group; items are inputs, then nodes."""
-        variables = [[var] for var in self.graph.inputs] + [list(node.outputs) for node in self.graph.nodes]
-        self._place(root, -1, variables)
+    def items(self) -> list[Item]:
+        """What an outline counts: inputs, then nodes."""
+        return [Item((var,)) for var in self.graph.inputs] + [Item(node.outputs) for node in self.graph.nodes]
 
-    def _place(self, group: Group, number: int, variables: Sequence[Sequence[Var]]) -> None:
+    def add_outline(self, root: Group, items: Sequence[Item]) -> None:
+        """Put every box into its group."""
+        self._place(root, -1, items)
+
+    def _place(self, group: Group, number: int, items: Sequence[Item]) -> None:
         for child in group.children:
             if isinstance(child, Group):
-                inner = self._group(child.kind, child.label, number, child.location)
-                self._place(child, inner, variables)
-            else:
-                for var in variables[child]:
-                    self.nodes[self.number[var]]["group"] = number
+                inner = self._group(child.kind, child.label or self._span(child, items), number, child.location)
+                self._place(child, inner, items)
+                continue
+            item, inside = items[child], number
+            if item.kernel is not None:
+                inside = self._group("kernel", cut(item.kernel.title, WIDEST), number, text=item.kernel.text, step=item.kernel.number)
+            for var in item.variables:
+                self.nodes[self.number[var]]["group"] = inside
+
+    def _span(self, group: Group, items: Sequence[Item]) -> str:
+        """`a … k` for steps in a row."""
+        found = [var for number in group.numbers() for var in items[number].variables]
+        return f"{self.names[found[0]]} … {self.names[found[-1]]}" if found else ""
 
     def _group(self, kind: str, label: str, parent: int, location: str = "", **more: Any) -> int:
         self.groups.append({"kind": kind, "label": label, "parent": parent, "loc": location, **more})
         return len(self.groups) - 1
-
-    def add_kernels(self, derived: Derived) -> None:
-        """A group for each step of the compiled program; a node that several of them compute is in the first."""
-        for kernel in derived.kernels:
-            number = self._group("kernel", cut(kernel.title, WIDEST), -1, text=kernel.text)
-            for k in kernel.nodes:
-                for var in self.graph.nodes[k].outputs:
-                    box = self.nodes[self.number[var]]
-                    box.setdefault("kernels", []).append(number)
-                    box["group"] = number if box["group"] < 0 else box["group"]
 
     def add_inner_programs(self) -> None:
         """The bodies of loops and branches, as groups around the operation that runs them."""
@@ -255,7 +289,7 @@ class View:
         for key, graph in graphs.items():
             inner = self._group("inner", f"{label}: {key}", number, node.location)
             view = View(self.name, graph, {v: t for v, t in name_atoms(graph).items() if isinstance(v, Var)}, {})
-            view.add_outline(outline([() for _ in [*graph.inputs, *graph.nodes]]))
+            view.add_outline(outline([() for _ in [*graph.inputs, *graph.nodes]]), view.items())
             view.add_inner_programs()
             first_node, first_group = len(self.nodes), len(self.groups)
             for group in view.groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,18 @@ from wengert.core.graph import Const, Graph
 from wengert.core.pattern import Pattern
 from wengert.core.trace import bind
 from wengert.transforms.sparsity import pattern_of
+from wengert.viz.explanation import Explanation
 from wengert.viz.notation import number
+from wengert.viz.passes import MOST_ROWS, Pass
 from wengert.viz.walks import Walks
 
 FINEST = 128  # cells along each side of a pattern
 MOST_WORK = 4_000_000  # elements of all values together, times what one of them may depend on
-MOST_ENTRIES = 4_000_000
 
 
-def jacobian_numbers(explanation: Any, n: int, m: int) -> dict[str, Any] | None:
+def jacobian_numbers(explanation: Explanation, forward: Sequence[Pass], n: int, m: int) -> dict[str, Any] | None:
     """The entries of a small Jacobian, as the forward walks found them: rows are outputs, columns inputs."""
-    if n != len(explanation.columns) or any(c.label.endswith("·1") for c in explanation.columns) or not 0 < m <= 6:
+    if n != len(forward) or any(one.label.endswith("·1") for one in forward) or not 0 < m <= MOST_ROWS:
         return None
     by_name = {step.name: step for step in explanation.steps}
     rows, labels = [], []
@@ -28,10 +30,11 @@ def jacobian_numbers(explanation: Any, n: int, m: int) -> dict[str, Any] | None:
         step = by_name.get(name)
         if step is None or step.value.dtype.kind not in "fc":
             continue
+        tangents = [one.values.get(name) for one in forward]
         for position in np.ndindex(*np.shape(step.value)):
             labels.append(f"{name}[{','.join(map(str, position))}]" if position else name)
-            rows.append([number(0.0 if t is None else np.asarray(t)[position], 5) for t in step.tangents])
-    return {"rows": labels, "columns": [c.label.removeprefix("d/d") for c in explanation.columns], "entries": rows}
+            rows.append([number(0.0 if t is None else np.asarray(t)[position], 5) for t in tangents])
+    return {"rows": labels, "columns": [one.label.removeprefix("d/d") for one in forward], "entries": rows}
 
 
 def jacobian_pattern(walks: Walks) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The page is put together from the files in `static/`, the layout library in `ven
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -13,10 +14,12 @@ from string import Template
 
 from wengert.viz.contents import contents
 from wengert.viz.explanation import Explanation, forward_rows, reverse_rows
+from wengert.viz.notation import cut
 from wengert.viz.tables import STYLE, html_tables
 
 # In this order in the page; those before `dom` need no document.
 PURE_SCRIPTS = ("fold", "place", "search", "walk")
+LONGEST_TITLE = 100
 SCRIPTS = (*PURE_SCRIPTS, "dom", "pane", "details", "walkbar", "compare", "jacobian", "export", "keys", "main")
 
 
@@ -24,9 +27,17 @@ def html_document(explanation: Explanation) -> str:
     """The page of a call."""
     tables = html_tables(explanation, forward_rows(explanation), reverse_rows(explanation))
     return Template(shipped("static/page.html")).substitute(
-        title=escape(explanation.title), point=escape(f"at {explanation.point}" if explanation.point else ""),
+        title=escape(short_title(explanation)), point=escape(cut(f"at {explanation.point}", 300) if explanation.point else ""),
         style=f"{STYLE}{shipped('static/explorer.css')}", tables=tables, data=embedded(contents(explanation)), script=script(),
     )  # fmt: skip
+
+
+def short_title(explanation: Explanation) -> str:
+    """The function with its formula, if that is short; else with its arguments, and not with every array in them."""
+    if len(explanation.title) <= LONGEST_TITLE:
+        return explanation.title
+    arguments = dict.fromkeys(re.split(r"[.\[]", name, maxsplit=1)[0] for name in explanation.inputs)
+    return f"{explanation.graph.name}({', '.join(arguments)})"
 
 
 def embedded(data: object) -> str:

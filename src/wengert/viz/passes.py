@@ -12,10 +12,11 @@ import numpy as np
 
 from wengert.core.graph import Var
 from wengert.viz.explanation import Explanation
-from wengert.viz.walks import Step, push
+from wengert.viz.walks import Column, Walks, make_columns, push
 
 MOST_ROWS = 6
 LONGEST = 600  # steps of a program whose every term is computed
+MOST_LONG = 2  # directions of a longer one
 
 
 @dataclass
@@ -29,37 +30,37 @@ class Pass:
 
 
 def forward_passes(explanation: Explanation) -> list[Pass]:
-    """A walk for each column of the forward table."""
-    found = []
-    for k, column in enumerate(explanation.columns):
-        values = {step.name: step.tangents[k] for step in explanation.steps}
-        one = Pass(column.label, f"{column.input} moves" + (", all elements together" if column.label.endswith("·1") else ""), values)
-        if len(explanation.steps) <= LONGEST:
-            one.events = [event for step in explanation.steps for event in _forward_terms(explanation, step, k)]
-        found.append(one)
-    return found
+    """A walk for each input number, if there are few; else one for each column of the forward table."""
+    walks, steps = explanation.walks, explanation.steps
+    if len(steps) > LONGEST:
+        tangents = [{step.name: step.tangents[k] for step in steps} for k in range(min(MOST_LONG, len(explanation.columns)))]
+        return [Pass(c.label, _moves(c), values) for c, values in zip(explanation.columns, tangents, strict=False)]
+    columns = make_columns([(walks.names[v], walks.values[v]) for v in walks.graph.inputs], MOST_ROWS)[:MOST_ROWS]
+    return [_forward(walks, column) for column in columns]
 
 
-def _forward_terms(explanation: Explanation, step: Step, column: int) -> list[tuple[str, int, Any, Any]]:
-    """What each operand that moves adds to a step's tangent."""
-    walks, node = explanation.walks, step.node
-    if node is None or node.primitive.push is None:
-        return []
-    results = [walks.values[y] for y in node.outputs]
-    y = results[0] if node.primitive.n_outputs is None else tuple(results)
-    xs = [walks.value(a) for a in node.operands]
-    here = next(k for k, var in enumerate(node.outputs) if walks.names[var] == step.name)
-    events, total = [], None
-    moving = [(k, walks.tangent(a, column)) for k, a in enumerate(node.operands) if isinstance(a, Var)]
-    for slot, dx in moving:
-        if dx is None:
-            continue
-        dxs = [dx if k == slot else None for k in range(len(node.operands))]
-        term = (push(node, dxs, y, xs) or {here: None})[here]
-        if term is not None:
-            total = term if total is None else total + term
-            events.append((step.name, slot, term, total))
-    return events
+def _moves(column: Column) -> str:
+    return f"{column.input} moves" + (", all elements together" if column.label.endswith("·1") else "")
+
+
+def _forward(walks: Walks, column: Column) -> Pass:
+    """A walk forwards, with what each operand that moves adds to a tangent."""
+    one = Pass(column.label, _moves(column), {column.input: column.seed})
+    for node in walks.graph.nodes:
+        results = [walks.values[y] for y in node.outputs]
+        y = results[0] if node.primitive.n_outputs is None else tuple(results)
+        xs = [walks.value(a) for a in node.operands]
+        for slot, atom in enumerate(node.operands):
+            dx = one.values.get(walks.names[atom]) if isinstance(atom, Var) else None
+            if dx is None:
+                continue
+            dxs = [dx if k == slot else None for k in range(len(node.operands))]
+            for var, term in zip(node.outputs, push(node, dxs, y, xs) or (), strict=False):
+                if term is not None:
+                    name = walks.names[var]
+                    one.values[name] = one.values[name] + term if name in one.values else term
+                    one.events.append((name, slot, term, one.values[name]))
+    return one
 
 
 def reverse_passes(explanation: Explanation) -> list[Pass]:

@@ -204,10 +204,10 @@ def local_partial(node: Node, slot: int, y: Any, xs: Sequence[Any]) -> Any:
     return np.stack([np.asarray(push(unit)) for unit in units], -1).reshape(*np.shape(y), *shape)
 
 
-def make_columns(inputs: Sequence[tuple[str, Any]]) -> list[Column]:
+def make_columns(inputs: Sequence[tuple[str, Any]], few: int = _FEW_DIRECTIONS) -> list[Column]:
     """A column for each input, or for each element where there are few: one for all elements of an array otherwise."""
     inputs = [(name, value) for name, value in inputs if value.dtype.kind in "fc"]
-    is_small = sum(int(np.prod(value.shape, dtype=int)) for _, value in inputs) <= _FEW_DIRECTIONS
+    is_small = sum(int(np.prod(value.shape, dtype=int)) for _, value in inputs) <= few
     columns: list[Column] = []
     for name, value in inputs:
         if value.shape == ():

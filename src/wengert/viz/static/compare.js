@@ -1,6 +1,6 @@
 // Primal, linear and compiled program side by side: what is pointed at in one is marked in the others.
 
-const COMPARED = 34; // boxes in each picture to begin with
+const COMPARED = [8, 14, 22, 34]; // boxes in each picture to begin with
 
 class Compare {
   constructor(app) {
@@ -26,14 +26,14 @@ class Compare {
         if (!find(".alarm", cell.host)) cell.host.append(make("p", { class: "alarm" }, `cannot be made here: ${cell.view.error}`));
         continue;
       }
-      cell.pane = new Pane(cell.host, cell.view, (what, pane, key) => this.listen(what, pane, key), COMPARED);
+      cell.pane = new Pane(cell.host, cell.view, (what, pane, key) => this.listen(what, pane, key), { tries: COMPARED, isBrief: true });
       this.panes.push(cell.pane);
     }
     this.fit();
     this.number();
   }
 
-  fit() { for (const pane of this.panes) pane.fit(); }
+  fit() { for (const pane of this.panes) pane.fit(0); }
 
   listen(what, pane, key) {
     if (what === "hover" || what === "select") this.link(pane, key);
@@ -75,16 +75,17 @@ class Compare {
       const found = [...new Set([...this.names(primal, key)].flatMap((name) => kernels.get(name) || []))].sort((a, b) => a - b);
       if (!found.length) continue;
       const box = primal.boxes.get(key);
-      const text = found.length > 3 ? `K${found[0] + 1}…K${found[found.length - 1] + 1}` : found.map((k) => `K${k + 1}`).join(" ");
+      const text = found.length > 3 ? `K${found[0]}…K${found[found.length - 1]}` : found.map((k) => `K${k}`).join(" ");
       element.append(draw("text", { class: "kernel-mark", x: box.x + box.width / 2 + 4, y: box.y + 4 }, text));
     }
     for (const [key, element] of compiled.elements) this.numberKernel(compiled, key, element);
   }
 
   numberKernel(compiled, key, element) {
-    if (key[0] !== "g" || find(".kernel-mark", element)) return;
+    const { step } = key[0] === "g" ? compiled.fold.groups[Number(key.slice(1))] : {};
+    if (!step || find(".kernel-mark", element)) return;
     const box = compiled.boxes.get(key);
-    element.append(draw("text", { class: "kernel-mark", x: box.x - box.width / 2 + 4, y: box.y - box.height / 2 - 4 }, `K${Number(key.slice(1)) + 1}`));
+    element.append(draw("text", { class: "kernel-mark", x: box.x - box.width / 2 + 4, y: box.y - box.height / 2 - 4 }, `K${step}`));
   }
 }
 

@@ -32,7 +32,7 @@ function nodeDetails(app, view, id) {
   const uses = [...new Set(view.edges.filter((edge) => edge.s === id).map((edge) => view.nodes[edge.t].name))];
   if (uses.length) facts.push(...fact("read by", uses.length > 12 ? `${uses.slice(0, 12).join(", ")} … ${uses.length} in all` : uses.join(", ")));
   if (node.from && node.from.length) facts.push(...fact("comes from", node.from.join(", ")));
-  if (node.kernels) facts.push(...fact("computed in", node.kernels.map((k) => view.groups[k].label.split(":")[0]).join(", ")));
+  if (node.kernels) facts.push(...fact("computed in", node.kernels.map((k) => `K${k}`).join(", ")));
   facts.push(...sourceFacts(app, node.loc));
   if (node.inner) facts.push(...fact("", make("span", { class: "stats" }, "inside of a loop or branch: it runs many times, so it has a type and no one value")));
   return [make("h2", {}, ...barred(head)), make("dl", {}, ...facts)];

@@ -1,6 +1,7 @@
 // Folding: which boxes are to be seen, given which groups are open.  No document is needed here.
 
 const INNER = "inner";
+const FEW_INPUTS = 8; // more parts of one argument stay in a box until they are asked for
 
 class Fold {
   constructor(view) {
@@ -39,23 +40,29 @@ class Fold {
     return count(this.root);
   }
 
-  // Open groups level by level, as long as no more than `limit` boxes are seen.
-  openFirst(limit) {
+  // Open groups level by level, as long as no more than `limit` boxes are seen; groups of one name open together or not at all.
+  openFirst(limit, inner = false) {
     this.open.clear();
     let seen = this.childCount(this.root);
-    let level = [...this.root.groups];
+    let level = this.openable(this.root, inner);
     while (level.length) {
       const next = [];
-      for (const group of level) {
-        const more = this.childCount(group) - 1;
-        if (group.size === 0 || group.kind === INNER || seen + more > limit) continue;
-        this.open.add(group.id);
+      for (const alike of byLabel(level)) {
+        const more = alike.reduce((sum, group) => sum + this.childCount(group) - 1, 0);
+        if (seen + more > limit) continue;
         seen += more;
-        next.push(...group.groups);
+        for (const group of alike) {
+          this.open.add(group.id);
+          next.push(...this.openable(group, inner));
+        }
       }
       level = next;
     }
     return seen;
+  }
+
+  openable(group, inner) {
+    return group.groups.filter((g) => g.size > 0 && (inner || g.kind !== INNER) && !(!inner && g.kind === "inputs" && g.size > FEW_INPUTS));
   }
 
   toggle(id) {
@@ -97,4 +104,15 @@ class Fold {
     const id = Number(key.slice(1));
     return key[0] === "n" ? this.view.nodes[id].group : this.groups[id].parent;
   }
+}
+
+// Groups of one name, numbers apart: the passes of a loop, the calls of a function.
+function byLabel(groups) {
+  const found = new Map();
+  for (const group of groups) {
+    const key = `${group.kind} ${group.label.replace(/\d+/g, "")}`;
+    if (!found.has(key)) found.set(key, []);
+    found.get(key).push(group);
+  }
+  return [...found.values()];
 }

@@ -31,12 +31,17 @@ class Jacobian {
 
   describe() {
     const { pattern } = this;
+    const { jacobian } = this.app.data;
+    find("#jacobian-table").replaceChildren(jacobian ? this.table(jacobian, "", -1) : "Too large for a table of numbers: its pattern says where they can be.");
     const words = find("#pattern-words");
     if (pattern.why) {
       words.textContent = `No pattern here: ${pattern.why}`;
       find("#pattern").hidden = true;
       return;
     }
+    const spans = (list) => list.slice(0, 12).map(([name, a, b]) => (b - a > 1 ? `${name} (${b - a})` : name)).join(", ") + (list.length > 12 ? " …" : "");
+    find("#pattern-columns").textContent = spans(pattern.columns);
+    find("#pattern-rows").textContent = spans(pattern.rows);
     const [m, n] = pattern.shape;
     const share = m * n ? ((100 * pattern.entries) / (m * n)).toPrecision(3) : 0;
     const coarse = pattern.grid[0] < m || pattern.grid[1] < n ? ` Each cell stands for about ${Math.ceil(m / pattern.grid[0])} × ${Math.ceil(n / pattern.grid[1])} entries; the darker, the more of them.` : "";
@@ -49,8 +54,8 @@ class Jacobian {
     if (this.pattern.why) return;
     const canvas = find("#pattern");
     const [height, width] = this.pattern.grid;
-    const room = Math.min(canvas.parentElement.clientWidth - 40 || 700, 760);
-    this.cell = Math.max(1, Math.min(28, Math.floor(room / Math.max(width, 1)), Math.floor(640 / Math.max(height, 1))));
+    const room = Math.min(canvas.parentElement.clientWidth - 60 || 700, 760);
+    this.cell = Math.max(1, Math.min(28, Math.floor(room / Math.max(width, 1)), Math.floor(560 / Math.max(height, 1))));
     [canvas.width, canvas.height] = [width * this.cell + 1, height * this.cell + 1];
     const pen = canvas.getContext("2d");
     const style = getComputedStyle(document.documentElement);

@@ -38,8 +38,8 @@ function keyActions(app) {
 function listenToKeys(app) {
   const actions = keyActions(app);
   document.addEventListener("keydown", (event) => {
-    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
-    const pressing = event.target.tagName === "BUTTON" && (event.key === "Enter" || event.key === " ");
+    const typing = event.target.matches("input[type=search], select");
+    const pressing = event.target.matches("button, input[type=checkbox]") && (event.key === "Enter" || event.key === " ");
     if (typing || pressing || event.ctrlKey || event.metaKey || event.altKey || find("#help").open) return;
     const inPicture = event.target.classList.contains("canvas");
     const arrow = ARROWS[event.key];

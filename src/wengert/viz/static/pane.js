@@ -1,31 +1,60 @@
 // One picture: draws what is visible of a program, and moves over it.
 
 const ZOOM_STEP = 1.2;
-const FIRST_BOXES = 48; // a program opens with about so many boxes
+const SMALL = 60; // a program of so many boxes opens whole
+const FIRST_BOXES = [8, 14, 22, 32, 44]; // a longer one opens with the largest of these numbers whose picture can be read
+const READABLE = 0.62; // scale
 
 class Pane {
-  constructor(host, view, listen, most = FIRST_BOXES) {
+  constructor(host, view, listen, { tries = FIRST_BOXES, isBrief = false } = {}) {
     this.view = view;
     this.listen = listen;
     this.fold = new Fold(view);
-    this.fold.openFirst(most);
+    this.fold.isBrief = isBrief; // boxes of two short lines, for pictures side by side
     this.at = { x: 0, y: 0, scale: 1 };
     this.selected = null;
     this.world = draw("g", { class: "world" });
     this.svg = draw("svg", { class: "canvas", tabindex: "0", role: "application", "aria-label": `graph of the ${view.id} program; arrow keys move, Enter opens` }, arrowTips(view.id), this.world);
     host.append(this.svg);
     this.watch();
-    this.layout();
+    this.openReadable(tries);
+  }
+
+  // As many boxes as can be read in the width of the window.
+  openReadable(tries) {
+    const { width } = this.size();
+    const fits = () => this.picture.width * READABLE <= width;
+    const open = (most) => {
+      this.seen = this.fold.openFirst(most);
+      this.picture = placed(this.fold);
+    };
+    if (this.view.nodes.length <= SMALL) open(Infinity);
+    if (!this.picture || !fits()) {
+      let last = null;
+      for (const most of tries) {
+        if (last && this.fold.openFirst(most) === last.seen) continue;
+        open(most);
+        if (last && !fits()) break;
+        last = { open: new Set(this.fold.open), picture: this.picture, seen: this.seen };
+      }
+      [this.fold.open, this.picture] = [last.open, last.picture];
+    }
+    this.paint();
   }
 
   layout() {
     this.picture = placed(this.fold);
+    this.paint();
+  }
+
+  paint() {
     this.boxes = new Map(this.picture.boxes.map((box) => [box.key, box]));
     this.elements = new Map();
     this.edgeElements = new Map();
     this.world.replaceChildren(
       ...this.picture.frames.map((frame) => this.drawFrame(frame)),
       ...this.picture.edges.map((edge) => this.drawEdge(edge)),
+      ...this.picture.frames.map((frame) => this.drawFrameTitle(frame)),
       ...this.picture.edges.filter((edge) => edge.label).map((edge) => this.drawLabel(edge)),
       ...this.picture.boxes.map((box) => this.drawBox(box)),
     );
@@ -52,7 +81,7 @@ class Pane {
   }
 
   foldAll(open) {
-    if (open) this.fold.openFirst(400);
+    if (open) this.fold.openFirst(400, true);
     else this.fold.open.clear();
     this.layout();
     this.fit();
@@ -62,10 +91,16 @@ class Pane {
   drawFrame(frame) {
     const group = this.fold.groups[frame.id];
     const [left, top] = [frame.x - frame.width / 2, frame.y - frame.height / 2];
-    const title = `▾ ${shortened(group.label, Math.max(8, Math.floor(frame.width / 7) - 3))}`;
     return draw("g", { class: `frame ${group.kind}`, "data-frame": frame.id, ondblclick: () => this.toggle(frame.id) },
-      draw("rect", { x: left, y: top, width: frame.width, height: frame.height, rx: 8 }),
-      draw("text", { x: left + 10, y: top + 15, role: "button", "aria-label": `close ${group.label}`, onclick: () => this.toggle(frame.id) }, title));
+      draw("rect", { x: left, y: top, width: frame.width, height: frame.height, rx: 8 }));
+  }
+
+  // Above the edges, so that they can be read.
+  drawFrameTitle(frame) {
+    const group = this.fold.groups[frame.id];
+    const [left, top] = [frame.x - frame.width / 2, frame.y - frame.height / 2];
+    const title = `▾ ${shortened(group.label, Math.max(8, Math.floor(frame.width / 7) - 3))}`;
+    return draw("text", { class: "frame-title", x: left + 10, y: top + 15, role: "button", "aria-label": `close ${group.label}`, onclick: () => this.toggle(frame.id) }, title);
   }
 
   drawEdge(edge) {
@@ -97,7 +132,7 @@ class Pane {
       element.append(draw("rect", { class: "behind", x: left + (isNode ? -3 : 4), y: top + (isNode ? -3 : 4), width: box.width + (isNode ? 6 : 0), height: box.height + (isNode ? 6 : 0), rx: isNode ? 8 : 5 }));
     element.append(draw("rect", { class: "face", x: left, y: top, width: box.width, height: box.height, rx: isNode && thing.kind === "input" ? 14 : 5 }));
     box.lines.forEach(([text, style], k) => element.append(draw("text", { class: style, x: box.x, y: top + 20 + LINE * k, "text-anchor": "middle" }, ...barred(text, draw))));
-    if (bad) element.append(draw("text", { class: "warning", x: left + box.width - 6, y: top + 6, "text-anchor": "middle" }, "⚠"));
+    if (bad) element.append(draw("text", { class: "warning", x: left + box.width + 10, y: top + 16, "text-anchor": "middle" }, "⚠"));
     element.addEventListener("pointerenter", () => this.listen("hover", this, box.key));
     element.addEventListener("click", () => this.select(box.key, false));
     element.addEventListener("dblclick", () => { if (!isNode) this.toggle(id); });
@@ -155,12 +190,14 @@ class Pane {
     return { width: width || 800, height: height || 600 };
   }
 
-  fit() {
+  // All of it; or, where that is too small to be read, the top.
+  fit(least = 0.4) {
     const { width, height } = this.size();
-    const scale = Math.min(1.4, width / (this.picture.width + 16), height / (this.picture.height + 16));
-    const readable = Math.max(scale, 0.45); // a long program begins at its top, in letters that can be read
-    const y = readable > scale && this.picture.height * readable > height ? 8 : (height - this.picture.height * readable) / 2;
-    this.at = { scale: readable, x: (width - this.picture.width * readable) / 2, y };
+    const whole = Math.min(1.4, width / (this.picture.width + 16), height / (this.picture.height + 16));
+    const readable = Math.min(1, Math.max(least, width / (this.picture.width + 16)));
+    const scale = whole >= READABLE ? whole : Math.max(whole, Math.min(readable, READABLE));
+    const y = this.picture.height * scale > height ? 8 : (height - this.picture.height * scale) / 2;
+    this.at = { scale, x: (width - this.picture.width * scale) / 2, y };
     this.move();
   }
 

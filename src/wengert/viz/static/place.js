@@ -10,12 +10,14 @@ const shortened = (text, most) => (letters(text) <= most ? text : `${[...text].s
 
 function linesOfBox(fold, key) {
   const id = Number(key.slice(1));
-  if (key[0] === "n") return fold.view.nodes[id].lines;
+  const most = fold.isBrief ? 24 : fold.view.nodes.length > 60 ? 30 : 44; // the details have all of it
+  const lines = (node) => node.lines.slice(0, fold.isBrief ? 2 : 3).map(([text, kind]) => [shortened(text, most), kind]);
+  if (key[0] === "n") return lines(fold.view.nodes[id]);
   const group = fold.groups[id];
   const owner = group.owner === undefined ? null : fold.view.nodes[group.owner];
-  if (owner) return [[`▸ ${shortened(group.label, 40)}`, "name"], ...owner.lines.slice(1)];
+  if (owner) return [[`▸ ${shortened(group.label, most - 4)}`, "name"], ...lines(owner).slice(1)];
   const what = group.kind === "inputs" ? "inputs" : group.kind === "kernel" ? "operations" : "steps";
-  return [[`▸ ${shortened(group.label, 40)}`, "name"], [`${group.size} ${what}`, "faint"]];
+  return [[`▸ ${shortened(group.label, most - 4)}`, "name"], [`${group.size} ${what}`, "faint"]];
 }
 
 function sizeOf(lines, room = 0) {
@@ -25,22 +27,23 @@ function sizeOf(lines, room = 0) {
 function roomOf(fold, key) {
   const id = Number(key.slice(1));
   const node = fold.view.nodes[key[0] === "n" ? id : fold.groups[id].owner];
-  return (node && node.room) || 0;
+  return fold.isBrief || fold.view.nodes.length > 60 ? 0 : (node && node.room) || 0;
 }
 
 function placed(fold) {
   const seen = fold.visible();
+  const labelled = !fold.isBrief && seen.edges.length <= MOST_LABELS;
   const graph = new dagre.graphlib.Graph({ compound: true });
-  graph.setGraph({ rankdir: "TB", nodesep: 26, edgesep: 14, ranksep: seen.frames.length ? 38 : 26, marginx: 24, marginy: 30 });
+  graph.setGraph({ rankdir: "TB", nodesep: 26, edgesep: 16, ranksep: labelled ? 52 : 44, marginx: 24, marginy: 30 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const frame of seen.frames) graph.setNode(`f${frame.id}`, {});
   for (const box of seen.boxes) {
     box.lines = linesOfBox(fold, box.key);
+    box.isInput = (box.key[0] === "n" ? fold.view.nodes : fold.groups)[Number(box.key.slice(1))].kind.startsWith("input");
     graph.setNode(box.key, sizeOf(box.lines, roomOf(fold, box.key)));
   }
   for (const frame of seen.frames) if (frame.parent >= 0) graph.setParent(`f${frame.id}`, `f${frame.parent}`);
   for (const box of seen.boxes) if (box.parent >= 0) graph.setParent(box.key, `f${box.parent}`);
-  const labelled = seen.edges.length <= MOST_LABELS;
   for (const edge of seen.edges) {
     edge.label = labelled ? labelOfEdge(fold.view, edge) : "";
     const size = edge.label ? { width: SMALL_LETTER * letters(edge.label) + 10, height: 18, labelpos: "c" } : {};
@@ -56,7 +59,26 @@ function labelOfEdge(view, edge) {
   return texts.length && together.length <= 44 && edge.from[0] === "n" && edge.to[0] === "n" ? together : "";
 }
 
+// The first input stands left of the last one, as in the function's own head.
+function isTurned(graph, seen) {
+  const inputs = seen.boxes.filter((box) => box.isInput).map((box) => graph.node(box.key).x);
+  return inputs.length > 1 && inputs[0] > inputs[inputs.length - 1];
+}
+
+function turn(graph, seen) {
+  const { width } = graph.graph();
+  const mirror = (thing) => { if (thing.x !== undefined) thing.x = width - thing.x; };
+  for (const box of seen.boxes) mirror(graph.node(box.key));
+  for (const frame of seen.frames) mirror(graph.node(`f${frame.id}`));
+  for (const edge of seen.edges) {
+    const found = graph.edge(edge.from, edge.to);
+    mirror(found);
+    found.points.forEach(mirror);
+  }
+}
+
 function read(graph, seen) {
+  if (isTurned(graph, seen)) turn(graph, seen);
   for (const box of seen.boxes) Object.assign(box, graph.node(box.key));
   for (const frame of seen.frames) Object.assign(frame, graph.node(`f${frame.id}`));
   for (const edge of seen.edges) {

@@ -47,8 +47,7 @@ class WalkBar {
       this.go(this.at + 1);
       if (this.at >= this.moments.length - 1) this.stop();
     }, PLAY);
-    find("#walk-play").textContent = "⏸";
-    find("#walk-play").setAttribute("aria-label", "pause");
+    find("#walk-play").textContent = "Pause";
     this.go(this.at + 1);
     return null;
   }
@@ -56,8 +55,7 @@ class WalkBar {
   stop() {
     clearInterval(this.timer);
     this.timer = null;
-    find("#walk-play").textContent = "▶";
-    find("#walk-play").setAttribute("aria-label", "play");
+    find("#walk-play").textContent = "Play";
   }
 
   keyOf(nodeId) { return this.app.primal.picture.boxOf[nodeId]; }
@@ -101,7 +99,7 @@ class WalkBar {
     for (const box of primal.picture.boxes) {
       const id = Number(box.key.slice(1));
       const node = primal.view.nodes[box.key[0] === "n" ? id : primal.fold.groups[id].owner];
-      if (!node || node.lines.length < 3) continue;
+      if (!node || node.lines.length < 3) continue; // it has no derivative
       const place = box.key[0] === "n" ? id : primal.fold.groups[id].owner;
       const sum = sums ? sums.get(place) : { text: found ? found.values[place] : undefined, partial: false };
       const text = sum && sum.text !== undefined ? `${sum.text}${sum.partial ? " + …" : ""}` : sums ? "…" : "0";
