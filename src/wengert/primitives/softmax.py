@@ -99,6 +99,7 @@ def _cases(make: Any) -> list[Any]:
 
 
 logsumexp: Primitive = smooth("logsumexp", _value, _differential, formula="log Σ exp a", laws=_cases)
+softmax.is_shaped = logsumexp.is_shaped = True
 sign_of_sum = discrete("sign_of_sum", _sign, formula="sign Σ exp a", laws=_cases)
 
 
