@@ -145,7 +145,7 @@ def test_modes():
 @pytest.mark.parametrize("transform", [lambda f: f, wg.jit], ids=["eager", "compiled"])
 def test_ensembles(transform):
     models = [nn.Sequential(nn.Linear(3, 4, rng=k), np.tanh, nn.Dropout(0.5, rng=k), nn.BatchNorm1d(4)) for k in range(3)]
-    stacked = trees.map_leaves(lambda *leaves: np.stack(leaves), *models)
+    stacked = nn.stack(models)
     f = lambda model, x: np.sum(np.square(nn.with_updates(model)(x)[0]))
     together = transform(wg.vmap(f, (0, None)))(stacked, X)
     assert np.allclose(together, [f(model, X) for model in models], rtol=1e-5)

@@ -121,6 +121,7 @@ from wengert.nn.parts import (
     parameter_flags,
     parameters,
     split,
+    stack,
     value_and_grad,
     with_updates,
 )
@@ -296,6 +297,7 @@ __all__ = [
     "softmax",
     "softplus",
     "split",
+    "stack",
     "state_dict",
     "summary",
     "tanh",
