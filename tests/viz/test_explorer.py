@@ -137,6 +137,25 @@ def test_every_node_of_the_compiled_program_has_an_origin_and_work_has_a_kernel(
     assert "tanh" in ops
 
 
+def sorted_totals(x):
+    return np.sort(x)[::-1].cumsum()
+
+
+def test_programs_of_every_kind_of_step():
+    """Sorting, sums along an axis, LAPACK, control flow: the other programs are there for all of them."""
+    calls = [
+        (sorted_totals, np.array([3.0, 1.0, 2.0])), (lambda a: np.linalg.svd(a)[1].sum(), np.eye(3, 2) + np.ones((3, 2))),
+        (lambda x: wg.while_loop(lambda s: s[0] < 5, lambda s: (s[0] + 1, s[1] * x), (0, 1.0))[1], 1.3),
+        (lambda x: wg.cond(x > 0, np.sin, np.cos, x), 1.3), (wg.jit(lambda x: np.sum(np.sin(x))), np.arange(3.0)),
+        (wg.grad(lambda x: wg.scan(lambda c, t: (c * np.sin(x * t), c), x, np.arange(5.0))[0]), 1.1),
+        (lambda x: np.argmax(x), np.arange(3.0)), (lambda x: (x, x), 1.0), (lambda x: np.sum(x), np.zeros((0, 3))),
+    ]  # fmt: skip
+    for function, x in calls:
+        data = contents(wg.explain(function)(x))
+        assert [view.get("error", "") for view in data["views"]] == ["", "", ""]
+        assert "why" not in data["pattern"]
+
+
 def test_bodies_of_loops_are_boxes_of_their_own():
     data = contents(wg.explain(tools.oscillator)(1.3, np.array([1.0, 0.0])))
     view = data["views"][0]

@@ -78,17 +78,17 @@ class WatchedFuser(Fuser):
 
     def __init__(self, graph: Graph, inner: Any) -> None:
         super().__init__(graph, inner)
-        self.inside: dict[int, dict[Node, None]] = {}
+        self.body_nodes: dict[int, dict[Node, None]] = {}
 
     def fresh(self, draft: Any, atom: Any, index: Any) -> int:
         value = self.value(atom)
         is_loaded = value.number is not None or (value.view is not None and value.ready <= draft.level)
         place = super().fresh(draft, atom, index)
         if not is_loaded and value.node is not None:
-            self.inside.setdefault(id(draft), {})[value.node] = None
+            self.body_nodes.setdefault(id(draft), {})[value.node] = None
         return place
 
-    def written(self) -> dict[Any, Node]:
+    def node_of_buffer(self) -> dict[Any, Node]:
         """The node whose result lies in a buffer."""
         views = {node: self.values[node.outputs[0]].view for node in self.graph.nodes if node.outputs[0] in self.values}
         return {view.buffer: node for node, view in reversed(views.items()) if view is not None}
@@ -102,10 +102,10 @@ def compiled_program(walks: Walks) -> Derived:
     fuser = WatchedFuser(real, inner)
     program = fuser.program()
     number = {node: k for k, node in enumerate(real.nodes)}
-    names, written = Names(program, [var.hint for var in real.inputs]), fuser.written()
+    names, written = Names(program, [var.hint for var in real.inputs]), fuser.node_of_buffer()
     kernels = []
     for k, step in enumerate(program.steps):
-        inside = [number[node] for node in fuser.inside.get(id(step), {}) if node in number]
+        inside = [number[node] for node in fuser.body_nodes.get(id(step), {}) if node in number]
         inside += [number[written[buffer]] for buffer in step.writes() if buffer in written]
         kernels.append(_kernel(k, step, tuple(sorted(set(inside))), names))
     return Derived(real, origins(walks.graph, real), {v: walks.values[v] for v in real.vars() if v in walks.values}, tuple(kernels))
