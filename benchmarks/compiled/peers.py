@@ -20,10 +20,10 @@ def has(*modules: str) -> bool:
     return installed(*modules)
 
 
-def read_with(function: Callable[..., Any], library: Any) -> Callable[..., Any]:
-    """The same function, and those of its module that it calls, with `library` in the place of `np`."""
+def read_with(function: Callable[..., Any], library: Any, **others: Any) -> Callable[..., Any]:
+    """The same function, and those of its module that it calls, with `library` in the place of `np`, and others under their names."""
     names = dict(function.__globals__)
-    names["np"] = library
+    names.update(np=library, **others)
     del names["__name__"]  # or torch.compile would find the first names under it
     for name, value in function.__globals__.items():
         if isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
@@ -51,9 +51,9 @@ def jax() -> Any:
 
 
 def jax_step(make: Callable[[Any], Callable[..., Any]], objective: Callable[..., Any], arguments: Arrays) -> Step:
-    """`jit(make(objective))` on arrays of JAX's own; the step waits for its results."""
+    """`jit(make(objective))` on arrays of JAX's own; the step waits for its results.  A global `scan` is read as JAX's."""
     library = jax()
-    compiled = library.jit(make(read_with(objective, library.numpy)))
+    compiled = library.jit(make(read_with(objective, library.numpy, scan=library.lax.scan)))
     placed = library.device_put(arguments)
     return lambda: library.block_until_ready(compiled(*placed))
 

@@ -2,7 +2,7 @@
 
     python benchmarks/compiled/run.py [--one-core] [--quick] [--cpu] [names]
 
-Names are those of the modules here: gmm bundle calls chain dtypes products networks hessians first_calls.  Peers (`jax`, `torch`, `casadi`,
+Names are those of the modules here: gmm bundle calls chain dtypes products networks hessians loops first_calls.  Peers (`jax`, `torch`, `casadi`,
 `autograd`) are left out where they are not installed, and so are derivatives written by hand in C++ (`native/`) where there is no g++.  A number in brackets is the time as a multiple of wengert's.
 JAX's arrays stay its own and its results are waited for, but in `calls`, where NumPy's arrays go in and come out.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-NAMES = ("calls", "chain", "dtypes", "products", "hessians", "bundle", "gmm", "networks", "first_calls")
+NAMES = ("calls", "chain", "dtypes", "products", "hessians", "bundle", "gmm", "networks", "loops", "first_calls")
 
 
 def main():

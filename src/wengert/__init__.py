@@ -10,10 +10,14 @@ from typing import Any as _Any
 
 from wengert import primitives as _primitives  # registers every card
 from wengert.api import (
+    Diagnosis,
+    Finding,
     LinearMap,
+    anomaly,
     check_rules,
     checkpoint,
     custom_rule,
+    diagnose,
     get_threads,
     grad,
     hessian,
@@ -41,15 +45,19 @@ from wengert.viz import draw, explain
 __version__ = "0.1.0"
 __all__ = [
     "Array",
+    "Diagnosis",
+    "Finding",
     "Graph",
     "LinearMap",
     "Pattern",
     "Tensor",
+    "anomaly",
     "autograd",
     "check_rules",
     "checkpoint",
     "cond",
     "custom_rule",
+    "diagnose",
     "draw",
     "enable_grad",
     "explain",

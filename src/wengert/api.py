@@ -16,7 +16,9 @@ from wengert.errors import ArgumentError, HolomorphicError, page
 from wengert.primitives.stop import stop
 from wengert.transforms.checkpoint import checkpointed
 from wengert.transforms.custom import CustomRule, checking
+from wengert.transforms.diagnose import anomalies, diagnosed
 from wengert.transforms.differentiate import gradient, pullback, pushforward
+from wengert.transforms.findings import Diagnosis, Finding
 from wengert.transforms.jacobian import jacobian_of, wirtinger_of
 from wengert.transforms.linearize import Linearization, snapshot
 from wengert.transforms.operator import LinearMap
@@ -30,7 +32,7 @@ Function = Callable[..., Any]
 _POLICIES = ("warn", "raise", "zero")
 
 __all__ = [
-    "LinearMap", "check_rules", "checkpoint", "custom_rule", "get_threads", "grad", "hessian", "hvp", "jacobian", "jit", "jvp", "linearize",
+    "Diagnosis", "Finding", "LinearMap", "anomaly", "check_rules", "checkpoint", "custom_rule", "diagnose", "get_threads", "grad", "hessian", "hvp", "jacobian", "jit", "jvp", "linearize",
     "register_container", "set_threads", "sparsity", "stop_gradient", "trace", "value_and_grad", "vjp", "vmap", "wirtinger",
 ]  # fmt: skip
 
@@ -468,6 +470,57 @@ def _checked() -> Any:
         yield
     finally:
         checking.reset(token)
+
+
+def diagnose(f: Function, argnums: ArgNums = 0) -> Function:
+    """What went wrong in `f`, and in its gradient: the operations that made a NaN, an infinity or an exact zero, or cut a dependence.
+
+    The function runs once, watched, then the walk back; jitted functions and loops are looked into.  A function that takes
+    derivatives itself (a step of training, `wg.grad(loss)`, also under `jit`) is told about those; of any other one it is the gradient
+    of the sum of its outputs.  What `np.where` did not choose is innocent.
+
+    Args:
+        f: any function that `grad` or `jit` would take.
+        argnums: which arguments the gradient is of; as in `grad`.
+
+    Returns:
+        A function with the arguments of `f` that returns a `Diagnosis`: `findings`, of which those of NaN and infinity are `bad`.  It
+        prints itself, and is false where nothing was found.  Each `Finding` has `kind`, `where`, `primitive`, `formula`, `location`,
+        `line`, `index`, `operands`, `result`, `inputs` and `step`.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> def loss(w):
+        ...     return np.sum(np.sqrt(w["a"])) + np.argmax(w["b"])
+        >>> report = wg.diagnose(loss)({"a": np.array([4.0, 0.0]), "b": np.ones(2)})
+        >>> [(finding.kind, finding.primitive, finding.inputs) for finding in report.findings]
+        [('infinity', 'sqrt', ("w['a']",)), ('disconnected', 'argmax', ("w['b']",))]
+
+    Source: A. Griewank and A. Walther, Evaluating Derivatives (SIAM, 2008), chapter 3, for the two walks.
+    """
+    _check_call("diagnose", f)
+
+    @functools.wraps(f)
+    def diagnosing(*args: Any, **kwargs: Any) -> Diagnosis:
+        return diagnosed(f, argnums, args, kwargs)
+
+    return diagnosing
+
+
+def anomaly() -> AbstractContextManager[None]:
+    """Within this context a NaN or an infinity in a value or a gradient is an error, at the operation that made it.
+
+    It looks at what `grad`, `value_and_grad`, `vjp` and `jacobian` (in reverse) give, and at the results of jitted functions; where one
+    is not finite, `AnomalyError` names the first operation to blame, its line and its values.  A NaN that never arrives is none.
+
+    Example:
+        >>> import numpy as np, wengert as wg
+        >>> with wg.anomaly():
+        ...     wg.grad(np.log)(-1.0), wg.grad(lambda x: np.where(x > 0, np.log(x), 0.0))(0.0)
+        Traceback (most recent call last):
+        wengert.errors.AnomalyError: NaN in the primal, by log. ...
+    """
+    return anomalies()
 
 
 def wirtinger(f: Function, argnums: ArgNums = 0) -> Function:

@@ -1,4 +1,4 @@
-"""The command `wengert`: explain a function of yours, or run the demonstration."""
+"""The command `wengert`: explain a function of yours, train a network, or run the demonstration."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ from typing import Any
 import numpy as np
 
 import wengert as wg
-from wengert.errors import WengertError
+from wengert.errors import TrainingError, WengertError
 from wengert.viz import Drawing, Explanation, explain
 
 _EXAMPLES = """examples:
   wengert explain "lambda x, y: (x + y) * (x - y)" 3 2
   wengert explain "lambda x: np.sum(np.sin(x) ** 2)" "[1, 2, 3]" --svg graph.svg
   wengert explain model.py:loss "{'w': [0.1, 0.2], 'b': 0.5}" --html loss.html --open
+  wengert train digits --model cnn
   wengert demo
 """
+
+_PROGRAMS = {"demo": "wengert.demo", "train": "wengert.demo.train"}  # with command lines of their own
 
 
 class UsageError(Exception):
@@ -41,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without these letters gets question marks, not a traceback
             stream.reconfigure(errors="replace")
-    if argv[:1] == ["demo"]:  # loaded only now: it needs more packages than the rest
+    if argv and argv[0] in _PROGRAMS:  # loaded only now: they need more packages than the rest
         try:
-            return int(importlib.import_module("wengert.demo").run(argv[1:]))
-        except ImportError as error:
+            return int(importlib.import_module(_PROGRAMS[argv[0]]).run(argv[1:]))
+        except (ImportError, TrainingError) as error:
             sys.stderr.write(f"wengert: {error}\n")
             return 1
     options = make_parser().parse_args([f" {word}" if _is_negative(word) else word for word in argv])
@@ -121,6 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
     explaining.add_argument("--html", metavar="FILE", help="write graph and tables as one page")
     explaining.add_argument("--save", metavar="FILE", action="append", default=[], help="write .dot, .png or .pdf")
     explaining.add_argument("--open", action="store_true", help="show the page in the browser")
+    commands.add_parser("train", help="a network that learns to read digits", add_help=False)
     commands.add_parser("demo", help="the demonstration on real data", add_help=False)
     return parser
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from wengert.errors import ArgumentError
-from wengert.transforms import constructs
+from wengert.transforms import constructs, unrolled
+from wengert.transforms.watch import is_expanded
 
 Function = Callable[..., Any]
 
@@ -59,7 +60,7 @@ def scan(
     Derivatives (SIAM, 2008), chapter 12, for the schedules.
     """
     _check("scan", f)
-    return constructs.scan(f, init, xs, length, reverse, checkpoint)
+    return (unrolled if is_expanded.get() else constructs).scan(f, init, xs, length, reverse, checkpoint)
 
 
 def while_loop(test: Function, f: Function, init: Any, *, checkpoint: int | str | bool | None = None) -> Any:
@@ -94,7 +95,7 @@ def while_loop(test: Function, f: Function, init: Any, *, checkpoint: int | str 
     """
     _check("while_loop", test)
     _check("while_loop", f)
-    return constructs.while_loop(test, f, init, checkpoint)
+    return (unrolled if is_expanded.get() else constructs).while_loop(test, f, init, checkpoint)
 
 
 def fori_loop(lower: Any, upper: Any, f: Function, init: Any, *, checkpoint: int | str | bool | None = None) -> Any:
@@ -123,7 +124,7 @@ def fori_loop(lower: Any, upper: Any, f: Function, init: Any, *, checkpoint: int
     Source: A. Griewank and A. Walther, Evaluating Derivatives (SIAM, 2008), chapter 3.
     """
     _check("fori_loop", f)
-    return constructs.fori_loop(lower, upper, f, init, checkpoint)
+    return (unrolled if is_expanded.get() else constructs).fori_loop(lower, upper, f, init, checkpoint)
 
 
 def cond(predicate: Any, true: Function, false: Function, *operands: Any) -> Any:
@@ -154,7 +155,7 @@ def cond(predicate: Any, true: Function, false: Function, *operands: Any) -> Any
     """
     _check("cond", true)
     _check("cond", false)
-    return constructs.cond(predicate, true, false, operands)
+    return (unrolled if is_expanded.get() else constructs).cond(predicate, true, false, operands)
 
 
 def _check(name: str, function: Any) -> None:

@@ -24,7 +24,8 @@
     ├── GraphError (ValueError)                  a graph, or the text of one, that is not well formed
     ├── CompileError (RuntimeError)              a function that one compiled program cannot stand for
     ├── TrainingError (ValueError)               `fit` was given something that cannot be trained with
-    └── DivergedError (ArithmeticError)          a loss became infinite or NaN while training
+    ├── DivergedError (ArithmeticError)          a loss became infinite or NaN while training
+    └── AnomalyError (ArithmeticError)           a NaN or an infinity, found by `wengert.anomaly`
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
 
 Every message has four parts: what happened; where in the user's code; why; what to write instead.
@@ -33,6 +34,7 @@ The docstring of each class is its page, and `docs/errors.md` is made of them by
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -899,7 +901,8 @@ class DivergedError(WengertError, ArithmeticError):
     """The loss became infinite or NaN while `wg.fit` trained.
 
     Training stops at once, before such a number reaches the model; the latest checkpoint is as it was.  The message names
-    the first operation that made such a number out of finite ones, its line and its values.
+    the first operation that made such a number out of finite ones, its line and its values; `error.diagnosis` is all that
+    `wg.diagnose` found, and `error.result` the result of the steps before.
 
     >>> import numpy as np, wengert as wg
     >>> wg.fit({"w": 0.5}, lambda m: np.log(m["w"]), None, wg.optim.SGD(lr=1.0), steps=10)
@@ -913,29 +916,44 @@ class DivergedError(WengertError, ArithmeticError):
     10
     """
 
+    diagnosis: Any = None
+    result: Any = None
 
-ANCHORS: dict[str, type[Exception]] = {
-    "lost-derivative": LostDerivativeError,
-    "assignment": AssignmentError,
-    "unsupported-function": UnsupportedFunctionError,
-    "not-scalar": NotScalarError,
-    "not-differentiable": NotDifferentiableError,
-    "disconnected": DisconnectedError,
-    "degenerate": DegenerateError,
-    "holomorphic": HolomorphicError,
-    "leak": LeakError,
-    "backward": BackwardError,
-    "argument": ArgumentError,
-    "shape": ShapeError,
-    "batch": BatchError,
-    "tree": TreeError,
-    "rule": RuleError,
-    "check": CheckError,
-    "control-flow": ControlFlowError,
-    "graph": GraphError,
-    "compile": CompileError,
-    "training": TrainingError,
-    "diverged": DivergedError,
+
+class AnomalyError(WengertError, ArithmeticError):
+    """A value or a gradient is NaN or infinite, and `with wg.anomaly():` asked to be told.
+
+    The message names the first operation that made such a value of finite ones, with its line and the values that met there.
+
+    >>> import numpy as np, wengert as wg
+    >>> loss = lambda x: np.sum(np.sqrt(x))
+    >>> with wg.anomaly():
+    ...     wg.grad(loss)(np.array([4.0, 0.0]))
+    Traceback (most recent call last):
+    wengert.errors.AnomalyError: infinity in the gradient, by sqrt. ...
+
+    What `np.where` does not choose contributes nothing, not even an infinite slope:
+
+    >>> wg.grad(lambda x: np.sum(np.where(x > 0, np.sqrt(x), 0.0)))(np.array([4.0, 0.0]))
+    array([0.25, 0.  ])
+
+    | what was found | what to write |
+    |---|---|
+    | NaN from outside of a domain: `np.log(x)` | `np.where(x > 0, np.log(x), 0.0)` |
+    | overflow: `np.log(np.sum(np.exp(x)))` | `np.logaddexp.reduce(x)` |
+    | an infinite slope: `np.sqrt(x)` at 0 | `np.sqrt(x + 1e-12)`, or `np.where` as above |
+    | `0 / 0`: `x / np.linalg.norm(x)` | `x / np.maximum(np.linalg.norm(x), 1e-12)` |
+
+    `wg.diagnose(loss)(x)` reports the same without an error, and also gradients that are exactly zero, or cut off.
+    """
+
+
+_PAGES = [kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, WengertError)]
+# where the page of each is: `lost-derivative` is that of `LostDerivativeError`
+ANCHORS = {
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error")).lower(): kind
+    for kind in _PAGES
+    if kind not in (WengertError, DerivativeError)
 }
 
 

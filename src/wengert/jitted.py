@@ -10,6 +10,7 @@ import functools
 import inspect
 import operator
 import types
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,10 +27,14 @@ from wengert.core.trace import Tracer, beneath
 from wengert.errors import CompileError, reveal, warn_many_signatures
 from wengert.programs import CompiledPath, Program, is_recorded
 from wengert.stages import Report, Stages, report_of
+from wengert.transforms.blame import is_bad
 from wengert.transforms.checkpoint import RandomState
+from wengert.transforms.diagnose import diagnosed
+from wengert.transforms.findings import anomaly_lost, anomaly_of
 from wengert.transforms.reach import Reach, Twin
 from wengert.transforms.record_graph import leaf_names, name_of
 from wengert.transforms.record_path import PathNumber, is_array
+from wengert.transforms.watch import WATCHED, is_expanded, is_watching
 
 _NUMERIC = "biufc"
 MANY_SIGNATURES = 64  # are worth a warning
@@ -234,7 +239,9 @@ class Jitted:
         self._signatures: dict[Any, Signature] = {}
         self._launches: list[tuple[CompiledPath, Reach, Launch]] = []
         self._learnt: dict[CompiledPath, int] = {}
-        self.__call__ = self._call_at_length
+        self._quick: Callable[..., Any] = self._call_at_length
+        self._choose()
+        _ALIVE.add(self)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -255,7 +262,7 @@ class Jitted:
         call = SplitCall(*marked, self._names)
         captured = self._reached()
         operands = [*captured.arrays, *call.operands]
-        if any(map(is_recorded, operands)):
+        if any(map(is_recorded, operands)) or is_expanded.get():
             return self._function(*args, **kwargs)
         program = self._signature(captured, call).program
         if any(isinstance(x, Tracer) for x in operands):
@@ -281,7 +288,22 @@ class Jitted:
             return
         others = [entry for entry in self._launches if entry[0] is not path]
         self._launches = [(path, captured, launch), *others[: MOST_LAUNCHES - 1]]
-        self.__call__ = dispatcher([launch for _, _, launch in self._launches], self._call_at_length)
+        self._quick = dispatcher([launch for _, _, launch in self._launches], self._call_at_length)
+        self._choose()
+
+    def _choose(self) -> None:
+        """How an instance is called: within `wengert.anomaly`, with a look at the result."""
+        self.__call__ = self._call_watched if WATCHED.n_open else self._quick
+
+    def _call_watched(self, *args: Any, **kwargs: Any) -> Any:
+        """A call whose result is looked at; where it is not finite, the function runs once more, operation by operation."""
+        result = self._quick(*args, **kwargs)
+        if is_watching.get() and not is_expanded.get():
+            leaves = [y for y in trees.flatten(result)[0] if hasattr(y, "dtype")]
+            if not any(isinstance(y, Tracer) for y in leaves) and any(map(is_bad, leaves)):
+                diagnosis = diagnosed(self._function, (), args, kwargs)
+                raise anomaly_of(diagnosis.bad) if diagnosis.bad else anomaly_lost(name_of(self._function))
+        return result
 
     def stages(self, *args: Any, **kwargs: Any) -> Stages:
         """Every stage of the compilation for these arguments: graphs, loop nests, LLVM text, assembly."""
@@ -408,3 +430,14 @@ def watches_of(captured: Reach) -> list[Watch]:
         *(Watch.content(owner, values) for owner, values in lists.values()),
         *(Watch.length(owner, n) for owner, n in captured.lengths if not isinstance(owner, tuple) and id(owner) not in lists),
     ]
+
+
+_ALIVE: weakref.WeakSet[Jitted] = weakref.WeakSet()
+
+
+def _choose_all() -> None:
+    for jitted in list(_ALIVE):
+        jitted._choose()
+
+
+WATCHED.listeners.append(_choose_all)

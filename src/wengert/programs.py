@@ -123,10 +123,20 @@ class Version:
                     raise CompileError.of_paths(self.program.name, MOST_PATHS)
                 new = CompiledPath(path, values, cache=self.program.cache)
                 self.paths.insert(0, new)
-        found, failed = new.run(values)
+        try:
+            found, failed = new.run(values)
+        except Exception:
+            if path.is_guessed:  # NumPy has not met this error yet, and says where it is
+                self._results(values)
+            raise
         if failed is not None and path.is_guessed:
-            results = record_path(self.program.function, values, self.program.hints(), self.program.name, guesses=False).results or []
+            results = self._results(values)
         return (results if failed is not None else found), new  # rounding may decide otherwise than it did for NumPy
+
+    def _results(self, values: Sequence[Any]) -> list[Any]:
+        """What eager evaluation gives, or its error."""
+        program = self.program
+        return record_path(program.function, values, program.hints(), program.name, guesses=False).results or []
 
 
 def _differs_at(keys: list[Any], tried: list[Any], k: int) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wengert.compiler.engine import assembly, optimised
+from wengert.compiler.held import LoopAccount, loops_of
 from wengert.compiler.listing import Account, Names, account_of, list_program, list_step
 from wengert.compiler.loops import Band, HostCall, Program, all_steps
 from wengert.compiler.memory import rows_in_hand
@@ -92,6 +93,7 @@ class Report:
     flops: int = field(default=0)
     read: int = field(default=0)
     written: int = field(default=0)
+    loops: tuple[LoopAccount, ...] = ()
 
     def __str__(self) -> str:
         lines = [
@@ -109,12 +111,28 @@ class Report:
             a = kernel.account
             row = f"  {a.flops:>12,}  {bytes_in_words(a.read):>10}  {bytes_in_words(a.written):>10}  {kernel.text}"
             lines.append(row + (f", {kernel.n_instructions} instructions" if kernel.n_instructions else ""))
+        if self.loops:
+            lines += ["", "  loops", *(f"    {in_words(loop)}" for loop in self.loops)]
         if self.host_calls:
             lines += ["", "  calls of Python"]
         lines += [f"    {call.primitive}   {call.location}".rstrip() for call in self.host_calls]
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def in_words(loop: LoopAccount) -> str:
+    """What a loop keeps, and what it computes again."""
+    steps = "" if loop.n_steps is None else f", {loop.n_steps:,} steps"
+    schedule = "" if loop.checkpoint is None else f", checkpoint={loop.checkpoint!r}"
+    facts = [f"stacks of {bytes_in_words(loop.stacks)}"] if loop.stacks else []
+    if loop.states:
+        is_open = loop.n_steps is None
+        size = bytes_in_words(loop.states)
+        facts.append(f"{size} for each state that is kept" if is_open else f"states of {size} at one time")
+    again = f"runs the body {loop.runs:.3g} times again" if loop.runs else "computes nothing again"
+    where = f"   {loop.location}" if loop.location else ""
+    return f"{loop.kind}{steps}{schedule}: {', '.join([*facts, again])}{where}"
 
 
 def bytes_in_words(n: int) -> str:
@@ -141,6 +159,7 @@ def report_of(path: CompiledPath, name: str, n_paths: int) -> Report:
         name, len(path.path.graph.nodes), len(compiled.graph.nodes), len(path.keys), n_paths, tuple(kernels), tuple(calls),
         temporary=compiled.plan.workspace, in_hand=max([rows_in_hand(s).n_bytes for s in all_steps(program) if isinstance(s, Band)], default=0), outputs=sum(b.n_bytes for b in dict.fromkeys(outputs) if b.kind != "input"),
         flops=sum(a.flops for a in accounts), read=sum(a.read for a in accounts), written=sum(a.written for a in accounts),
+        loops=tuple(loops_of(program)),
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import wengert as wg
+from wengert.core.trace import lowest
 from wengert.primitives.blank import LARGE
+from wengert.transforms.record_path import PathTrace
 
 X = np.random.default_rng(0).standard_normal((LARGE // 4, 8))
 
@@ -84,6 +86,57 @@ def test_views_share_memory_as_they_do_in_numpy():
 
     for got, want in zip(wg.jit(f)(X), f(X), strict=True):
         np.testing.assert_array_equal(got, want)
+
+
+def test_types_and_errors_that_follow_values_are_theirs():
+    a = np.random.default_rng(1).standard_normal((256, 256))
+    assert wg.jit(lambda a: np.linalg.eigvals(a @ a))(a).dtype == complex
+    assert wg.jit(lambda a: np.linalg.eigvals(a + a.T))(a).dtype == float
+
+    def f(a):
+        try:
+            return np.sum(np.linalg.cholesky(a.T @ a + np.eye(256)))
+        except np.linalg.LinAlgError:
+            return np.float64(0.0)
+
+    np.testing.assert_allclose(wg.jit(f)(a), f(a), rtol=1e-12)
+
+
+def test_python_is_called_with_values():
+    seen = []
+
+    @wg.custom_rule
+    def doubled(x):
+        plain = np.asarray(x)
+        seen.append(plain.sum())
+        return plain * 2
+
+    @doubled.forward
+    def rule(primals, tangents):
+        return doubled(*primals), tangents[0] * 2
+
+    found = wg.jit(lambda x: doubled(np.exp(x)) + 1)(X)
+    np.testing.assert_allclose(found, np.exp(X) * 2 + 1, rtol=1e-12)
+    np.testing.assert_allclose(seen, np.exp(X).sum(), rtol=1e-12)
+
+
+def test_what_is_looked_at_is_all_that_is_computed():
+    def f(x, n):
+        y = x
+        for _ in range(n):
+            y = np.cos(y) + 1
+            if np.max(y) < 0:
+                return y
+        return y
+
+    calls = []
+    for n in (3, 300):  # a few looks compute what they need; many make the rest be computed at once
+        trace = PathTrace(guesses=True)
+        y = f(trace.input(X, "x"), n)
+        assert trace.guesses == (n == 3)
+        calls.append(trace.unseen.n_repeated)
+        np.testing.assert_array_equal(lowest(y), f(X, n))
+    assert calls[1] < 10 * 300
 
 
 PEAK = """

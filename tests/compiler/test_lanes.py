@@ -117,3 +117,23 @@ def test_random_programs(seed):
     program = random_program(rng, n, k, d)
     agree(program, x, mu, w, rtol=1e-9)
     agree(wg.grad(lambda x, mu, w: np.sum(program(x, mu, w)[1] ** 2), (0, 1, 2)), x, mu, w, rtol=1e-7)
+
+
+def test_the_smallest_numbers_count_as_zero_and_the_processor_forgets_it():
+    """Weights of `exp(-700)` and less: what is normal is exact, and what is not is 0 or right; other programs keep small numbers."""
+    x, mu, q, a = data(519, 10, 9)
+    a[:] = np.linspace(-760.0, 0.0, 9)
+    found = wg.jit(wg.grad(mixture, (1, 2, 3)))(x, mu, q, a)
+    for y, z in zip(found, wg.grad(mixture, (1, 2, 3))(x, mu, q, a), strict=True):
+        np.testing.assert_allclose(y, z, rtol=1e-9, atol=1e-290)
+    small = np.full(100, 2.0**-1060)
+    np.testing.assert_array_equal(wg.jit(lambda x: 0.5 * x)(small), 2.0**-1061)
+    np.testing.assert_array_equal(small * 0.5, 2.0**-1061)
+
+
+def test_infinity_times_the_smallest_number_is_infinite():
+    x, mu, q, _ = data(519, 10, 9)
+    q[4, 1, 2] = np.inf
+    products = wg.jit(lambda t, q: np.sum(wg.jvp(lambda s: np.einsum("kij,nkj->nki", q, s), (x[:, None] - mu,), (t,))[1], 2))
+    t = np.where(np.arange(10) == 2, 5e-324, x[:, None] - mu)
+    assert np.isinf(products(t, q)[:, 4]).all()

@@ -43,13 +43,42 @@ def read_the_wines(main):
     assert main(n_steps=150) > 0.9
 
 
+def solve_burgers(main):
+    assert main(n_steps=2000, n_points=128, width=20) < 0.03
+
+
+def read_the_digits(main):
+    assert main(epochs=12) > 0.95
+
+
+def write_like_the_manual(main):
+    bits, counted = main(steps=150, context=24, width=32, n_blocks=1, batch=16, limit=30_000, rate=1e-2, n_written=40)
+    assert counted < bits < 4.5  # the text is too short to learn much from; its letters alone cost 4.6 bits
+
+
+def sample_the_posterior(main):
+    draws, r_hat, size = main(n_draws=400, n_warm=200)
+    assert draws.shape == (400, 4, 31)
+    assert r_hat.max() < 1.02
+    assert size.min() > 400
+
+
+def read_the_digits_with_tensors(main):
+    assert main(epochs=4) > 0.92
+
+
 CHECKS = {
+    "burgers": solve_burgers,
+    "digits": read_the_digits,
+    "hamiltonian": sample_the_posterior,
     "heat_backwards": recover_the_temperature,
     "least_squares": agree_with_curve_fit,
     "logistic_regression": agree_with_scikit_learn,
     "maximum_likelihood": agree_with_the_bootstrap,
     "neural_network": read_the_wines,
     "predator_prey": recover_the_rates,
+    "transformer": write_like_the_manual,
+    "tensor_digits": read_the_digits_with_tensors,
 }
 
 

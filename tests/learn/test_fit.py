@@ -102,6 +102,19 @@ def test_settings_in_a_container_stay_settings():
     np.testing.assert_allclose(result.model["w"], 1.0)
 
 
+def test_buffers_move_on_and_the_result_is_ready_for_use():
+    x, y = linear_data(dtype=np.float32)
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5), nn.Linear(3, 1, rng=0))
+    result = wg.fit(model, lambda m, x, y: nn.mse_loss(m(x)[:, 0], y), (x, y), optim.SGD(0.01), epochs=60, batch_size=40)
+    np.testing.assert_allclose(result.model.layers[0].running_mean, x.mean(0), rtol=1e-2, atol=1e-3)
+    assert not result.model.training
+    assert result.latest.training
+    assert result.model.layers[1].key != model.layers[1].key
+    np.testing.assert_array_equal(model.layers[0].running_mean, 0)  # the user's model stays
+    a, b = result.model(x), result.model(x)
+    np.testing.assert_array_equal(a, b)
+
+
 def blobs(n=200):
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 2, n)
@@ -225,3 +238,42 @@ def test_it_learns_what_a_network_should():
     model = nn.Sequential(nn.Linear(1, 16, rng=0), nn.Tanh(), nn.Linear(16, 1, rng=1))
     result = wg.fit(model, nn.mse_loss, (x, y), optim.Adam(0.03), epochs=150)
     assert result.history["loss"][-1] < 1e-3
+
+
+def test_accumulated_gradients_are_those_of_a_larger_batch():
+    x, y = linear_data(48)
+    options = {"epochs": 4, "shuffle": False}
+    small = wg.fit(zeros(), squared, (x, y), optim.Accumulated(optim.Adam(0.1), n=4), batch_size=4, **options)
+    large = wg.fit(zeros(), squared, (x, y), optim.Adam(0.1), batch_size=16, **options)
+    np.testing.assert_allclose(small.model["w"], large.model["w"], rtol=1e-10)
+    assert small.steps == 4 * large.steps
+
+
+def test_clipped_gradients_take_steps_of_bounded_length():
+    x, y = linear_data()
+    seen = []
+    watch = learn.every(1)(lambda moment: seen.append(np.append(moment.model["w"], moment.model["b"])))
+    wg.fit(zeros(), squared, (x, 100 * y), optim.Clipped(optim.SGD(0.1), max_norm=1.0), epochs=1, batch_size=8, callbacks=[watch])
+    lengths = np.linalg.norm(np.diff([np.zeros(4), *seen], axis=0), axis=1)
+    np.testing.assert_allclose(lengths, 0.1, rtol=1e-5)
+
+
+def test_an_average_is_what_is_measured_and_returned():
+    x, y = linear_data()
+    seen = []
+
+    def watch(moment):
+        seen.append(float(moment.model["b"]))
+
+    optimiser = optim.Averaged(optim.SGD(0.1), decay=0.5)
+    result = wg.fit(zeros(), squared, (x, y), optimiser, epochs=6, batch_size=None, validation=(x, y), callbacks=[watch])
+    plain, averages, mean = zeros(), [], None
+    for _ in range(6):
+        slope = closed_slope(plain, x, y)
+        plain = {name: plain[name] - 0.1 * slope[name] for name in plain}
+        mean = plain if mean is None else {name: 0.5 * (mean[name] + plain[name]) for name in plain}
+        averages.append(mean)
+    np.testing.assert_allclose(seen, [average["b"] for average in averages], rtol=1e-12)
+    np.testing.assert_allclose(result.model["w"], mean["w"], rtol=1e-12)
+    np.testing.assert_allclose(result.latest["w"], plain["w"], rtol=1e-12)
+    np.testing.assert_allclose(result.history["val_loss"], [squared(average, x, y) for average in averages], rtol=1e-12)

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
-import tensor_programs as programs
 import pytest
+import tensor_programs as programs
 import tensor_stories as stories  # enters its programs into the table
 
 import wengert.tensor

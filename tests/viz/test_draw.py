@@ -163,14 +163,6 @@ def test_dot():
     assert dot.count("->") == 6
 
 
-def test_html_needs_no_network():
-    html = wg.draw(network)(np.ones((3, 2)), np.arange(3.0)).html
-    assert "Forward walk" in html
-    assert not re.search(r"(?:src|href)=|@import|url\(", html)
-    assert set(re.findall(r"https?://[^\"' ]+", html)) == {"http://www.w3.org/2000/svg"}
-    assert "s &gt; 0" in html
-
-
 @pytest.mark.parametrize(("ending", "magic"), [("svg", b"<svg"), ("dot", b"digraph"), ("html", b"<!doctype"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_save(tmp_path, ending, magic):
     if ending in {"png", "pdf"}:

@@ -43,7 +43,7 @@ PARTS = 4  # tiles of a turned band at least, where there are enough rows
 BLOCK = 1024  # and the most of a turned band: what totals add up at once
 CHUNKS = 16  # parts that threads may share
 SMALL, MANY_CHUNKS = 2**15, 128  # bytes of totals up to which there are more, as they are added up more exactly
-PARALLEL = 100_000  # scalar instructions of vector loops from which on threads pay
+PARALLEL = 30_000  # scalar instructions of vector loops from which on threads pay
 SMALLEST = 2**12  # entries of a nest whose rows may be a band's
 IN_LANES, LANES = 2**20, 64  # bytes of rows in hand of a turned band, and of how many rows at least
 

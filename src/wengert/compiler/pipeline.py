@@ -10,6 +10,7 @@
 | fuse     | graph to program        | index maps are strides; chains and their reductions share loops                 |
 | split    | program to program      | no body is longer than a bound                                                  |
 | bands    | program to program      | steps over the same rows share them while they are in the cache                 |
+| share    | program to program      | long loops on their own have parts for threads                                   |
 | plan     | program to plan         | every buffer has a place, and none that lives at the same time shares it        |
 | emit     | program to LLVM text    | one function for each step, one entry that runs them all                        |
 | engine   | text to machine code    | addresses                                                                       |
@@ -41,6 +42,7 @@ from wengert.compiler.plain import plain_products
 from wengert.compiler.runtime.host import Host
 from wengert.compiler.runtime.launcher import Input, Launch, Output, conform, launcher
 from wengert.compiler.runtime.library import library
+from wengert.compiler.share import share_loops
 from wengert.compiler.simplify import simplify
 from wengert.compiler.soft_half import provide_half
 from wengert.compiler.split import split
@@ -68,7 +70,7 @@ def lower(graph: Graph) -> Program:
     inner = {node: {key: lower(passes(part)[1]) for key, part in graphs_of(node).items()} for node in graph.nodes}
     program = split(fuse(graph, inner))
     program.steps = late_fills(program.steps)
-    return group_rows(program)
+    return share_loops(group_rows(program))
 
 
 @contextmanager

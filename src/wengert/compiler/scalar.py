@@ -59,6 +59,8 @@ POWERS = {
     -1.0: "1 / a", -2.0: "u = 1 / a; u * u", -3.0: "u = 1 / a; u * u * u",
 }  # fmt: skip
 
+# Below these numbers, of float64 and float32, a function is 0.  Glibc's leave their vectors there, one number after the other.
+VANISHES = {"exp": (-746.0, -104.0), "exp2": (-1076.0, -151.0)}
 IN_DOUBLE = "in double: "
 
 Value = tuple[str, str]  # an SSA name or a literal, and the name of its dtype
@@ -364,7 +366,16 @@ class Scalars:
         if name in INTRINSICS:
             arguments = ", ".join(f"{kind} {v}" for v in values)
             return self.new(f"call {kind} @llvm.{name}.{suffix(working)}({arguments})")
+        if name in VANISHES:
+            return self.vanishing(name, values[0], working)
         return self.new(self.math(name, working, values))
+
+    def vanishing(self, name: str, x: str, working: str) -> str:
+        """The value of a function that is 0 below some number, where the library is not asked."""
+        kind = LLVM[working]
+        is_none = self.new(f"fcmp olt {kind} {x}, {literal(VANISHES[name][working == 'float32'], working)}")
+        asked = self.new(f"select i1 {is_none}, {kind} {literal(0.5, working)}, {kind} {x}")
+        return self.new(f"select i1 {is_none}, {kind} {literal(0, working)}, {kind} {self.new(self.math(name, working, [asked]))}")
 
     def float_call(self, name: str, values: list[str], working: str) -> str:
         """The value of a function that has to do with how floats are made."""

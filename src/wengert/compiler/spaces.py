@@ -8,6 +8,7 @@ together) are unrolled wherever something moves or sums along them; where everyt
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import product
 from typing import Any
@@ -24,10 +25,13 @@ from wengert.compiler.indices import (
     spread_index,
 )
 from wengert.compiler.loops import Shape
+from wengert.compiler.native import code_of
 from wengert.core.graph import Atom, Graph, Node, Var
 
 UNROLLED = 16
 SHORT, MANY = 6, 128  # axes no longer than this are unrolled up to so many entries together
+VECTOR = 8  # numbers for which a function of vectors takes as long as for one
+CALLS = re.compile(r"\w\(")
 LARGEST = 4000  # scalars in one region of unrolled values
 
 Axes = tuple[int, ...]
@@ -144,12 +148,13 @@ class Spaces:
             if 0 not in shape:
                 self.join(node)
         self.sizes: dict[Var, int] = {}
+        calls = self.calls(graph)
         for var in self.made:
             root = self.root(var)
             loops = loop_candidates(var.type.shape)
             inner = math.prod(n for k, n in enumerate(var.type.shape) if k not in loops)
             self.sizes[root] = self.sizes.get(root, 0) + inner
-        self.unrolled = {self.root(var) for var in self.marked}
+        self.unrolled = {self.root(var) for var in self.marked} - calls
 
     def loops(self, var: Atom) -> Axes:
         """The axes of a value that are loops."""
@@ -161,6 +166,18 @@ class Spaces:
             if root in self.unrolled and self.sizes[root] <= LARGEST:
                 return loop_candidates(shape)
         return tuple(range(len(shape)))
+
+    def calls(self, graph: Graph) -> set[Var]:
+        """The regions that would be numbers alone if they were unrolled, and that are worth vectors: functions of several numbers at once."""
+        found = set()
+        for node in graph.nodes:
+            out, primitive = node.outputs[0], node.primitive
+            shape = out.type.shape
+            is_worth_it = CALLS.search(code_of(primitive)) or (primitive.name == "scale" and len(shape) == 1)
+            is_row = max(shape[-1:], default=0) >= VECTOR and not loop_candidates(shape)
+            if is_worth_it and is_row and out in self.made and self.is_map(node):
+                found.add(self.root(out))
+        return found
 
     def root(self, var: Var) -> Var:
         """The representative of a region."""

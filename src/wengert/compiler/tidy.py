@@ -4,6 +4,7 @@
 |-------------------------------|---------------------------------------------------------------------------------------------------|
 | nobody reads it               | results, states and operands of a loop that lead nowhere are left out                              |
 | the same at every step        | what depends on the constants of a loop alone is computed once, before it                          |
+| functions of single numbers   | are taken for all steps at once, where no step waits for them (`wengert.compiler.spread_out`)         |
 | a state that stays            | a state that the body hands on unchanged is a constant                                            |
 
 ::
@@ -19,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from wengert.compiler.indices import MOVES
+from wengert.compiler.spread_out import spread_out
 from wengert.core.graph import Atom, Const, Graph, Node, Var
 from wengert.core.rewrite import remove_dead, substitute
 
@@ -38,7 +40,7 @@ def tidy(graph: Graph, improve: Improve) -> Graph:
         return graph
     nodes = [improved(node, improve) if is_control(node) else node for node in graph.nodes]
     graph = pruned(without_still_states(replace(graph, nodes=tuple(nodes))))
-    return improve(remove_dead(hoisted(graph)))
+    return improve(remove_dead(spread_out(hoisted(graph))))
 
 
 def improved(node: Node, improve: Improve) -> Node:

@@ -40,6 +40,7 @@ class Primitive:
         "formula",
         "is_discrete",
         "is_held",
+        "is_shaped",
         "kept",
         "laws",
         "n_outputs",
@@ -95,6 +96,7 @@ class Primitive:
         self.numpy = numpy
         self.slopes = slopes
         self.is_discrete = push is None
+        self.is_shaped = False  # whether it takes any values: the types of its results follow from those of its operands
         self.is_held = is_held  # discrete by decree: its value moves, and is treated as a constant
         # `(xs, params, y) -> (xs, params, y)`, with less in it: what the walk back needs of an operation
         self.kept: Callable[[Sequence[Any], Params, Any], tuple[Any, Params, Any]] | None = None

@@ -201,7 +201,7 @@ def walk_entries(entries: list[Entry | None], n_inputs: int, totals: list[Any], 
         if accumulate is not None and owned[parents[0]] and not any(isinstance(v, Tracer) for v in (ct, *values[1:])):
             accumulate(totals[parents[0]], ct, values, params)
             continue
-        for parent, piece in zip(parents, primitive.pull(ct, slots, result, values, params), strict=True):
+        for parent, piece in zip(parents, primitive.pull(ct, slots, result, values, params)):  # noqa: B905  (checking costs)
             if piece is None:
                 continue
             total = totals[parent]

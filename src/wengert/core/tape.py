@@ -22,10 +22,11 @@ from wengert.core.array import Array
 from wengert.core.primitive import Params, Primitive
 from wengert.core.record import Entry, Record, absent, walk_entries
 from wengert.core.trace import NO_PARAMS, Trace, Tracer
-from wengert.core.types import type_of
+from wengert.core.types import ArrayType, type_of
 from wengert.errors import BackwardError
 
 _numbers = count(1)
+_FIRST, _SECOND, _BOTH = (0,), (1,), (0, 1)  # slots
 _number = attrgetter("number")
 is_recording: ContextVar[bool] = ContextVar("is_recording", default=True)
 
@@ -79,21 +80,41 @@ class Tape(Trace):
         kind = self.kind
         slots: tuple[int, ...] = ()
         parents: tuple[Node, ...] = ()
-        values = []
-        for slot, x in enumerate(operands):
-            if isinstance(x, Tracer):
-                if x.extra is not None:
-                    slots += (slot,)
-                    parents += (x.extra,)
-                x = x.value
-            values.append(x)
+        values: Sequence[Any]
+        if len(operands) == 1:  # the usual case first
+            x = operands[0]
+            if x.extra is not None:
+                slots, parents = _FIRST, (x.extra,)
+            values = (x.value,)
+        elif len(operands) == 2:
+            a, b = operands
+            parent = other = None
+            if isinstance(a, Tracer):
+                parent, a = a.extra, a.value
+            elif type(a) is np.ndarray:
+                a = _unchanging(a)
+            if isinstance(b, Tracer):
+                other, b = b.extra, b.value
+            elif type(b) is np.ndarray:
+                b = _unchanging(b)
+            if other is None:
+                if parent is not None:
+                    slots, parents = _FIRST, (parent,)
+            else:
+                slots, parents = (_SECOND, (other,)) if parent is None else (_BOTH, (parent, other))
+            values = (a, b)
+        else:
+            values = [x.value if isinstance(x, Tracer) else _unchanging(x) for x in operands]
+            slots = tuple([k for k, x in enumerate(operands) if isinstance(x, Tracer) and x.extra is not None])
+            parents = tuple([operands[k].extra for k in slots])
         if not slots or primitive.pull is None or not is_recording.get():
             return self._without_slope(primitive, values, params, slots, parents)
         if primitive.augment is not None or primitive.n_outputs is not None:
             return self._process_many(primitive, tuple(values), params, slots, parents)
-        result = primitive.eval(*values, **params)
-        node = Node(self._kept(primitive, values, params, result, slots, parents))
-        return kind(result, self, node)
+        result = needed = primitive.eval(*values, **params)
+        if primitive.kept is not None:
+            values, params, needed = primitive.kept(values, params, result)
+        return kind(result, self, Node((primitive, tuple(values), params, needed, slots, parents)))
 
     def _without_slope(
         self,
@@ -112,21 +133,6 @@ class Tape(Trace):
         types = tuple([type_of(x) if k in slots else None for k, x in enumerate(values)])
         return self.kind(result, self, Node((_flat(primitive), types, params, None, slots, parents)))
 
-    @staticmethod
-    def _kept(
-        primitive: Primitive,
-        values: Sequence[Any],
-        params: Params,
-        result: Any,
-        slots: tuple[int, ...],
-        parents: tuple[Node, ...],
-    ) -> Entry:
-        if primitive.kept is not None:
-            values, params, result = primitive.kept(values, params, result)
-        if len(slots) < len(values):
-            values = [_unchanging(x) if type(x) is np.ndarray and x.flags.writeable and k not in slots else x for k, x in enumerate(values)]
-        return (primitive, tuple(values), params, result, slots, parents)
-
     def _process_many(
         self, primitive: Primitive, values: tuple[Any, ...], params: Params, slots: tuple[int, ...], parents: tuple[Node, ...]
     ) -> Any:
@@ -134,7 +140,10 @@ class Tape(Trace):
         if primitive.augment is not None:
             run_params, kept_params, n_results = primitive.augment(slots, values, params)
         result = primitive.eval(*values, **run_params)
-        node = Node(self._kept(primitive, values, kept_params, result, slots, parents))
+        kept_values, needed = values, result
+        if primitive.kept is not None:
+            kept_values, kept_params, needed = primitive.kept(values, kept_params, result)
+        node = Node((primitive, tuple(kept_values), kept_params, needed, slots, parents))
         if primitive.augment is not None:
             node.replay = values, params
         if primitive.n_outputs is None:
@@ -172,8 +181,9 @@ def _flat(primitive: Primitive) -> Primitive:
     )  # fmt: skip
 
 
-def _unchanging(value: Any) -> Any:
-    return value.copy(order="K")
+def _unchanging(x: Any) -> Any:
+    """An operand as it is now: a plain array may be written into later, which values of tracers are not."""
+    return x.copy(order="K") if type(x) is np.ndarray and x.flags.writeable else x
 
 
 # --- walking back ----------------------------------------------------------------------------------------------------
@@ -225,9 +235,19 @@ class Walk:
         self.captured: dict[Node, list[Any]] = {node: [] for node in captured}
         self.n_inputs = 0
         active = None if wanted is None else _leading_from(wanted, self.nodes)
+        is_plain = tape is None and not captured
+        entries, places = self.entries, self.places
         for node in self.nodes:
-            if active is None or node in active:
-                self._write(node)
+            if active is not None and node not in active:
+                continue
+            entry = node.entry
+            if is_plain and entry is not None and node.hooks is None and entry[1] is not None and entry[0].n_outputs is None:
+                there = tuple(map(places.get, entry[5]))  # the usual case first
+                if None not in there:
+                    places[node] = len(entries)
+                    entries.append((*entry[:5], there))
+                    continue
+            self._write(node)
 
     def place_of(self, node: Node) -> int | None:
         """Where a node stands in the list; `None` where it does not."""
@@ -274,8 +294,8 @@ class Walk:
         """Let the nodes go what they kept; this walk still has it."""
         for node in self.nodes:
             entry = node.entry
-            if entry and _keeps_values(entry):
-                node.entry = (entry[0], None, NO_PARAMS, None, *entry[4:])
+            if entry and entry[1] is not None and (entry[3] is not None or not _LIGHT.issuperset(map(type, entry[1]))):
+                node.entry = (entry[0], None, NO_PARAMS, None, entry[4], entry[5])
                 node.replay = None
 
     def record(self) -> Record:
@@ -293,7 +313,10 @@ class Walk:
                 totals[place] = ct if totals[place] is None else totals[place] + ct
         with np.errstate(all="ignore"):
             walk_entries(self.entries, self.n_inputs, totals, consume=consume)
-        return [self._arrived(node, totals) for node in wanted]
+        if self.captured:
+            return [self._arrived(node, totals) for node in wanted]
+        cts = [None if (place := self.places.get(node)) is None else totals[place] for node in wanted]
+        return [ct if ct is None or not node.hooks else _through(node.hooks.values(), ct) for node, ct in zip(wanted, cts, strict=True)]
 
     def _arrived(self, node: Node, totals: list[Any]) -> Any:
         if node in self.captured:
@@ -335,12 +358,7 @@ def _traced(node: Node, tape: Tape) -> tuple[Any, ...]:
     return primitive, tuple(found), params, result
 
 
-def _keeps_values(entry: Entry) -> bool:
-    return entry[1] is not None and _holds_arrays(entry)
-
-
-def _holds_arrays(entry: Entry) -> bool:
-    return isinstance(entry[3], (np.ndarray, np.generic, tuple)) or any(isinstance(x, (np.ndarray, np.generic)) for x in entry[1])
+_LIGHT = frozenset([ArrayType, type(None), float, int, complex])  # kept operands that take no memory to speak of
 
 
 def _run_again(primitive: Primitive, operands: Sequence[Any], params: Params) -> tuple[Any, ...]:

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+import wengert as wg
 from wengert import trees
-from wengert.errors import DivergedError, describe, page
+from wengert.errors import DivergedError, page
+from wengert.learn.step import Layout
+
+Point = tuple[Any, Sequence[Any]]  # a model and a batch
 
 
 def broken(model: Any) -> list[str]:
@@ -17,28 +21,40 @@ def broken(model: Any) -> list[str]:
     return [name for name, x in pairs if np.asarray(x).dtype.kind in "fc" and not np.all(np.isfinite(x))]
 
 
-def extent(name: str, x: Any) -> str:
-    """`data[0]: float64[32,4], from -3.1 to 2.7`."""
-    x = np.asarray(x)
-    if x.size == 0 or x.dtype.kind not in "biuf":
-        return f"{name}: {describe(x)}"
-    n_odd = int(np.sum(~np.isfinite(x)))
-    odd = f", {n_odd} not finite" if n_odd else ""
-    return f"{name}: {describe(x)}, from {np.min(x):.3g} to {np.max(x):.3g}{odd}"
+def examined(loss: Callable[..., Any], layout: Layout, point: Point) -> Any:
+    """The loss and its gradient once more, interpreted, with every operation watched."""
+    whole, batch = point
+
+    def watched(model: Any, *batch: Any) -> Any:
+        return loss(layout.with_parameters(whole, model), *batch)
+
+    watched.__name__ = getattr(loss, "__name__", "loss")
+    with np.errstate(all="ignore"):
+        return wg.diagnose(watched)(layout.only_parameters(whole), *batch)
 
 
-def diverged(loss: Callable[..., Any], value: float, step: int, points: Sequence[tuple[Any, Any]]) -> DivergedError:
+def diverged(loss: Callable[..., Any], layout: Layout, value: float, step: int, points: Sequence[Point]) -> DivergedError:
     """The error for a loss that became `value`; `points` are model and batch of this step, and of the one before."""
-    model, batch = points[0]
-    lost = broken(model)
-    if lost:
-        why = f"The step before had made {', '.join(f'model{name}' for name in lost[:3])} infinite or NaN: its gradient was, or the rate is too large."
+    lost = broken(points[0][0])
+    is_earlier = bool(lost) and len(points) > 1
+    diagnosis = examined(loss, layout, points[1] if is_earlier else points[0])
+    found = "\n".join(map(str, diagnosis.bad[:2]))
+    if is_earlier and found:
+        why = f"The gradient of step {step - 1} was not finite, and has spoilt {named(lost)}:\n{found}"
+    elif is_earlier:
+        why = f"Step {step - 1} went so far that {named(lost)} left the range of its numbers; its gradient was finite."
     else:
-        named = [*zip(trees.paths(model), trees.flatten(model)[0], strict=True)]
-        given = [*zip(trees.paths(batch), trees.flatten(batch)[0], strict=True)]
-        shown = [extent(f"model{n}", x) for n, x in named][:6] + [extent(f"batch{n}", x) for n, x in given][:4]
-        why = "The model was finite, and so the loss made it of these values:\n" + "\n".join(
-            f"  {line}" for line in shown
-        )
-    write = "wg.optim.Adam(lr=1e-4)   # a smaller learning rate\nnp.log(np.maximum(p, 1e-12))   # a loss that is finite wherever the model may go"
-    return DivergedError(page(f"the loss became {value} in step {step}.", why, write, "diverged"))
+        why = f"The model was finite, and the loss was not:\n{found}"
+    write = (
+        "wg.optim.Adam(lr=1e-4)   # a smaller learning rate, where the model has gone too far\n"
+        "np.log(np.maximum(p, 1e-12))   # a loss that is finite wherever the model may go"
+    )
+    error = DivergedError(page(f"the loss became {value} in step {step}.", why, write, "diverged"))
+    error.diagnosis = diagnosis
+    return error
+
+
+def named(paths: Sequence[str]) -> str:
+    """`model.weight, model.bias and 3 more`."""
+    shown = ", ".join(f"model{path}" for path in paths[:3])
+    return shown + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import wengert as wg
-from wengert.errors import ArgumentError
+from wengert.errors import ArgumentError, DivergedError
 from wengert.learn import checkpoints, mistakes
 from wengert.learn.data import Arrays, Limited, Settings, Source, source_of
 from wengert.learn.history import History
@@ -108,7 +108,8 @@ def fit(
     Raises:
         TrainingError: the data are empty, differ in length or are fewer than a batch; the loss is not one number.
         DisconnectedError: the loss does not depend on one of the parameters.
-        DivergedError: the loss became infinite or NaN; the message names the operation that made it so.
+        DivergedError: the loss became infinite or NaN; the message names the operation that made it so, and
+            `error.result` is what was learnt before.
 
     Example:
         >>> import numpy as np, wengert as wg
@@ -142,13 +143,17 @@ def fit(
     }
     plan = Plan(
         loss, optimiser, source, held, evaluation, epochs, steps, callbacks, folder,
-        checkpoint_steps, keep, on_disconnected, told,
+        checkpoint_steps if folder else None, keep, on_disconnected, told,
     )  # fmt: skip
     trainer = Trainer(plan, Step(loss, optimiser, model, compiled=compiled), Watch(monitor, mode, patience, min_delta))
     if folder is not None:
         begin_in(folder, trainer, resume=resume)
     n_steps = steps if steps is not None or source.n_steps is None or epochs is None else epochs * source.n_steps
-    trainer.run(progress_of(progress, epochs, n_steps, trainer.n_steps))
+    try:
+        trainer.run(progress_of(progress, epochs, n_steps, trainer.n_steps))
+    except DivergedError as error:
+        error.result = result_of(trainer)
+        raise
     return result_of(trainer)
 
 

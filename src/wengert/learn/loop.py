@@ -126,7 +126,8 @@ class Trainer:
                 check_loss(plan.loss, self.step.model, self.step.model.build(self.now[1]), batch, plan.on_disconnected)
                 self.is_checked = True
             before = self.now
-            now = run(before[1], before[2], batch)
+            with np.errstate(all="ignore"):  # compiled programs are silent, and so are their first runs
+                now = run(before[1], before[2], batch)
             value = float(now[0])
             if not math.isfinite(value):
                 raise self._failure(value, batch)
@@ -147,7 +148,7 @@ class Trainer:
         points = [(self.step.model.build(self.now[1]), batch)]
         if before is not None:
             points.append((self.step.model.build(before[1]), earlier_batch))
-        return diverged(self.plan.loss, value, self.n_steps + 1, points)
+        return diverged(self.plan.loss, self.step.model, value, self.n_steps + 1, points)
 
     def _between_steps(self, n: int) -> None:
         for callback, every in self.on_step:
@@ -187,7 +188,7 @@ class Trainer:
         """The model for use: averaged, if the optimiser averages, and in evaluation mode."""
         model = self.step.model.build(leaves)
         if hasattr(self.plan.optimiser, "average"):
-            model = self.plan.optimiser.average(self.step.state.build(state))
+            model = self.plan.optimiser.average(model, self.step.state.build(state))
         return in_mode(model, "eval")
 
     # --- checkpoints -------------------------------------------------------------------------------------------------

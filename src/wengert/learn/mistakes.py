@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wengert.errors import TrainingError, describe, page
+from wengert.errors import DisconnectedError, TrainingError, describe, page
 
 
 def _error(what: str, why: str, write: str) -> TrainingError:
@@ -17,7 +17,7 @@ def empty_data() -> TrainingError:
     return _error(
         "the data of fit are empty.",
         "Without a row there is no loss, and without a loss no gradient.",
-        "wg.fit(model, loss, (x, y), optimiser)   # with len(x) > 0",
+        "data = x, y   # with len(x) > 0",
     )
 
 
@@ -37,7 +37,7 @@ def lengths_differ(names: Sequence[str], lengths: Sequence[int]) -> TrainingErro
     return _error(
         f"the arrays of the data differ in their number of rows: {found}.",
         "The first axis of each array counts the examples, and one row of each makes an example.",
-        "n = min(len(x), len(y))\nwg.fit(model, loss, (x[:n], y[:n]), optimiser)",
+        "n = min(len(x), len(y))\ndata = x[:n], y[:n]",
     )
 
 
@@ -64,7 +64,7 @@ def unknown_data(value: Any) -> TrainingError:
     return _error(
         f"the data of fit are {describe(value)}.",
         "Data are arrays in a tuple or dict, batches in any iterable, a dataset or a loader, or the name of a table.",
-        "wg.fit(model, loss, (x, y), optimiser)   # arrays with one row for each example",
+        "data = x, y   # arrays with one row for each example",
     )
 
 
@@ -155,3 +155,10 @@ def no_checkpoint(path: str, n_broken: int) -> TrainingError:
         "A checkpoint is a folder with arrays.safetensors and a run.json that holds the digest of it.",
         'wg.fit(model, loss, data, optimiser, epochs=10, checkpoint="folder")   # writes one after each epoch',
     )
+
+
+def disconnected(error: DisconnectedError) -> DisconnectedError:
+    """What `grad` says about parameters that the loss does not depend on, with what to write in a call of `fit`."""
+    said = str(error).partition("\n  Write ")[0]
+    write = 'on_disconnected="zero"   # in the call of fit, where a parameter is meant to stay as it is'
+    return DisconnectedError(f"{said}\n  Write   {write}\n  Read    docs/errors.md#disconnected")

@@ -97,10 +97,10 @@ def check_loss(loss: Callable[..., Any], layout: Layout, model: Any, batch: Sequ
         return out
 
     try:
-        wg.value_and_grad(checked, on_disconnected=policy)(layout.only_parameters(model))
+        with np.errstate(all="ignore"):  # as in the compiled program; what is not finite has a page of its own
+            wg.value_and_grad(checked, on_disconnected=policy)(layout.only_parameters(model))
     except DisconnectedError as error:
-        error.add_note('  In fit:   wg.fit(..., on_disconnected="zero")   # where a parameter is meant to stay')
-        raise
+        raise mistakes.disconnected(error) from None
 
 
 class Step:

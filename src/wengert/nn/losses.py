@@ -12,7 +12,8 @@ import numpy as np
 from wengert.nn.activations import log_softmax
 
 
-def _reduced(losses: Any, reduction: str) -> Any:
+def reduced(losses: Any, reduction: str) -> Any:
+    """The mean, the sum, or all of them."""
     if reduction == "mean":
         return np.mean(losses)
     if reduction == "sum":
@@ -32,12 +33,12 @@ def mse_loss(output: Any, target: Any, reduction: str = "mean") -> Any:
         >>> nn.mse_loss(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
         np.float64(2.5)
     """
-    return _reduced(np.square(output - target), reduction)
+    return reduced(np.square(output - target), reduction)
 
 
 def l1_loss(output: Any, target: Any, reduction: str = "mean") -> Any:
     """`|y - t|`."""
-    return _reduced(np.abs(output - target), reduction)
+    return reduced(np.abs(output - target), reduction)
 
 
 def huber_loss(output: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Any:
@@ -47,21 +48,21 @@ def huber_loss(output: Any, target: Any, reduction: str = "mean", delta: float =
     """
     change = output - target
     near = np.clip(change, -delta, delta)
-    return _reduced(near * (change - 0.5 * near), reduction)
+    return reduced(near * (change - 0.5 * near), reduction)
 
 
 def smooth_l1_loss(output: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Any:
     """`d²/(2β)` for `d = |y - t| < β`, and `d - β/2` beyond: the Huber loss divided by `β`."""
     if beta == 0:
         return l1_loss(output, target, reduction)
-    return _reduced(huber_loss(output, target, "none", beta) / beta, reduction)
+    return reduced(huber_loss(output, target, "none", beta) / beta, reduction)
 
 
 def binary_cross_entropy(output: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Any:
     """`-(t log p + (1 - t) log(1 - p))` of probabilities `p`; logarithms are not below -100."""
     logs = (np.maximum(np.log(output), -100.0), np.maximum(np.log1p(-output), -100.0))
     losses = -(target * logs[0] + (1.0 - target) * logs[1])
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -81,7 +82,7 @@ def binary_cross_entropy_with_logits(
         losses = np.logaddexp(0.0, output) - target * output
     else:
         losses = (1.0 - target) * output + (1.0 + (pos_weight - 1.0) * target) * np.logaddexp(0.0, -output)
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 def kl_div(output: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Any:
@@ -93,7 +94,7 @@ def kl_div(output: Any, target: Any, reduction: str = "mean", log_target: bool =
         losses = np.where(is_positive, target * (np.log(np.where(is_positive, target, 1.0)) - output), 0.0)
     if reduction == "batchmean":
         return np.sum(losses) / output.shape[0]
-    return _reduced(losses, reduction)
+    return reduced(losses, reduction)
 
 
 def nll_loss(output: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
@@ -132,7 +133,8 @@ def cross_entropy(
     """
     logs = log_softmax(output, axis=_class_axis(output))
     n_classes = output.shape[_class_axis(output)]
-    if np.asarray(target).dtype.kind == "f" if not hasattr(target, "dtype") else target.dtype.kind == "f":
+    target = target if hasattr(target, "dtype") else np.asarray(target)
+    if target.dtype.kind == "f":
         return _of_probabilities(logs, target, weight, reduction, label_smoothing)
     is_member, weights = _weights(output, target, weight, ignore_index)
     losses = -_picked(logs, np.where(is_member, target, 0)) * weights
@@ -158,13 +160,13 @@ def _of_probabilities(logs: Any, target: Any, weight: Any, reduction: str, smoot
     if smoothing:
         target = (1.0 - smoothing) * target + smoothing / logs.shape[axis]
     losses = -np.sum(_by_class(logs, weight) * target, axis=axis)
-    return _reduced(losses, reduction)
+    return reduced(losses, reduction)
 
 
 def _weights(output: Any, target: Any, weight: Any, ignore_index: int) -> tuple[Any, Any]:
     """Which members count, and with which weight."""
     is_member = np.not_equal(target, ignore_index)
-    weights = is_member.astype(output.dtype) if hasattr(is_member, "astype") else np.asarray(is_member, output.dtype)
+    weights = is_member.astype(output.dtype)
     if weight is not None:
         weights = weights * np.asarray(weight)[np.where(is_member, target, 0)]
     return is_member, weights
@@ -177,4 +179,4 @@ def _picked(values: Any, labels: Any) -> Any:
 
 
 def _weighted_mean(losses: Any, weights: Any, reduction: str) -> Any:
-    return np.sum(losses) / np.sum(weights) if reduction == "mean" else _reduced(losses, reduction)
+    return np.sum(losses) / np.sum(weights) if reduction == "mean" else reduced(losses, reduction)

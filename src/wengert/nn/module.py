@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import inspect
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -59,7 +60,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """The same model in training mode: `Dropout` drops, `BatchNorm` takes the statistics of the batch."""
-        new = trees.map_leaves(lambda leaf: leaf, self)
+        new: Self = trees.map_leaves(lambda leaf: leaf, self)
         for module in modules(new):
             vars(module).pop("training", None)
             if not mode:
@@ -79,7 +80,8 @@ class Module:
             >>> nn.Linear(2, 1).astype(np.float64).weight.dtype
             dtype('float64')
         """
-        return trees.map_leaves(lambda leaf: leaf.astype(dtype) if is_floating(leaf) else leaf, self)
+        new: Self = trees.map_leaves(lambda leaf: leaf.astype(dtype) if is_floating(leaf) else leaf, self)
+        return new
 
     def update(self, **buffers: Any) -> None:
         """New values of this module's buffers, for a module's author to call in `__call__`; without effect outside of `nn.with_updates`."""
@@ -87,8 +89,14 @@ class Module:
             for name, value in buffers.items():
                 setattr(self, name, wg.stop_gradient(value))
 
+    def __str__(self) -> str:
+        return str(wg.nn.summary(self))
+
+    def __rich__(self) -> Any:
+        return importlib.import_module("wengert.nn.table").rich_table(self)
+
     def __repr__(self) -> str:
-        held = {name: value for name, value in vars(self).items() if not name.startswith("_") and value is not None}
+        held = {name: value for name, value in (settings(self) | parts(self)).items() if value is not None}
         return f"{type(self).__name__}({', '.join(f'{name}={_short(value)}' for name, value in held.items())})"
 
 
@@ -127,7 +135,8 @@ def settings(module: Module) -> dict[str, Any]:
     return {name: value for name, value in vars(module).items() if name not in held and name not in _HIDDEN}
 
 
-def _take(module: Module) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
+def _take(module: Module) -> Any:
+    """`(parts, what is structure, names of the parts)`, as a container is registered."""
     held, fixed = parts(module), tuple(settings(module).items())
     told = tuple([trees.exactly(value) for _, value in fixed])
     return tuple(held.values()), (tuple(held), fixed, module.training, told), tuple(held)

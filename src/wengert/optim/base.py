@@ -13,6 +13,7 @@ from wengert import trees
 
 Rate = float | Callable[[Any], Any]
 Slots = dict[str, Any]
+Named = dict[str, Any]  # by the path to a parameter
 
 
 class State(NamedTuple):
@@ -52,7 +53,7 @@ class Leaves:
 
 def as_scalar(value: Any, like: Any) -> Any:
     """A number in the dtype of an array, so that it does not change that of the result."""
-    return value if isinstance(value, (int, float)) else value.astype(like.dtype)
+    return value if type(value) in (int, float) else value.astype(like.dtype)  # NumPy's numbers are float as well
 
 
 class Optimiser:
@@ -74,11 +75,7 @@ class Optimiser:
 
     def init(self, params: Any) -> Any:
         """The state before the first step."""
-        held: dict[str, dict[str, Any]] = {}
-        for name, p in Leaves(params).parameters().items():
-            for slot, value in self.slots(p).items():
-                held.setdefault(slot, {})[name] = value
-        return State(np.array(0), held)
+        return self.start(Leaves(params).parameters())
 
     def update(self, params: Any, grads: Any, state: Any) -> tuple[Any, Any]:
         """`(new params, new state)`; what has `None` for its gradient, and what is no parameter, stays as it is.
@@ -89,9 +86,21 @@ class Optimiser:
             state: from `init`, or from the last step.
         """
         leaves = Leaves(params)
-        values, gradients = leaves.parameters(), leaves.like(grads)
+        new, state = self.advance(leaves.parameters(), leaves.like(grads), state)
+        return leaves.replaced(new), state
+
+    def start(self, values: Named) -> Any:
+        """The state for parameters by path."""
+        held: dict[str, Named] = {}
+        for name, p in values.items():
+            for slot, value in self.slots(p).items():
+                held.setdefault(slot, {})[name] = value
+        return State(np.array(0), held)
+
+    def advance(self, values: Named, gradients: Named, state: Any) -> tuple[Named, Any]:
+        """`update` for parameters and gradients by path; returns those that have moved."""
         step, rate = state.step + 1, self.rate(state)
-        new: dict[str, Any] = {}
+        new: Named = {}
         held = {slot: dict(by_name) for slot, by_name in state.slots.items()}
         for name, g in gradients.items():
             p = values[name]
@@ -99,7 +108,7 @@ class Optimiser:
             new[name], after = self.move(p, g, before, as_scalar(rate, p), step)
             for slot, value in after.items():
                 held[slot][name] = value
-        return leaves.replaced(new), State(step, held)
+        return new, State(step, held)
 
     def rate(self, state: Any) -> Any:
         """The learning rate of the next step."""

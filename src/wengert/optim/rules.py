@@ -12,10 +12,8 @@ import numpy as np
 
 from wengert.optim.base import Optimiser, Rate, Slots, as_scalar
 
-_setting = dataclasses.dataclass(frozen=True)
 
-
-@_setting
+@dataclasses.dataclass(frozen=True)
 class SGD(Optimiser):
     """`v ← μ v + (1 - τ) g`, `p ← p - η v`; with Nesterov's momentum `p ← p - η (g + μ v)`.
 
@@ -60,7 +58,7 @@ class SGD(Optimiser):
         return p - rate * (g + self.momentum * v if self.nesterov else v), {"momentum": v}
 
 
-@_setting
+@dataclasses.dataclass(frozen=True)
 class Adam(Optimiser):
     """`m ← β₁ m + (1 - β₁) g`, `v ← β₂ v + (1 - β₂) g²`, `p ← p - η m̂ / (sqrt(v̂) + ε)` with `m̂ = m / (1 - β₁ᵗ)`, `v̂ = v / (1 - β₂ᵗ)`.
 
@@ -100,7 +98,7 @@ class Adam(Optimiser):
         return p - size * (m / (np.sqrt(v) / as_scalar(np.sqrt(1 - np.power(second, step)), p) + self.eps)), new
 
 
-@_setting
+@dataclasses.dataclass(frozen=True)
 class AdamW(Adam):
     """Adam with the decay apart from the gradient: `p ← (1 - η λ) p` before the step.
 
@@ -113,7 +111,7 @@ class AdamW(Adam):
         return self._step(p * (1 - rate * self.weight_decay), g, slots, rate, step)
 
 
-@_setting
+@dataclasses.dataclass(frozen=True)
 class RMSProp(Optimiser):
     """`v ← α v + (1 - α) g²`, `p ← p - η g / (sqrt(v) + ε)`.
 
@@ -153,7 +151,7 @@ class RMSProp(Optimiser):
         return p - rate * change, new
 
 
-@_setting
+@dataclasses.dataclass(frozen=True)
 class Adagrad(Optimiser):
     """`s ← s + g²`, `p ← p - η / (1 + (t - 1) δ) g / (sqrt(s) + ε)`.
 
@@ -185,7 +183,7 @@ class Adagrad(Optimiser):
         return p - rate * (g / (np.sqrt(total) + self.eps)), {"sum": total}
 
 
-@_setting
+@dataclasses.dataclass(frozen=True)
 class Lion(Optimiser):
     """`p ← (1 - η λ) p - η sign(β₁ m + (1 - β₁) g)`, then `m ← β₂ m + (1 - β₂) g`.
 

@@ -127,6 +127,7 @@ recurrence: Primitive = smooth(
 )
 
 
+recurrence.is_shaped = True
 recurrence.step = lambda params: ("c", "(0 if a == 0 else b * a) + c", -1)
 
 
@@ -155,6 +156,7 @@ running_product: Primitive = smooth(
 )
 
 
+running_product.is_shaped = True
 running_product.step = lambda params: ("b", "a * b", params["axis"])
 
 

@@ -70,7 +70,7 @@ def elementwise(
         align=align or _align_for(evaluate, slopes),
         domain=domain, formula=formula, code=code, numpy=numpy, slopes=slopes, laws=laws,
     )  # fmt: skip
-    primitive.blank = blank_of_elements(evaluate)
+    primitive.blank, primitive.is_shaped = blank_of_elements(evaluate), True
     if not any(map(callable, slopes)):
         primitive.kept = lambda xs, params, y: ((None,) * len(slopes), params, None)
     return primitive

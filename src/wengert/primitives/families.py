@@ -82,7 +82,7 @@ def linear(
         name, evaluate, family="selection", push=push, pull=pull, batch=batch or batch_front,
         pattern=pattern or probe, numpy=numpy, laws=laws, align=align, formula=formula,
     )  # fmt: skip
-    primitive.kept = kept
+    primitive.kept, primitive.is_shaped = kept, True
     return primitive
 
 
@@ -123,6 +123,7 @@ def multilinear(
         name, evaluate, family="contraction", push=push, pull=pull, batch=batch, pattern=pattern,
         align=align, numpy=numpy, laws=laws, formula=formula,
     )  # fmt: skip
+    primitive.is_shaped = True
     return primitive
 
 
@@ -228,4 +229,5 @@ def discrete(
         pattern=no_pattern,
         n_outputs=n_outputs, numpy=numpy, align=align, laws=laws, formula=formula, code=code, is_held=is_held,
     )  # fmt: skip
+    primitive.is_shaped = bool(code)
     return primitive

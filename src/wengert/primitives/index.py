@@ -352,6 +352,7 @@ assign = smooth(
     ],
 )
 
+assign.is_shaped = True
 assign.kept = lambda xs, params, y: ((type_of(xs[0]), type_of(xs[1]), *xs[2:]), params, type_of(y))
 
 

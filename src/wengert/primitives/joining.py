@@ -46,6 +46,7 @@ def _joining(name: str, join: Callable[..., Any], part: Callable[..., list[tuple
     card = smooth(
         name, lambda *xs, axis: join(xs, axis), differential, pullback=pullback, batch=batch, pattern=pattern, laws=laws
     )
+    card.is_shaped = True
     return card
 
 

@@ -110,6 +110,7 @@ def reduction(
         name, evaluate, family="smooth", push=push, pull=pull, batch=batch, pattern=sum_pattern,
         formula=formula, laws=laws,
     )  # fmt: skip
+    primitive.is_shaped = True
     return primitive
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.primitive import Primitive
+from wengert.core.types import type_of
 from wengert.primitives.families import discrete, smooth
 from wengert.primitives.reductions import count_along, restored
 from wengert.primitives.special import of_scipy
@@ -98,4 +99,40 @@ def _cases(make: Any) -> list[Any]:
 
 
 logsumexp: Primitive = smooth("logsumexp", _value, _differential, formula="log Σ exp a", laws=_cases)
+softmax.is_shaped = logsumexp.is_shaped = True
 sign_of_sum = discrete("sign_of_sum", _sign, formula="sign Σ exp a", laws=_cases)
+
+
+def _log_shares(x: Any, axis: tuple[int, ...]) -> Any:
+    if type(x) is np.ndarray:  # the functions below end here too, after half of the time
+        away = x - np.maximum.reduce(x, axis, keepdims=True)
+        return away - np.log(np.add.reduce(np.exp(away), axis, keepdims=True))
+    away = x - np.max(x, axis=axis, keepdims=True)
+    return away - np.log(np.sum(np.exp(away), axis=axis, keepdims=True))
+
+
+def _log_shares_differential(dxs: Sequence[Any], y: Any, x: Any, axis: tuple[int, ...]) -> Any:
+    """`dy = dx - Σ softmax(x) dx`."""
+    return dxs[0] - sum_(np.exp(y) * dxs[0], axis=axis, keepdims=True)
+
+
+def _log_shares_pullback(ct: Any, y: Any, x: Any, axis: tuple[int, ...]) -> tuple[Any]:
+    """`ct_x = ct - softmax(x) Σ ct`."""
+    return (ct - np.exp(y) * sum_(ct, axis=axis, keepdims=True),)
+
+
+log_softmax: Primitive = smooth(
+    "log_softmax",
+    _log_shares,
+    _log_shares_differential,
+    pullback=_log_shares_pullback,
+    formula="a - log Σ exp a",
+    laws=lambda make: [((make(4),), {"axis": (-1,)}), ((make(2, 3, 2),), {"axis": (-3, -1)})],
+)
+log_softmax.kept = lambda xs, params, y: ((type_of(xs[0]),), params, y)
+
+
+@log_softmax.spell
+def _spell_log_softmax(x: Any, axis: tuple[int, ...]) -> Any:
+    away = x - np.max(x, axis=axis, keepdims=True)
+    return away - np.log(sum_(np.exp(away), axis=axis, keepdims=True))

@@ -28,13 +28,22 @@ def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: 
         for k in axis:
             kept[k] = 1
         ct = reshape(ct, shape=tuple(kept))
+    if isinstance(ct, (np.ndarray, np.generic)):  # nobody is watching: without the calls that would find out
+        return _repeat(ct, x.shape)
     return spread(ct, shape=x.shape)
+
+
+_NO_STEPS = (0,) * 64
 
 
 def _repeat(x: Any, shape: tuple[int, ...]) -> Any:
     """`np.broadcast_to`, whose checks in Python would cost more than all else in a small operation."""
     extra = len(shape) - x.ndim
-    if extra < 0 or not isinstance(x, (np.ndarray, np.generic)) or not x.flags.c_contiguous:
+    if extra == len(shape) and isinstance(x, (np.ndarray, np.generic)):
+        repeated = np.ndarray(shape, x.dtype, x, 0, _NO_STEPS[:extra])
+        repeated.flags.writeable = False
+        return repeated
+    if extra < 0 or not isinstance(x, (np.ndarray, np.generic)) or x.ndim and not x.flags.c_contiguous:
         return np.broadcast_to(x, shape)
     strides = [0] * extra
     for n, m, stride in zip(x.shape, shape[extra:], x.strides, strict=True):
@@ -74,7 +83,8 @@ def sum_to(ct: Any, shape: tuple[int, ...]) -> Any:
     extra = len(ct.shape) - len(shape)
     axes = tuple(k - len(ct.shape) for k in range(len(ct.shape)) if k < extra or shape[k - extra] != ct.shape[k])
     if axes:
-        ct = sum_(ct, axis=axes, keepdims=False)
+        plain = type(ct) is np.ndarray  # nobody is watching: without the calls that would find out
+        ct = _sum(ct, axes, False) if plain else sum_(ct, axis=axes, keepdims=False)
     return ct if ct.shape == shape else reshape(ct, shape=shape)
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from wengert.core.array import FRONT
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Tracer
+from wengert.primitives.align import common_shape
 from wengert.primitives.structure import imag as imag_part
 from wengert.primitives.structure import real as real_part
+from wengert.primitives.structure import spread
 from wengert.tensor.dtypes import get_default_dtype, of_number, result_type
 from wengert.tensor.traced import NOTHING, TAPE, Tensor, as_dtype, method, operand, plain
 
@@ -40,6 +42,23 @@ def _fitted(x: Any, dtype: np.dtype[Any]) -> Any:
     return x if of_number(kind).kind == dtype.kind or kind in (int, float) and dtype.kind in "fc" else dtype.type(x)
 
 
+def _spread_pair(a: Any, b: Any) -> tuple[Any, Any]:
+    """The operands, of which those with a history have the common shape; NumPy sees to the others."""
+    first, second = a.value.shape, b.value.shape
+    n, m = len(first), len(second)
+    if n >= m and first[n - m :] == second:
+        shape = first
+    elif m > n and second[m - n :] == first:
+        shape = second
+    else:
+        shape = common_shape((a, b))
+    if a.extra is not None and first != shape:
+        a = TAPE.process(spread, (a,), {"shape": shape})
+    if b.extra is not None and second != shape:
+        b = TAPE.process(spread, (b,), {"shape": shape})
+    return a, b
+
+
 def _process_of(card: Any) -> Callable[..., Any]:
     """How to perform it where nothing has to be aligned; functions that are no cards see to all themselves."""
     return TAPE.process if isinstance(card, Primitive) else lambda front, operands, params: front(*operands)
@@ -56,8 +75,10 @@ def binary(ufunc: Any, *, divides: bool = False) -> Callable[[Any, Any], Any]:
             kind = type(other)
             if kind is Tensor:
                 y = other.value
-                if x.dtype is y.dtype and x.shape == y.shape and (not divides or x.dtype.kind in "fc"):
-                    return process(card, (input, other), NOTHING)
+                if x.dtype is y.dtype and (not divides or x.dtype.kind in "fc"):
+                    if x.shape == y.shape:
+                        return process(card, (input, other), NOTHING)
+                    return process(card, _spread_pair(input, other), NOTHING)
             elif (kind is float or kind is int) and x.dtype.kind in "fc":
                 return process(card, (input, other), NOTHING)
         elif type(other) is Tensor and (type(input) is float or type(input) is int) and other.value.dtype.kind in "fc":
@@ -239,8 +260,7 @@ def logit(input: Any, eps: float | None = None) -> Any:
 
 def relu(input: Any) -> Any:
     """`max(x, 0)`; the slope at 0 is ½, the mean of both sides."""
-    x = input if type(input) is Tensor else operand(input)
-    return FRONT[np.maximum](x, 0.0 if x.dtype.kind == "f" else 0)
+    return maximum(input, 0.0 if input.dtype.kind == "f" else 0)
 
 
 def leaky_relu(input: Any, negative_slope: float = 0.01) -> Any:

@@ -185,7 +185,11 @@ def _walked(
 
 def fitted(ct: Any, x: Any, traced: bool) -> Any:
     """A cotangent as the gradient of `x`: a tensor of its shape and dtype."""
-    result = ct if isinstance(ct, Tracer) else Tensor(ct, TAPE, None)
+    if not isinstance(ct, Tracer):
+        if ct.dtype is x.value.dtype:  # the usual case first
+            return Tensor(ct, TAPE, None)
+        ct = Tensor(ct, TAPE, None)
+    result = ct
     if result.dtype is not x.value.dtype and result.dtype != x.value.dtype:
         result = as_dtype(real(result) if result.dtype.kind == "c" != x.dtype.kind else result, x.dtype)
     return result if traced or type(result) is not Tensor else Tensor(result.value, TAPE, None)
@@ -231,5 +235,14 @@ def _backward(
         >>> x.grad
         tensor([2.7183, 7.3891])
     """
+    value = self.value
+    if gradient is None and inputs is None and not create_graph and value.size == 1 and value.dtype.kind == "f" and self.extra is not None:
+        roots = [self.extra]
+        walk = Walk(roots)
+        leaves = walk.nodes[: walk.n_inputs]
+        one = np.ones(value.shape, value.dtype) if value.ndim else value.dtype.type(1)
+        found = _walked(walk, roots, [one], leaves, keep=bool(retain_graph), traced=False)
+        _add_up([node.variable() for node in leaves], found, traced=False)
+        return
     gradients = None if gradient is None else [gradient]
     backward([self], gradients, retain_graph, create_graph, inputs)

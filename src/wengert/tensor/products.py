@@ -9,16 +9,17 @@ import numpy as np
 
 from wengert.core.array import FRONT
 from wengert.errors import ShapeError, page
+from wengert.primitives.contraction import matrix_product
 from wengert.tensor import arithmetic
 from wengert.tensor.dtypes import promoted
 from wengert.tensor.reductions import norm, sum
 from wengert.tensor.shapes import transpose
-from wengert.tensor.traced import Tensor, as_dtype, method, operand
+from wengert.tensor.traced import NOTHING, TAPE, Tensor, as_dtype, method, operand
 
 
 def _product(ufunc: Any, ranks: tuple[int, int] | None = None) -> Callable[[Any, Any], Any]:
     """A product of two tensors; PyTorch has a name for each pair of ranks, and refuses others."""
-    front = FRONT[ufunc]
+    front, is_matmul = FRONT[ufunc], ufunc is np.matmul
 
     def product(input: Any, other: Any) -> Any:
         a = input if type(input) is Tensor else operand(input)
@@ -35,6 +36,8 @@ def _product(ufunc: Any, ranks: tuple[int, int] | None = None) -> Callable[[Any,
                     "shape",
                 )
             )
+        if is_matmul and type(a) is Tensor is type(b) and len(a.value.shape) > 1 < len(b.value.shape):
+            return TAPE.process(matrix_product, (a, b), NOTHING)
         return front(a, b)
 
     return product

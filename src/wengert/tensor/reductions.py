@@ -10,11 +10,12 @@ import numpy as np
 
 from wengert.core.array import FRONT
 from wengert.errors import ArgumentError, page
+from wengert.primitives import softmax as shares
 from wengert.primitives.structure import sum_
 from wengert.tensor import arithmetic
 from wengert.tensor.axes import Dim, axes_of, axis_of
 from wengert.tensor.dtypes import int64
-from wengert.tensor.traced import Tensor, as_dtype, method, operand, plain
+from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain
 
 
 class Extremes(NamedTuple):
@@ -30,6 +31,8 @@ def _dims(dim: Dim, axis: Dim) -> Dim:
 
 def sum(input: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, axis: Dim = None) -> Any:
     """`Σ x` along axes; whole numbers are summed as int64."""
+    if dim is None and axis is None and dtype is None and type(input) is Tensor and input.value.dtype.kind in "fc" and not keepdim:
+        return _total(input)
     x = input if type(input) is Tensor else operand(input)
     if dtype is not None:
         x = as_dtype(x, np.dtype(dtype))
@@ -38,8 +41,18 @@ def sum(input: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
     return sum_(x, axis=axes_of(x, _dims(dim, axis)), keepdims=keepdim)
 
 
+def _total(x: Any) -> Any:
+    """The sum of all entries, without ado."""
+    return TAPE.process(sum_, (x,), _ALL[x.value.ndim])
+
+
+_ALL = [{"axis": tuple(range(-rank, 0)), "keepdims": False} for rank in range(65)]
+
+
 def mean(input: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None, axis: Dim = None) -> Any:
     """`Σ x / n` along axes."""
+    if dim is None and axis is None and dtype is None and type(input) is Tensor and input.value.dtype.kind in "fc" and not keepdim:
+        return arithmetic.true_divide(_total(input), float(input.value.size))
     x = operand(input) if dtype is None else as_dtype(operand(input), np.dtype(dtype))
     if x.dtype.kind in "iub":
         raise ArgumentError(
@@ -219,8 +232,7 @@ def logsumexp(input: Any, dim: Dim, keepdim: bool = False) -> Any:
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """`x - log Σ eˣ`."""
     x = arithmetic.floating(input) if dtype is None else as_dtype(operand(input), np.dtype(dtype))
-    away = _below_top(x, dim)
-    return arithmetic.sub(away, arithmetic.log(sum_(arithmetic.exp(away), axis=axes_of(x, dim), keepdims=True)))
+    return shares.log_softmax(x, axis=axes_of(x, dim))
 
 
 def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:

@@ -12,7 +12,7 @@ from wengert.primitives.index import as_view, assign, deposit, index, set_item, 
 from wengert.tensor import arithmetic
 from wengert.tensor.axes import axis_of
 from wengert.tensor.dtypes import result_type
-from wengert.tensor.traced import Tensor, as_dtype, method, operand, plain, read_only
+from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain
 
 
 def _plain_key(key: Any) -> Any:
@@ -25,10 +25,18 @@ def _plain_key(key: Any) -> Any:
     if kind is Tensor:
         if not key.value.ndim and key.value.dtype.kind in "iu":
             return int(key.value)
-        return read_only(key.value)
+        return key.value
     if kind is list:
         return np.array(key) if not any(isinstance(part, Tensor) for part in key) else np.array([part.item() for part in key])
     return key
+
+
+_ONE_ARRAY = {"layout": ("array",)}
+
+
+def _is_places(part: Any) -> bool:
+    """Whether a part of an index is a tensor of whole numbers with axes, which can be taken as it is."""
+    return type(part) is Tensor and part.value.dtype.kind in "iu" and part.value.ndim > 0
 
 
 def _get_item(self: Any, key: Any) -> Any:
@@ -36,6 +44,10 @@ def _get_item(self: Any, key: Any) -> Any:
     kind = type(key)
     layout: Any = (key,)
     arrays: list[Any] = []
+    if kind is Tensor and _is_places(key):
+        return TAPE.process(index, (self, key), _ONE_ARRAY)
+    if kind is tuple and all(map(_is_places, key)):
+        return TAPE.process(index, (self, *key), {"layout": ("array",) * len(key)})
     if kind is not int and kind is not slice:
         layout, arrays = split_index(_plain_key(key), self)
     if arrays or any(type(part) is bool for part in layout):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wengert.core.array import Array
-from wengert.core.tape import Node, Tape
+from wengert.core.tape import Node, Tape, is_recording
 from wengert.core.trace import Tracer
 from wengert.errors import BackwardError, LostDerivativeError, NotDifferentiableError, page, warn_user
 from wengert.primitives.align import DIRECT, contains_tracer
@@ -209,9 +209,10 @@ class Tensor(Array):
     def _replace(self, new: Any) -> Any:
         """Let this tensor, what it is a view of, and all views of it stand for `new`."""
         x, y = self.value, new.value
-        is_alone = not hasattr(self, "_base") and not hasattr(self, "_views")
+        is_alone = not hasattr(self, "_views") and not hasattr(self, "_base")
         if is_alone and x.dtype is y.dtype and x.shape == y.shape and type(new) is Tensor:
-            self.extra = TAPE.written(self, new)
+            if is_recording.get():
+                self.extra = TAPE.written(self, new)
             self.value = y
             return self
         if x.shape != y.shape and np.broadcast_shapes(x.shape, y.shape) != x.shape:

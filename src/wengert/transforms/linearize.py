@@ -17,6 +17,9 @@ from wengert.core.trace import Tracer, beneath
 from wengert.errors import NotDifferentiableError
 from wengert.primitives.layout import laid_as
 from wengert.primitives.structure import cast, real
+from wengert.transforms.findings import Finding, anomaly_of
+from wengert.transforms.provenance import examine
+from wengert.transforms.watch import Watch, is_expanded, is_watching
 
 Flat = Callable[..., Sequence[Any]]
 
@@ -53,12 +56,17 @@ def snapshot(x: Any) -> Any:
 
 
 class Linearization:
-    """The record of one call of a flat function, ready to be pushed forwards and pulled backwards."""
+    """The record of one call of a flat function, ready to be pushed forwards and pulled backwards.
 
-    __slots__ = ("inputs", "outputs", "record", "values")
+    Within `wengert.anomaly` the call of a user's function, which has labels for its inputs, is watched.
+    """
+
+    __slots__ = ("function", "inputs", "outputs", "record", "values")
 
     def __init__(self, function: Flat, primals: Sequence[Any], label: Callable[[int], str] | None = None) -> None:
-        self.record = Record(label)
+        is_watched = label is not None and is_watching.get()
+        self.record = Watch(label) if is_watched else Record(label)
+        self.function = function if is_watched else None
         # a traced input is the caller's, who may write into it later
         self.inputs = [snapshot(x) if isinstance(x, Tracer) else x for x in primals]
         try:
@@ -78,7 +86,27 @@ class Linearization:
         self.record.preserved.verify()
         with np.errstate(all="ignore"):
             arrived = [(y, ct) for y, ct in zip(self.outputs, cts, strict=True) if ct is not None]
-            return walk_back(self.record, *(zip(*arrived, strict=True) if arrived else ((), ())), consume=consume)
+            arguments = zip(*arrived, strict=True) if arrived else ((), ())
+            if not isinstance(self.record, Watch):
+                return walk_back(self.record, *arguments, consume=consume)
+            pulled = walk_back(self.record, *arguments, consume=False)
+            found = self._examined(self.record, cts, pulled)
+        if found:
+            raise anomaly_of(found)
+        return pulled
+
+    def _examined(self, watch: Watch, cts: Sequence[Any], pulled: Sequence[Any]) -> list[Finding]:
+        """What is wrong with a watched call; where it is within a closed box, the call is made once more with all boxes open."""
+        found = examine(watch, self.outputs, cts, pulled)
+        if not any(finding.is_closed for finding in found) or is_expanded.get():
+            return found
+        token = is_expanded.set(True)
+        try:
+            with np.errstate(all="ignore"):
+                again = Linearization(self.function, self.inputs, watch.namer)  # type: ignore[arg-type]
+                return again._examined(again.record, cts, pulled) or found  # type: ignore[arg-type]
+        finally:
+            is_expanded.reset(token)
 
     def n_elements(self) -> int:
         """How many array elements the record holds: what one more batch member costs in memory."""

@@ -1,8 +1,9 @@
 """Recording for the compiler: one path through a program as a graph, with the questions that chose it as guards.
 
-The program runs with its values at hand, so Python's control flow works.  Wherever it looks at a value (a truth
-value, a count, an index), the answer becomes a guard: a further output of the graph, which says whether other inputs
-give the same answer.
+The program runs, so Python's control flow works.  Wherever it looks at a value (a truth value, a count, an index), the
+answer becomes a guard: a further output of the graph, which says whether other inputs give the same answer.
+
+Loops and large arrays are not computed while they are recorded, unless somebody looks (`wengert.transforms.unseen`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from wengert.primitives.align import DIRECT
 from wengert.primitives.blank import is_large
 from wengert.primitives.structure import cast
 from wengert.transforms.record_graph import Draft, GraphArray, GraphTrace, Place, graph_of
+from wengert.transforms.unseen import Unseen
 
 LARGE = 2**12  # elements: in a constant of more, one number repeated is looked for
 
@@ -72,7 +74,7 @@ for _function, _name in OPERATORS.items():
 
 
 class GuessedError(Exception):
-    """A program looks at a value that was not computed: it has to be, while the program is recorded."""
+    """Something went wrong where values were not computed: with all of them, the error is the one of eager code."""
 
 
 def example_of(type_: ArrayType) -> Any:
@@ -85,15 +87,16 @@ class PathTrace(GraphTrace):
     """Write down every operation, and every look at a value.
 
     Values are let go as the program lets them go; nothing is named, as that would cost more than all else.  With `guesses`, loops are
-    not run, and large arrays not computed: examples stand for them, and all that is made of those means nothing.
+    not run, and large arrays not computed: examples stand for them, and all that is made of those, until somebody looks.
     """
 
-    __slots__ = ("guarded", "guards", "guesses", "has_guessed", "kept", "locations", "types")
+    __slots__ = ("guarded", "guards", "guesses", "kept", "locations", "types", "unseen")
     is_guarded = True
 
     def __init__(self, *, guesses: bool = False) -> None:
         super().__init__()
-        self.guesses, self.has_guessed = guesses, False
+        self.guesses = guesses  # for as long as little is looked at
+        self.unseen = Unseen(self.drafts)
         self.guarded: dict[Place, Any] = {}
         self.guards: list[tuple[Place, Any]] = []  # what was looked at, and what was seen
         self.kept: dict[int, Any] = {}  # constants by `id`, so that no `id` is used twice
@@ -102,53 +105,78 @@ class PathTrace(GraphTrace):
 
     def input(self, value: Any, hint: str) -> GraphArray:
         """A new input; a Python number is a weak one."""
-        if isinstance(value, (float, complex)) and not isinstance(value, np.generic):
-            return PathNumber(np.asarray(value)[()], self, Place(type_of(value), hint))
-        return PathArray(value, self, Place(type_of(value), hint))
+        place = Place(type_of(value), hint)
+        is_weak = isinstance(value, (float, complex)) and not isinstance(value, np.generic)
+        self.unseen.sources[place] = value = np.asarray(value)[()] if is_weak else value
+        return PathNumber(value, self, place) if is_weak else PathArray(value, self, place)
 
     def process(self, primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Any:
         if primitive.family == "call":  # its inner program becomes a part of this one
             return primitive.eval(*operands, **params)
         values, atoms = [], []
+        unseen = self.unseen.values
         for x in operands:
             if isinstance(x, Tracer) and x.watcher is self:
                 place = x.extra
+                if unseen and place in unseen and not (self.guesses and self.unseen.is_unknown(place)):
+                    x.value = self.value_of(place)
                 x = x.value
                 atoms.append(self.atom_of(x) if place is None else place)
             else:
                 atoms.append(self.atom_of(x))
             values.append(x)
-        result = self.guess(primitive, values, params) if self.guesses else None
+        result = self.guess(primitive, values, atoms, params) if self.guesses else None
+        is_guess = result is not None
         if result is None:
-            result = self.compute(primitive, values, params)
+            result = bind(primitive, values, params)
         is_still = primitive.is_discrete or not any(type(a) is Place and not a.is_discrete for a in atoms)
         if primitive.n_outputs is None:
             place = Place(self._type(result), is_discrete=is_still)
             self.drafts.append(Draft(primitive, atoms, params, [place], self._location()))
-            return PathArray(result, self, place)
+            array = PathArray(result, self, place)
+            self._keep(primitive, (array,), is_guess=is_guess)
+            return array
         outputs = [Place(self._type(y), is_discrete=is_still) for y in result]
         self.drafts.append(Draft(primitive, atoms, params, outputs, self._location()))
-        return tuple([PathArray(y, self, place) for y, place in zip(result, outputs, strict=True)])
+        arrays = tuple([PathArray(y, self, place) for y, place in zip(result, outputs, strict=True)])
+        self._keep(primitive, arrays, is_guess=is_guess)
+        return arrays
 
-    def guess(self, primitive: Primitive, values: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        """Examples of the results of a loop, or of a large array; `None` for what is computed at once."""
-        if primitive.types is not None:
-            if any(isinstance(x, Tracer) for x in values):
-                return None
-            self.has_guessed = True
+    def guess(self, primitive: Primitive, values: list[Any], atoms: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """Examples of the results of a loop, of a large array, of what is made of examples; `None` for what is to be computed."""
+        if primitive.types is not None and not any(isinstance(x, Tracer) for x in values):
             return tuple([example_of(type_) for type_ in primitive.types(list(map(type_of, values)), params)])
-        if primitive.blank is None or not is_large(values):
-            return None
-        example = primitive.blank(values, params)
-        self.has_guessed = self.has_guessed or example is not None
-        return example
+        example = primitive.blank(values, params) if primitive.blank is not None and is_large(values) else None
+        if example is not None or not self.unseen.values:
+            return example
+        unknown = [k for k, atom in enumerate(atoms) if self.unseen.is_unknown(atom)]
+        for k in list(unknown):
+            is_place = k > 0 and values[k].dtype.kind in "iu" and primitive.family != "elementwise"  # which may be wrong
+            if is_place or not primitive.is_shaped:
+                values[k] = self.value_of(atoms[k])
+                unknown.remove(k)
+        if unknown:
+            try:
+                with np.errstate(all="ignore"):
+                    return bind(primitive, values, params)
+            except Exception:  # it may come of numbers that mean nothing
+                for k in unknown:
+                    values[k] = self.value_of(atoms[k])
+        return None
 
-    def compute(self, primitive: Primitive, values: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        """The results; of examples they mean nothing, and nobody is warned of them."""
-        if not self.has_guessed:
-            return bind(primitive, values, params)
-        with np.errstate(all="ignore"):
-            return bind(primitive, values, params)
+    def _keep(self, primitive: Primitive, arrays: Sequence[PathArray], *, is_guess: bool) -> None:
+        """Note which values are examples, and which are not to be computed again."""
+        if is_guess:
+            self.unseen.add(arrays)
+        elif self.guesses and not primitive.is_shaped:
+            self.unseen.sources.update((x.extra, x.value) for x in arrays)
+
+    def value_of(self, place: Place) -> Any:
+        """The value of a place, computed if it was not; where that is asked for often, everything is from then on."""
+        if self.guesses and self.unseen.is_too_much():
+            self.guesses = False
+            self.unseen.compute_all()
+        return self.unseen.value_of(place)
 
     def _type(self, value: Any) -> ArrayType:
         """The type of a result, one object for each type."""
@@ -187,8 +215,7 @@ class PathTrace(GraphTrace):
 
     def look(self, tracer: Tracer) -> None:
         """What is seen of this value is what the path depends on."""
-        if self.has_guessed:
-            raise GuessedError
+        self.show(tracer)
         place = tracer.extra
         if place is not None and place not in self.guarded:
             seen = beneath(tracer)
@@ -197,8 +224,8 @@ class PathTrace(GraphTrace):
 
     def show(self, tracer: Tracer) -> None:
         """What is shown has to be there."""
-        if self.has_guessed:
-            raise GuessedError
+        if tracer.extra in self.unseen.values:
+            tracer.value = self.value_of(tracer.extra)
 
     def name_pending(self) -> None:
         """Nothing is named."""
@@ -326,11 +353,11 @@ def _record_path(trace: PathTrace, function: Callable[..., Any], values: Sequenc
         guards = list(trace.guards)
         outputs += [trace.atom_of(trace.outcome(guard)) for guard in guards]
     except Exception as error:
-        if trace.has_guessed:  # it may come of what was guessed
+        if trace.unseen.values:  # it may come of numbers that mean nothing
             raise GuessedError from error
         raise
     finally:
         trace.__class__ = ClosedPathTrace
     path = Path(graph_of(trace, places, outputs, name), outline, arrays, [seen for _, seen in guards])
-    path.is_guessed = trace.has_guessed
+    path.is_guessed = bool(trace.unseen.values)
     return path

@@ -205,8 +205,11 @@ def argument_name(function: Callable[..., Any], key: int | str) -> str:
 
 def location_of(function: Callable[..., Any]) -> str:
     """`loss (model.py:12)` for a Python function."""
+    own = getattr(function, "__code__", None)
+    if own is None and hasattr(function, "__wrapped__"):  # a compiled function
+        return location_of(function.__wrapped__)
     code = getattr(inspect.unwrap(function), "__code__", None)
     name = getattr(function, "__name__", type(function).__name__)
-    if hasattr(function, "__wrapped__") and not is_user_code(function.__code__.co_filename):
+    if hasattr(function, "__wrapped__") and own is not None and not is_user_code(own.co_filename):
         name = f"the transformed {name}"
     return name if code is None else f"{name} ({os.path.basename(code.co_filename)}:{code.co_firstlineno})"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wengert.viz.explanation import Explanation
 from wengert.viz.figure import save_figure
+from wengert.viz.lanes import graph_text
 from wengert.viz.page import html_document
 from wengert.viz.scene import Scene, build_scene
 from wengert.viz.svg import to_dot, to_svg
@@ -36,8 +37,8 @@ class Drawing:
 
     @cached_property
     def html(self) -> str:
-        """The graph and the tables of both walks as one page."""
-        return html_document(self.explanation, self.svg)
+        """The explorer: graph, walks, other programs, Jacobian and tables as one page that needs no network."""
+        return html_document(self.explanation)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a file; its ending says what: .svg, .dot, .html, or (through matplotlib) .png, .pdf."""
@@ -57,6 +58,10 @@ class Drawing:
 
     def _repr_html_(self) -> str:
         return f"<div style='overflow-x:auto'>{self.svg}</div>"
+
+    def __str__(self) -> str:
+        """The graph in letters, for a terminal."""
+        return graph_text(self.explanation)
 
     def __repr__(self) -> str:
         return f"<Drawing of {self.explanation.title}: {len(self.scene.boxes)} boxes, {len(self.scene.arrows)} edges>"

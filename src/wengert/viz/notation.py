@@ -169,11 +169,11 @@ def is_atomic(text: str) -> bool:
 
 
 def _call(node: Node, texts: Sequence[str]) -> str:
-    """`name(x, y, axis=-1)` for a card without a formula; an axis that says all axes is not said."""
+    """`name(x, y, axis=-1)` for a card without a formula; an axis that says all axes is not said, nor is a body."""
     params = [
         f"{key}={_param(value, 0)}"
         for key, value in node.params.items()
-        if value is not None and value is not False and not (key == "axis" and _is_every_axis(node, value))
+        if value is not None and value is not False and not hasattr(value, "nodes") and not (key == "axis" and _is_every_axis(node, value))
     ]
     return f"{node.primitive.name.rstrip('_')}({', '.join([*texts, *params])})"
 

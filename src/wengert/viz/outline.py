@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from wengert.core.graph import Graph
 from wengert.viz.scopes import Scope
 
-MOST_CHILDREN = 36
+MOST_CHILDREN = 40
 _REVERSE = Scope(("reverse",), "reverse", "reverse walk")
 
 
@@ -63,8 +63,8 @@ def simplified(group: Group) -> Group:
         if only is None:
             children.append(child)
         elif isinstance(only, Group):
-            names = [child.label, only.label] if child.kind not in {"pass", "loop"} else [only.label]
-            children.append(Group(only.kind, " › ".join(filter(None, names)), child.location or only.location, only.children))
+            label = child.label if only.kind == "pass" else f"{child.label} › {only.label}"  # a loop that runs once has no passes
+            children.append(Group(only.kind if child.kind != "loop" else "loop", label, child.location or only.location, only.children))
         else:
             children.append(only)
     group.children = children
@@ -74,22 +74,28 @@ def simplified(group: Group) -> Group:
 def chunked(group: Group) -> Group:
     """With boxes for ranges, where one has too many children."""
     for child in group.children:
-        if isinstance(child, Group):
+        if isinstance(child, Group) and child.kind != "range":
             chunked(child)
     n = len(group.children)
     if n > MOST_CHILDREN:
-        size = max(math.ceil(math.sqrt(n)), math.ceil(n / MOST_CHILDREN))
+        levels = math.ceil(math.log(n) / math.log(MOST_CHILDREN))
+        size = math.ceil(n / math.ceil(n ** (1 / levels)))
         parts = [group.children[k : k + size] for k in range(0, n, size)]
-        group.children = [Group("range", _range_label(part), "", list(part)) for part in parts]
+        group.children = [_range(list(part)) for part in parts]
     return group
+
+
+def _range(part: list[int | Group]) -> Group:
+    if len(part) <= MOST_CHILDREN:
+        return Group("range", _range_label(part), "", part)
+    return chunked(Group("range", _range_label(part), "", part))
 
 
 def _range_label(part: Sequence[int | Group]) -> str:
     groups = [child for child in part if isinstance(child, Group)]
     if len(groups) == len(part) > 1 and groups[0].kind == "pass":
         return f"{groups[0].label} … {groups[-1].label.removeprefix('pass ')}"
-    n = sum(len(child.numbers()) if isinstance(child, Group) else 1 for child in part)
-    return f"{n} steps"
+    return ""
 
 
 def mirrored(paths: Sequence[tuple[Scope, ...]], graph: Graph) -> list[tuple[Scope, ...]]:

@@ -1,69 +1,71 @@
-"""The picture and the two walks as one HTML page that needs no network."""
+"""The explorer: a call's graph, both walks, its other programs and its Jacobian as one HTML page that needs no network.
+
+The page is put together from the files in `static/`, the layout library in `vendor/`, and the data of the call as JSON.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from functools import cache
 from html import escape
+from importlib.resources import files
+from string import Template
+from typing import Any
 
-import numpy as np
-
-from wengert.viz.chain import describe_contribution
+from wengert.viz.contents import contents
 from wengert.viz.explanation import Explanation, forward_rows, reverse_rows
-from wengert.viz.notation import bar, brief
-from wengert.viz.tables import STYLE, html_tables, marked
+from wengert.viz.notation import cut
+from wengert.viz.tables import STYLE, html_tables
 
-_PAGE_STYLE = """
-html { color-scheme: light dark; } body { margin: 0; background: #ffffff; }
-.wengert { max-width: 1400px; margin: 0 auto; padding: 1em 1.5em 3em; }
-.picture { overflow: auto; max-height: 88vh; border: 1px solid var(--line); border-radius: 8px; }
-.picture svg { display: block; margin: 0 auto; max-width: none; }
-#details { min-height: 7.5em; max-height: 16em; overflow: auto; margin: 0.6em 0; padding: 0.6em 1em; border-left: 4px solid var(--value);
-  font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre; }
-@media (prefers-color-scheme: dark) { body { background: #10151b; } }
-"""
-_SCRIPT = """
-const details = JSON.parse(document.getElementById("data").textContent), panel = document.getElementById("details");
-function light(name) {
-  for (const e of document.querySelectorAll(".wg-lit, tr.lit")) e.classList.remove("wg-lit", "lit");
-  for (const e of document.querySelectorAll("[data-step]"))
-    if (e.dataset.step === name) e.classList.add(e.tagName === "TR" ? "lit" : "wg-lit");
-  for (const e of document.querySelectorAll(".wg-arrow"))
-    if (e.dataset.from === name || e.dataset.to === name) e.classList.add("wg-lit");
-  if (details[name]) panel.innerHTML = details[name];
-}
-for (const e of document.querySelectorAll("[data-step]")) {
-  e.addEventListener("mouseenter", () => light(e.dataset.step));
-  e.addEventListener("click", () => light(e.dataset.step));
-}
-"""
+# In this order in the page; those before `dom` need no document.
+PURE_SCRIPTS = ("fold", "place", "search", "walk")
+LONGEST_TITLE = 100
+SCRIPTS = (*PURE_SCRIPTS, "dom", "pane", "details", "walkbar", "compare", "jacobian", "export", "keys", "main")
 
 
-def html_document(explanation: Explanation, svg: str) -> str:
-    """The page: picture, details (as HTML, escaped here) of the step under the pointer, tables."""
-    details = {step.name: _details(explanation, k) for k, step in enumerate(explanation.steps)} if len(explanation.steps) <= 400 else {}
-    data = json.dumps(details, ensure_ascii=False).replace("<", "\\u003c")
+def html_document(explanation: Explanation) -> str:
+    """The page of a call."""
     tables = html_tables(explanation, forward_rows(explanation), reverse_rows(explanation))
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(explanation.title)}</title><style>{STYLE}{_PAGE_STYLE}</style></head>
-<body><main class="wengert"><div class="picture">{svg}</div>
-<div id="details">Point at a step: its value, its adjoint, and what it adds to its operands.</div>
-{tables}</main>
-<script type="application/json" id="data">{data}</script><script>{_SCRIPT}</script></body></html>
-"""
+    data = contents(explanation)
+    first, *others = data["views"]
+    scripts = [_data_script("data", {**data, "views": [first, *(_without_boxes(view) for view in others)]})]
+    scripts += [_data_script(f"data-{view['id']}", view) for view in others]  # read when they are asked for
+    return Template(shipped("static/page.html")).substitute(
+        title=escape(short_title(explanation)), point=escape(cut(f"at {explanation.point}", 300) if explanation.point else ""),
+        style=f"{STYLE}{shipped('static/explorer.css')}", tables=tables, data="\n".join(scripts), script=script(),
+    )  # fmt: skip
 
 
-def _details(explanation: Explanation, k: int) -> str:
-    step = explanation.steps[k]
-    lines = [step.name if step.is_input else f"{step.name} = {step.formula}" + (f"     {step.location}" if step.location else "")]
-    lines.append(f"value    {_full(step.value)}")
-    pairs = zip(explanation.columns, step.tangents, strict=True)
-    lines += [f"{column.label:8} {brief(tangent)}" for column, tangent in pairs]
-    if step.adjoint is not None:
-        lines.append(f"{bar(step.name)}        {_full(step.adjoint)}")
-    return marked("\n".join([*lines, *(describe_contribution(c) for c in step.contributions)]))
+def _data_script(name: str, data: object) -> str:
+    return f'<script type="application/json" id="{name}">{embedded(data)}</script>'
 
 
-def _full(value: object) -> str:
-    text = np.array2string(np.asarray(value), threshold=60, precision=6)
-    return text if "\n" not in text else brief(value) + "\n" + text
+def _without_boxes(view: dict[str, Any]) -> dict[str, Any]:
+    return {"id": view["id"], "says": view["says"], "error": view.get("error", ""), "size": len(view["nodes"])}
+
+
+def short_title(explanation: Explanation) -> str:
+    """The function with its formula, if that is short; else with its arguments, and not with every array in them."""
+    if len(explanation.title) <= LONGEST_TITLE:
+        return explanation.title
+    arguments = dict.fromkeys(re.split(r"[.\[]", name, maxsplit=1)[0] for name in explanation.inputs)
+    return f"{explanation.graph.name}({', '.join(arguments)})"
+
+
+def embedded(data: object) -> str:
+    """JSON that no text in it can end or change: HTML reads on to `</script`, and to `<!--`."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+
+
+@cache
+def script() -> str:
+    """The layout library and our own files, which share one scope."""
+    ours = "\n".join(shipped(f"static/{name}.js") for name in SCRIPTS)
+    return f'{shipped("vendor/dagre.min.js")}\n(() => {{\n"use strict";\n{ours}\nstart();\n}})();\n'
+
+
+@cache
+def shipped(path: str) -> str:
+    """A text file of this room."""
+    return files("wengert.viz").joinpath(path).read_text(encoding="utf-8")

@@ -11,18 +11,21 @@ import numpy as np
 from wengert.compiler.fuse import Fuser
 from wengert.compiler.inner import graphs_of
 from wengert.compiler.listing import Names, list_step
-from wengert.compiler.loops import LoopNest, Program, Step
+from wengert.compiler.loops import LoopNest, Step
 from wengert.compiler.pipeline import lower, passes
 from wengert.core.graph import Atom, Graph, Node, Var
 from wengert.transforms.inner_programs import without_calls
 from wengert.transforms.record_graph import GraphTrace, freeze
 from wengert.viz.walks import Walks, push
 
+MOST_LINES = 40  # of a kernel's text
+
 
 @dataclass(frozen=True)
 class Kernel:
     """One step of the compiled program: its text, and the numbers of the nodes that it computes."""
 
+    number: int  # counted from 1
     title: str
     text: str
     nodes: tuple[int, ...]
@@ -41,8 +44,7 @@ class Derived:
 def linear_program(walks: Walks) -> Derived:
     """`dx ↦ J dx` at the point: each operation's own map, in order.  Its values are those for inputs that all move at the rate 1.
 
-        a = sin(x)        da = multiply dx 0.54     the slope, cos(x), is a number here
-        y = multiply a x  b = multiply da x;  c = multiply dx a;  dy = add b c
+    Before: `a = sin(x); y = a·x`.  After, at x = 1: `da = 0.54·dx; b = 1·da; c = 0.84·dx; dy = b + c`.
     """
     trace = GraphTrace()
     tangents: dict[Atom, Any] = {}
@@ -100,40 +102,38 @@ def compiled_program(walks: Walks) -> Derived:
     fuser = WatchedFuser(real, inner)
     program = fuser.program()
     number = {node: k for k, node in enumerate(real.nodes)}
-    names = Names(program, [var.hint for var in real.inputs])
-    kernels = tuple(_kernel(step, program, fuser, number, names) for step in program.steps)
-    return Derived(real, origins(walks.graph, real), {v: walks.values[v] for v in real.vars() if v in walks.values}, kernels)
+    names, written = Names(program, [var.hint for var in real.inputs]), fuser.written()
+    kernels = []
+    for k, step in enumerate(program.steps):
+        inside = [number[node] for node in fuser.inside.get(id(step), {}) if node in number]
+        inside += [number[written[buffer]] for buffer in step.writes() if buffer in written]
+        kernels.append(_kernel(k, step, tuple(sorted(set(inside))), names))
+    return Derived(real, origins(walks.graph, real), {v: walks.values[v] for v in real.vars() if v in walks.values}, tuple(kernels))
 
 
-def _kernel(step: Step, program: Program, fuser: WatchedFuser, number: Mapping[Node, int], names: Names) -> Kernel:
-    written = fuser.written()
-    inside = [number[node] for node in fuser.inside.get(id(step), {}) if node in number]
-    inside += [number[written[buffer]] for buffer in step.writes() if buffer in written]
+def _kernel(place: int, step: Step, nodes: tuple[int, ...], names: Names) -> Kernel:
     lines = list(list_step(step, names))
     title = lines[0].partition("   #")[0].rstrip(":")
     kind = "loop nest" if isinstance(step, LoopNest) else "step"
-    return Kernel(f"{kind} {program.steps.index(step) + 1}: {title}", "\n".join(lines[:40]), tuple(sorted(set(inside))))
+    return Kernel(place + 1, f"{kind} {place + 1}: {title}", "\n".join(lines[:MOST_LINES]), nodes)
 
 
 def origins(before: Graph, after: Graph) -> list[tuple[int, ...]]:
-    """Where each node of a rewritten graph comes from: the node with the same result, else those of its line that are gone."""
+    """Where each node of a rewritten graph comes from: the node with the same result, else one of its line that is gone.
+
+    Of those, the ones that touch an operand of it come first, then the ones of its primitive.
+    """
     maker = {var: k for k, node in enumerate(before.nodes) for var in node.outputs}
     kept = {maker[var] for node in after.nodes for var in node.outputs if var in maker}
-    gone: dict[str, list[int]] = {}
+    touching: dict[tuple[str, Any], list[int]] = {}
     for k, node in enumerate(before.nodes):
         if k not in kept and node.location:
-            gone.setdefault(node.location, []).append(k)
+            for what in dict.fromkeys([*node.operands, *node.outputs, node.primitive.name, ""]):
+                touching.setdefault((node.location, what), []).append(k)
     found = []
     for node in after.nodes:
-        same = sorted({maker[var] for var in node.outputs if var in maker})
-        found.append(tuple(same or _nearest(gone.get(node.location, []), node, before, maker)))
+        near = sorted({maker[var] for var in node.outputs if var in maker})
+        near = near or sorted({k for a in node.operands if isinstance(a, Var) for k in touching.get((node.location, a), [])})
+        near = near or touching.get((node.location, node.primitive.name), [])[:1] or touching.get((node.location, ""), [])[:1]
+        found.append(tuple(near))
     return found
-
-
-def _nearest(candidates: list[int], node: Node, before: Graph, maker: Mapping[Any, int]) -> list[int]:
-    """Of the operations on a line, those that share an operand or a primitive with a node; else all of them."""
-    read = set(node.operands)
-    close = [k for k in candidates if read & set(before.nodes[k].operands) or read & set(before.nodes[k].outputs)]
-    return close or [k for k in candidates if before.nodes[k].primitive is node.primitive][:1] or candidates[:1]
-
-

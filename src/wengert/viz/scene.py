@@ -17,7 +17,7 @@ from wengert.viz.walks import Contribution, Step
 LETTER, LINE = 7.83, 19.0  # of the text in boxes: 13 px, monospaced
 SMALL = 6.63  # a letter on an edge: 11 px
 _MOST = 240  # of a longer program the first and last steps are drawn
-_WIDEST = 44  # letters in a box
+WIDEST = 44  # letters in a box
 _MORE = "…"
 _LONGEST_SLOPE = 12  # letters of a formula on an edge
 
@@ -67,11 +67,11 @@ def build_scene(explanation: Explanation) -> Scene:
     shown = steps if not n_hidden else [*steps[: _MOST // 2], *steps[-(_MOST // 2) :]]
     inside = {step.name: step for step in shown}
     ends = set(explanation.outputs)
-    lines = {step.name: _lines(step) for step in shown}
+    lines = {step.name: lines_of(step) for step in shown}
     links = [
         (operand, step, slot) for step in shown for slot, operand in _parents(step, inside)
     ]
-    edges = [Edge(source, step.name, SMALL * width(_label(step, slot)[0]) + 10, 18.0) for source, step, slot in links]
+    edges = [Edge(source, step.name, SMALL * width(label_of(step, slot)[0]) + 10, 18.0) for source, step, slot in links]
     sizes = {name: _size(texts) for name, texts in lines.items()}
     if n_hidden:
         sizes, edges = _with_hidden(sizes, edges, shown, n_hidden)
@@ -82,7 +82,7 @@ def build_scene(explanation: Explanation) -> Scene:
     arrows = []
     for k, edge in enumerate(edges):
         route = layout.routes[k]
-        label, hover = _label(links[k][1], links[k][2]) if k < len(links) else ("", "")
+        label, hover = label_of(links[k][1], links[k][2]) if k < len(links) else ("", "")
         arrows.append(Arrow(edge.source, edge.target, route.points, label, route.label, hover))
         if route.is_cut:
             size = mentions[edge.source]
@@ -116,7 +116,7 @@ def _contribution(step: Step, slot: int) -> Contribution | None:
     return next((c for c in step.contributions if c.slot == slot), None)
 
 
-def _label(step: Step, slot: int) -> tuple[str, str]:
+def label_of(step: Step, slot: int) -> tuple[str, str]:
     """The local partial derivative on an edge, in short and in full."""
     found = _contribution(step, slot)
     slope = f"∂{step.name}/∂{step.operands[slot]}"
@@ -143,11 +143,12 @@ def barred(text: str) -> tuple[str, str]:
     return plain, letters[n:] + equals + rest
 
 
-def _lines(step: Step) -> tuple[tuple[str, str], ...]:
+def lines_of(step: Step) -> tuple[tuple[str, str], ...]:
+    """What stands in the box of a step: its formula, its value, its adjoint."""
     head = step.name if step.is_input else f"{step.name} = {step.formula}"
-    lines = [(cut(head, _WIDEST), "name"), (cut(compact(step.value), _WIDEST), "value")]
+    lines = [(cut(head, WIDEST), "name"), (cut(compact(step.value), WIDEST), "value")]
     if step.adjoint is not None:
-        lines.append((cut(f"{bar(step.name)} = {compact(step.adjoint)}", _WIDEST), "adjoint"))
+        lines.append((cut(f"{bar(step.name)} = {compact(step.adjoint)}", WIDEST), "adjoint"))
     return tuple(lines)
 
 

@@ -9,6 +9,7 @@ import ast
 import linecache
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import CodeType, FrameType
@@ -49,8 +50,9 @@ class Scopes:
     """Call it after each operation; `paths` then has the scopes around each, from the outside to the inside."""
 
     paths: list[tuple[Scope, ...]] = field(default_factory=list)
-    _passes: dict[tuple[Any, ...], list[Any]] = field(default_factory=dict)  # loop -> number of the pass, place in it
-    _kept: set[FrameType] = field(default_factory=set)
+    files: dict[str, str] = field(default_factory=dict)  # their full names
+    _passes: dict[tuple[Any, ...], int] = field(default_factory=dict)  # of each loop, in all that is around it
+    _last: dict[FrameType, Level] = field(default_factory=dict)  # where each frame was last seen
 
     def __call__(self) -> None:
         levels, is_back = running_levels()
@@ -59,7 +61,7 @@ class Scopes:
         for k, level in enumerate(levels):
             if k and not names[k - 1].startswith("<"):
                 found.append(_call_scope(levels[k - 1], level))
-            self._kept.add(level.frame)
+            self.files[os.path.basename(level.frame.f_code.co_filename)] = level.frame.f_code.co_filename
             self._add_loops(found, level, is_before_comprehension=names[k].startswith("<"))
         if is_back:
             found.append(Scope(("reverse",), "reverse", "reverse walk"))
@@ -67,34 +69,31 @@ class Scopes:
 
     def release(self) -> None:
         """Let go of the frames."""
-        self._kept.clear()
         self._passes.clear()
+        self._last.clear()
 
     def _add_loops(self, found: list[Scope], level: Level, *, is_before_comprehension: bool) -> None:
         code = level.frame.f_code
         around = [s for s in loops_around(code.co_filename, code.co_firstlineno, level.line) if not (s[4] and is_before_comprehension)]
-        moves = [self._is_new_pass(level, span) for span in around]
-        for k, (first, column, _, header, _) in enumerate(around):
-            outer = tuple(scope.key for scope in found)
-            key = (outer, id(level.frame), first, column)
-            state = self._passes.setdefault(key, [0])
-            is_inner_new = any(moves[k + 1 :])  # then the innermost loop is what has gone round
-            state[0] += 1 if state[0] == 0 or (moves[k] and not is_inner_new) else 0
+        turned = self._turned(level, around)
+        for span in around:
+            first, column, _, header, _ = span
+            key = (*(scope.key for scope in found), id(level.frame), first, column)
+            self._passes[key] = self._passes.get(key, 0) + (key not in self._passes or span == turned)
             where = location(code.co_filename, first)
             found.append(Scope(("loop", id(level.frame), first, column), "loop", header, where))
-            found.append(Scope(("pass", state[0]), "pass", f"pass {state[0]}", where))
-        for span in around:
-            if level.callee is not None:
-                self._kept.add(level.callee)
-            self._passes["at", id(level.frame), span[0], span[1]] = [level.instruction, level.callee]
+            found.append(Scope(("pass", self._passes[key]), "pass", f"pass {self._passes[key]}", where))
+        self._last[level.frame] = level
 
-    def _is_new_pass(self, level: Level, span: LoopSpan) -> bool:
-        """Whether the program has jumped back since it was last seen in a loop."""
-        before = self._passes.get(("at", id(level.frame), span[0], span[1]))
+    def _turned(self, level: Level, around: Sequence[LoopSpan]) -> LoopSpan | None:
+        """The loop that has gone round since the last operation in this frame: the innermost one around both, if the program jumped back."""
+        before = self._last.get(level.frame)
         if before is None:
-            return False
-        instruction, callee = before
-        return level.instruction < instruction or (level.instruction == instruction and callee is not level.callee)
+            return None
+        is_back = level.instruction < before.instruction or (
+            level.instruction == before.instruction and level.callee is not before.callee
+        )
+        return next((s for s in reversed(around) if s[0] <= before.line <= s[2]), None) if is_back else None
 
 
 def running_levels() -> tuple[list[Level], bool]:

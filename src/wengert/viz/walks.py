@@ -89,7 +89,7 @@ class Walks:
         scopes = Scopes()
         recording = Recording(function, args, kwargs, scopes)
         scopes.release()
-        self.scopes = scopes.paths  # around each node
+        self.scopes, self.files = scopes.paths, scopes.files  # around each node; where source lines can be read
         self.graph: Graph = recording.graph
         self.values = recording.values
         self.names = name_atoms(self.graph)
@@ -104,6 +104,10 @@ class Walks:
         """A variable's name, or a constant's value."""
         return constant(atom) if isinstance(atom, Const) else self.names[atom]
 
+    def tangent(self, atom: Any, column: int) -> Any:
+        """How fast an operand moves in one direction; `None` if it does not."""
+        return self._by_var[atom].tangents[column] if isinstance(atom, Var) else None
+
     def _walk_forward(self) -> None:
         for var in self.graph.inputs:
             name = self.names[var]
@@ -114,7 +118,7 @@ class Walks:
             results = [self.values[y] for y in node.outputs]
             y = results[0] if node.primitive.n_outputs is None else tuple(results)
             tangents = [
-                push(node, [self._by_var[a].tangents[k] if isinstance(a, Var) else None for a in node.operands], y, xs)
+                push(node, [self.tangent(a, k) for a in node.operands], y, xs)
                 for k in range(len(self.columns))
             ]
             said = formula(node, [self.text(a) for a in node.operands])
@@ -146,16 +150,6 @@ class Walks:
             operand.received.append(found)
         for var, adjoint in adjoints.items():
             self._by_var[var].adjoint = adjoint
-
-    def push_forward(self, tangents: dict[Var, Any]) -> None:
-        """One walk forwards: completes the tangents of the inputs by those of every other variable that moves."""
-        for node in self.graph.nodes:
-            dxs = [tangents.get(a) if isinstance(a, Var) else None for a in node.operands]
-            results = [self.values[y] for y in node.outputs]
-            y = results[0] if node.primitive.n_outputs is None else tuple(results)
-            dy = push(node, dxs, y, [self.value(a) for a in node.operands])
-            if dy is not None:
-                tangents.update((var, part) for var, part in zip(node.outputs, dy, strict=True) if part is not None)
 
     def pull_back(self, adjoints: dict[Var, Any]) -> Iterator[tuple[Node, int, Any]]:
         """One walk back: completes the adjoints of the outputs, and gives each term that a node adds to an operand's adjoint."""
@@ -210,10 +204,10 @@ def local_partial(node: Node, slot: int, y: Any, xs: Sequence[Any]) -> Any:
     return np.stack([np.asarray(push(unit)) for unit in units], -1).reshape(*np.shape(y), *shape)
 
 
-def make_columns(inputs: Sequence[tuple[str, Any]]) -> list[Column]:
+def make_columns(inputs: Sequence[tuple[str, Any]], few: int = _FEW_DIRECTIONS) -> list[Column]:
     """A column for each input, or for each element where there are few: one for all elements of an array otherwise."""
     inputs = [(name, value) for name, value in inputs if value.dtype.kind in "fc"]
-    is_small = sum(int(np.prod(value.shape, dtype=int)) for _, value in inputs) <= _FEW_DIRECTIONS
+    is_small = sum(int(np.prod(value.shape, dtype=int)) for _, value in inputs) <= few
     columns: list[Column] = []
     for name, value in inputs:
         if value.shape == ():

@@ -3,6 +3,9 @@
 With rows kept, `into[j][i] = sum over p of left[p][i] * right[p][j]` runs over `i` in vectors: some columns `j` at a time are added up in
 registers, each entry of `right` meets two vectors of rows.  With rows summed, `total[a][c] += sum over i of left[a][i] * right[c][i]`:
 some rows of both factors at a time, lanes added together at the end.  Sums that come out as NaN are taken again with strong zeros.
+
+Numbers below the smallest normal one count as 0 here, and so do products and sums below it: x86 processors take some hundred times as long
+for one of those, and `exp` of a large negative number, as in a mixture, makes very many.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from wengert.compiler.loops import MatrixProduct, View, dtype_name
 from wengert.compiler.scalar import LLVM, literal
 
 WIDE = 2  # vectors of rows
+X86 = 256  # vectors of so many bits or more are those of x86
+FLUSH = 0x8040  # the bits of its control word that say so of operands and of results
+SIGN_BIT = {"double": "i64", "float": "i32"}  # whole numbers of the same size
 
 
 class LanesWriter:
@@ -29,6 +35,7 @@ class LanesWriter:
         self.vector = f"<{self.lanes} x {self.kind}>"
         self.vectors = f"v{self.lanes}{self.suffix}"
         self.most = 8 if bits >= 512 else 4  # columns that registers hold with their rows in lanes
+        self.is_x86 = bits >= X86
         self.sides = (3, 8) if bits >= 512 else (2, min(4, self.lanes))  # rows and columns of a block of sums
         header = f"internal void @{name}(ptr noalias %left, ptr noalias %right, ptr noalias %result, i64 %start, i64 %stop, i1 %first) #2"
         self.text = Text(header)
@@ -38,6 +45,8 @@ class LanesWriter:
         text, step = self.text, self.step
         *batch, m, k = step.left.shape
         n = step.right.shape[-1]
+        if self.is_x86:
+            self.flush()
         with text.loop(0, math.prod(batch)) as member:
             pairs = (("%left", step.left), ("%right", step.right), ("%result", step.into))
             left, right, into = (self.member(pointer, view, tuple(batch), member) for pointer, view in pairs)
@@ -52,8 +61,17 @@ class LanesWriter:
                         for begin, count, width in blocks(n, self.sides[1]):
                             with text.loop(0, count) as other:
                                 self.sums(left, right, into, top, tall, text.add(text.mul(other, width), begin), width)
+        if self.is_x86:
+            text.do("call void @llvm.x86.sse.ldmxcsr(ptr %control)")
         again = [self.again(), *([self.tail()] if rows == "k" else [])]
         return "\n".join([*again, text.finished()])
+
+    def flush(self) -> None:
+        """The smallest numbers count as 0, until the control word is put back."""
+        self.text.lines[2:2] = ["  %control = alloca i32", "  %flushing = alloca i32"]
+        self.text.do("call void @llvm.x86.sse.stmxcsr(ptr %control)")
+        self.text.store(self.text.new(f"or i32 {self.text.load('%control', 0, 'i32')}, {FLUSH}"), "%flushing", 0, "i32")
+        self.text.do("call void @llvm.x86.sse.ldmxcsr(ptr %flushing)")
 
     def member(self, pointer: str, view: View, batch: tuple[int, ...], member: str) -> str:
         """The address of a matrix of a member."""
@@ -260,12 +278,18 @@ class LanesWriter:
             for one, other in ((x, y), (y, x)):
                 difference = text.new(f"fsub {kind} {one}, {one}")
                 wild = text.new(f"fcmp uno {kind} {difference}, {difference}")
-                meets = text.both(wild, text.new(f"fcmp une {kind} {other}, {zero}"))
+                meets = text.both(wild, self.is_something(text, other))
                 text.store(text.new(f"or i1 {text.load(used, 0, 'i1')}, {meets}"), used, 0, "i1")
                 finite.append(text.choose(wild, zero, one, kind))
             term = text.new(f"fmul {kind} {finite[0]}, {finite[1]}")
             text.store(text.new(f"fadd {kind} {text.load(total, 0, kind)}, {term}"), total, 0, kind)
         return text.finished(f"{kind} {text.choose(text.load(used, 0, 'i1'), '%value', text.load(total, 0, kind), kind)}")
+
+    def is_something(self, text: Text, number: str) -> str:
+        """Whether a number is not 0, which the smallest ones are not."""
+        whole = SIGN_BIT[self.kind]
+        bits = text.new(f"bitcast {self.kind} {number} to {whole}")
+        return text.new(f"icmp ne {whole} {text.new(f'shl {whole} {bits}, 1')}, 0")
 
 
 def blocks(n: int, most: int) -> Iterator[tuple[int, int, int]]:
@@ -284,7 +308,7 @@ def write_lanes_product(step: MatrixProduct, name: str, rows: str, bits: int) ->
 
 def lanes_declarations(steps: list[MatrixProduct], bits: int) -> list[str]:
     """What the products of turned bands call."""
-    lines: dict[str, None] = {}
+    lines = dict.fromkeys([f"declare void @llvm.x86.sse.{name}mxcsr(ptr)" for name in ("ld", "st")] if steps and bits >= X86 else [])
     for step in steps:
         writer = LanesWriter(step, "", bits)
         vector, vectors = writer.vector, writer.vectors

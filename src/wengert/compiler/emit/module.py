@@ -129,5 +129,8 @@ def attributes(vector_bits: int) -> list[str]:
         "attributes #1 = { nounwind willreturn memory(none) }",
         "!0 = distinct !{!0, !1}",
         '!1 = !{!"llvm.loop.mustprogress"}',
+        "!2 = distinct !{!2, !1, !3}",
+        '!3 = !{!"llvm.loop.vectorize.predicate.enable", i1 true}',
+        '!8 = !{!"branch_weights", i32 1, i32 100000}',
         "!9 = !{}",
     ]

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 from wengert.compiler.emit.order import order_loops
 from wengert.compiler.emit.totals import BLOCK, Total
 from wengert.compiler.loops import LoopNest, Op, Place, Shape, dtype_name
-from wengert.compiler.scalar import MEMORY, Scalars, Value, literal
+from wengert.compiler.scalar import FLOATS, LLVM, MEMORY, Scalars, Value, literal
 from wengert.compiler.templates import emit
 from wengert.compiler.vector_math import VectorMath
 
+SHORT = 64  # steps of a loop whose rest is worth a thought
+FOLDED = 2  # the number of what LLVM is told of it
+CALLS = re.compile(r"\w\(")
 INLINED = 100  # ops of a nest that may become part of its caller
+STRONG = "0 if a == 0 else 0 if b == 0 else a * b"  # the code of `scale`
 LONG_LINE = 200  # ops without a loop round them from which on no pass is worth its time (`wengert.compiler.engine.plan`)
 
 
@@ -85,12 +91,12 @@ class NestWriter:
         self.block = label
         return letter, label
 
-    def close_loop(self, letter: str, stop: str, label: str) -> None:
-        """Go round again while the letter is below `stop`."""
+    def close_loop(self, letter: str, stop: str, label: str, *, is_folded: bool = False) -> None:
+        """Go round again while the letter is below `stop`; folded, the rest of a vector runs as a vector, too."""
         self.lines += [f"  br label %{label}_end", f"{label}_end:"]
         self.lines.append(f"  {letter}_next = add nuw nsw i64 {letter}, 1")
         self.lines.append(f"  {letter}_more = icmp slt i64 {letter}_next, {stop}")
-        self.lines.append(f"  br i1 {letter}_more, label %{label}, label %{label}_exit, !llvm.loop !0")
+        self.lines.append(f"  br i1 {letter}_more, label %{label}, label %{label}_exit, !llvm.loop !{FOLDED if is_folded else 0}")
         self.lines.append(f"{label}_exit:")
         self.block = f"{label}_exit"
 
@@ -117,6 +123,10 @@ class NestWriter:
         self.run(start, stop, running)
         self.close_loop(outer, n_blocks, label)
 
+    def is_folded(self) -> bool:
+        """Whether the innermost loop is short, and calls functions, of which a vector costs as much as one number."""
+        return self.is_repeated and self.loops.lengths[-1] <= SHORT and any(CALLS.search(op.code) for op in self.nest.ops)
+
     def longest(self, d: int) -> int:
         """The most steps that loop `d` runs."""
         return self.lanes if self.lanes and d == self.loops.ranged else self.loops.lengths[d]
@@ -130,7 +140,7 @@ class NestWriter:
         self.letters.append(letter)
         self.body()
         self.letters.pop()
-        self.close_loop(letter, stop, label)
+        self.close_loop(letter, stop, label, is_folded=self.is_folded())
         for total in running:
             total.leave()
 
@@ -189,7 +199,21 @@ class NestWriter:
         if op.code == "number":
             return literal(op.literal, name)
         working, _, code = op.code.partition(":")
+        if code == STRONG and self.is_repeated and not self.loops.lengths and working in FLOATS:
+            return self.scalars.convert((self.strong(*[self.scalars.convert(values[p], working) for p in op.operands], working), working), name)
         return self.scalars.convert(emit(self.scalars, self.templates, code, [values[p] for p in op.operands], working), name)
+
+    def strong(self, a: str, b: str, working: str) -> str:
+        """A strong product of two numbers, on which the next step of a loop may wait: factors are looked at only if it is NaN."""
+        kind, zero, new = LLVM[working], literal(0, working), self.scalars.new
+        plain = new(f"fmul {kind} {a}, {b}")
+        label, before = self.fresh("strong"), self.block
+        self.lines += [f"  br i1 {new(f'fcmp uno {kind} {plain}, {plain}')}, label %{label}, label %{label}_end, !prof !8", f"{label}:"]
+        none = new(f"or i1 {new(f'fcmp oeq {kind} {a}, {zero}')}, {new(f'fcmp oeq {kind} {b}, {zero}')}")
+        chosen = new(f"select i1 {none}, {kind} {zero}, {kind} {plain}")
+        self.lines += [f"  br label %{label}_end", f"{label}_end:"]
+        self.block = f"{label}_end"
+        return new(f"phi {kind} [{plain}, %{before}], [{chosen}, %{label}]")
 
 
 def write_nest(

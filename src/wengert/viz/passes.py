@@ -1,0 +1,91 @@
+"""Single walks for the explorer: a forward one for each direction of the inputs, a reverse one for each output.
+
+A forward walk gives a column of the Jacobian, a reverse walk a row: `n` of the former, or `m` of the latter, give all of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wengert.core.graph import Var
+from wengert.viz.explanation import Explanation
+from wengert.viz.walks import Column, Walks, make_columns, push
+
+MOST_ROWS = 6
+LONGEST = 600  # steps of a program whose every term is computed
+MOST_LONG = 2  # directions of a longer one
+
+
+@dataclass
+class Pass:
+    """`values` are tangents or adjoints by the names of steps; `events` are `(step, slot, term, sum after it)`, in order."""
+
+    label: str
+    seed: str
+    values: dict[str, Any] = field(default_factory=dict)
+    events: list[tuple[str, int, Any, Any]] = field(default_factory=list)
+
+
+def forward_passes(explanation: Explanation) -> list[Pass]:
+    """A walk for each input number, if there are few; else one for each column of the forward table."""
+    walks, steps = explanation.walks, explanation.steps
+    if len(steps) > LONGEST:
+        tangents = [{step.name: step.tangents[k] for step in steps} for k in range(min(MOST_LONG, len(explanation.columns)))]
+        return [Pass(c.label, _moves(c), values) for c, values in zip(explanation.columns, tangents, strict=False)]
+    columns = make_columns([(walks.names[v], walks.values[v]) for v in walks.graph.inputs], MOST_ROWS)[:MOST_ROWS]
+    return [_forward(walks, column) for column in columns]
+
+
+def _moves(column: Column) -> str:
+    return f"{column.input} moves" + (", all elements together" if column.label.endswith("·1") else "")
+
+
+def _forward(walks: Walks, column: Column) -> Pass:
+    """A walk forwards, with what each operand that moves adds to a tangent."""
+    one = Pass(column.label, _moves(column), {column.input: column.seed})
+    for node in walks.graph.nodes:
+        results = [walks.values[y] for y in node.outputs]
+        y = results[0] if node.primitive.n_outputs is None else tuple(results)
+        xs = [walks.value(a) for a in node.operands]
+        for slot, atom in enumerate(node.operands):
+            dx = one.values.get(walks.names[atom]) if isinstance(atom, Var) else None
+            if dx is None:
+                continue
+            dxs = [dx if k == slot else None for k in range(len(node.operands))]
+            for var, term in zip(node.outputs, push(node, dxs, y, xs) or (), strict=False):
+                if term is not None:
+                    name = walks.names[var]
+                    one.values[name] = one.values[name] + term if name in one.values else term
+                    one.events.append((name, slot, term, one.values[name]))
+    return one
+
+
+def reverse_passes(explanation: Explanation) -> list[Pass]:
+    """A walk for each output, if there are few; else the one of the reverse table."""
+    outputs = [a for a in explanation.graph.outputs if isinstance(a, Var) and a.type.is_inexact]
+    size = sum(int(np.prod(a.type.shape, dtype=int)) for a in outputs)
+    name = explanation.walks.names
+    if len(outputs) == 1 and size == 1 or size > MOST_ROWS or len(explanation.steps) > LONGEST:
+        label = f"d{name[outputs[0]]}" if len(outputs) == 1 and size == 1 else "d(sum of outputs)"
+        return [_reverse(explanation, label, {a: np.ones(a.type.shape, a.type.dtype)[()] for a in outputs})] if outputs else []
+    found = []
+    for output in dict.fromkeys(outputs):
+        for position in np.ndindex(*output.type.shape):
+            seed = np.zeros(output.type.shape, output.type.dtype)
+            seed[position] = 1
+            where = f"[{','.join(map(str, position))}]" if position else ""
+            found.append(_reverse(explanation, f"d{name[output]}{where}", {output: seed[()]}))
+    return found
+
+
+def _reverse(explanation: Explanation, label: str, seed: dict[Var, Any]) -> Pass:
+    walks = explanation.walks
+    adjoints = dict(seed)
+    one = Pass(label, f"starts from {' and '.join(walks.names[v] for v in seed)}")
+    for node, slot, piece in walks.pull_back(adjoints):
+        one.events.append((walks.names[node.outputs[0]], slot, piece, adjoints[node.operands[slot]]))  # type: ignore[index]
+    one.values = {walks.names[var]: adjoint for var, adjoint in adjoints.items()}
+    return one
