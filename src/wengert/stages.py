@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from wengert.compiler.engine import assembly, optimised
 from wengert.compiler.held import LoopAccount, loops_of
 from wengert.compiler.listing import Account, Names, account_of, list_program, list_step
 from wengert.compiler.loops import Band, HostCall, Program, all_steps
@@ -37,8 +38,8 @@ class Stages(Mapping[str, Any]):
             "simplified": lambda: compiled.graph,
             "fused": lambda: list_program(compiled.program, [var.hint for var in compiled.graph.inputs]),
             "llvm": lambda: compiled.text,
-            "optimised": lambda: compiled.module.optimised,
-            "asm": lambda: compiled.module.assembly,
+            "optimised": lambda: optimised(compiled.text),
+            "asm": lambda: assembly(compiled.text),
         }
         return found[name]()
 

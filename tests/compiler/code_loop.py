@@ -32,7 +32,8 @@ def compile_code(code, dtypes, out, working, bits=None):
     width = max(vector_bits(), 128)
     attributes = [f'attributes #0 = {{ nounwind "prefer-vector-width"="{width}" }}']
     provide(binding(), math.specials())
-    module = Module("\n".join([*lines, *math.declarations(), *attributes]))
+    text = "\n".join([*lines, *math.declarations(), *attributes])
+    module = Module(text)
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(module.address("f"))
 
     def call(*operands):
@@ -42,7 +43,7 @@ def compile_code(code, dtypes, out, working, bits=None):
         function(ctypes.addressof(pointers), result.ctypes.data, result.size)
         return result
 
-    call.module = module
+    call.text = text
     return call
 
 

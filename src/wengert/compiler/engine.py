@@ -167,53 +167,65 @@ def compile_object(text: str, effort: Effort) -> bytes:
     return bytes(machine.emit_object(optimise(text, machine, effort)))
 
 
-def key_of(text: str, effort: Effort) -> str:
-    """What an object file is cached under."""
+def key_of(text: str, *settings: Any) -> str:
+    """What something made from a text is cached under."""
     llvm = binding()
     versions = (str(_optional.load("llvmlite", "wg.jit", "jit").__version__), llvm.llvm_version_info)
-    return fingerprint(repr((versions, astuple(processor()), astuple(effort))), text)
+    return fingerprint(repr((versions, astuple(processor()), settings)), text)
+
+
+def optimised(text: str) -> str:
+    """The text after LLVM's passes."""
+    with COMPILING:
+        effort = plan(text)
+        return str(optimise(text, target_machine(effort), effort))
+
+
+def assembly(text: str) -> str:
+    """The instructions for a text, as text."""
+    with COMPILING:
+        effort = plan(text)
+        machine = target_machine(effort)
+        return str(machine.emit_assembly(optimise(text, machine, effort)))
 
 
 # --- load ----------------------------------------------------------------------------------------------------------
+
+
+def store_of(cache: Cache | bool | None) -> Cache | None:
+    """The cache of this user, another one, or none."""
+    return default_cache() if cache is True else cache or None
 
 
 class Module:
     """A compiled module: the addresses of its functions, as long as it lives."""
 
     def __init__(self, text: str, effort: Effort | None = None, *, cache: Cache | bool | None = True) -> None:
-        self.text = text
-        self.effort = effort or plan(text)
-        store = default_cache() if cache is True else cache or None
+        effort = effort or plan(text)
+        self.name = key_of(text, astuple(effort))
+        store = store_of(cache)
         with COMPILING:
-            self.code, self.is_from_cache = self._code(store)
-            llvm = binding()
-            self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(self.effort))
-            self.engine.add_object_file(llvm.ObjectFileRef.from_data(self.code))
-            self.engine.finalize_object()
+            found = None if store is None else store.get(self.name)
+            self.is_from_cache = found is not None
+            self.code = compile_object(text, effort) if found is None else found
+            if store is not None and found is None:
+                store.put(self.name, self.code)
+            self._load()
 
-    def _code(self, store: Cache | None) -> tuple[bytes, bool]:
-        if store is None:
-            return compile_object(self.text, self.effort), False
-        key = key_of(self.text, self.effort)
-        found = store.get(key)
-        if found is not None:
-            return found, True
-        code = compile_object(self.text, self.effort)
-        store.put(key, code)
-        return code, False
-
-    @property
-    def optimised(self) -> str:
-        """The text after LLVM's passes."""
+    @classmethod
+    def of_code(cls, code: bytes) -> Module:
+        """The module of an object file."""
+        new = cls.__new__(cls)
+        new.code, new.is_from_cache = code, True
         with COMPILING:
-            return str(optimise(self.text, target_machine(self.effort), self.effort))
+            new._load()
+        return new
 
-    @property
-    def assembly(self) -> str:
-        """The instructions, as text."""
-        with COMPILING:
-            machine = target_machine(self.effort)
-            return str(machine.emit_assembly(optimise(self.text, machine, self.effort)))
+    def _load(self) -> None:
+        llvm = binding()
+        self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine(Effort()))
+        self.engine.add_object_file(llvm.ObjectFileRef.from_data(self.code))
+        self.engine.finalize_object()
 
     def keep_forever(self) -> None:
         """Never unload it, not even when the interpreter ends."""

@@ -21,20 +21,22 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from wengert.compiler.bands import group_rows
+from wengert.compiler.cache import Cache
 from wengert.compiler.cost import seconds_of
 from wengert.compiler.emit.entry import CHECKED
 from wengert.compiler.emit.module import write_module
-from wengert.compiler.engine import Module, binding, vector_bits
+from wengert.compiler.engine import Module, binding, store_of, vector_bits
 from wengert.compiler.fuse import fuse
 from wengert.compiler.halves import in_single
 from wengert.compiler.inner import graphs_of
 from wengert.compiler.kernels import provide_products
 from wengert.compiler.lapack import provide_lapack
-from wengert.compiler.loops import REASONS, Check, Program
-from wengert.compiler.memory import late_fills, plan_memory
+from wengert.compiler.loops import REASONS, Program
+from wengert.compiler.memory import Plan, late_fills, plan_memory
 from wengert.compiler.pairs import in_pairs
 from wengert.compiler.plain import plain_products
 from wengert.compiler.runtime.host import Host
@@ -46,8 +48,11 @@ from wengert.compiler.soft_half import provide_half
 from wengert.compiler.split import split
 from wengert.compiler.tidy import tidy
 from wengert.compiler.vector_math import provide
+from wengert.compiler.warm import Facts, name_of_graph, recall, remember
 from wengert.core.graph import Graph
 from wengert.core.types import ArrayType
+
+LONG = 50  # operations of a graph from which on a second process looks for what the first one found
 
 
 def passes(graph: Graph) -> tuple[Graph, Graph]:
@@ -80,39 +85,85 @@ def collector_at_rest() -> Iterator[None]:
             gc.enable()
 
 
-class Compiled:
-    """A graph as native code: called on arrays of exactly its input types."""
+class Lowered:
+    """What the passes make of a graph."""
 
-    def __init__(self, graph: Graph, *, cache: bool = True) -> None:
+    def __init__(self, graph: Graph) -> None:
         with collector_at_rest():
             self.graph, real = passes(graph)
             self.program = lower(real)
             self.plan = plan_memory(self.program)
-            emitted = write_module(self.program, self.plan, vector_bits())
-        self.text, self.checks = emitted.text, emitted.checks
+            self.emitted = write_module(self.program, self.plan, vector_bits())
+        self.text = self.emitted.text
+
+    def facts(self, code: str) -> Facts:
+        """What running it takes, with the object file of that name."""
+        emitted = self.emitted
+        return Facts(
+            code, self.plan.workspace, seconds_of(self.program), sorted(emitted.products), list(emitted.specials), list(emitted.natives),
+            "half" in self.text, [(check.reason, check.location) for check in emitted.checks], [b.value for b in self.plan.constants],
+        )  # fmt: skip
+
+
+class Compiled:
+    """A graph as native code: called on arrays of exactly its input types."""
+
+    def __init__(self, graph: Graph, *, cache: Cache | bool = True) -> None:
+        self.source, self.name = graph, graph.name
         library()
-        if emitted.products:
-            provide_products(emitted.products)
-        provide_lapack(emitted.natives)
-        provide(binding(), emitted.specials)
-        if "half" in self.text:
-            provide_half()
-        self.module = Module(self.text, cache=cache)
+        store = store_of(cache)
+        name = name_of_graph(graph) if store is not None and len(graph.nodes) >= LONG else None
+        known = None if store is None or name is None else recall(store, name)
+        if known is None:
+            self.lowered = lowered = Lowered(graph)  # the attribute stands before the property of that name
+            provide_all(lowered.facts(""))
+            self.module = Module(lowered.text, cache=cache)
+            self.facts = lowered.facts(self.module.name)
+            if store is not None and name is not None and not lowered.emitted.hosts:
+                remember(store, name, self.facts)
+        else:
+            self.facts, code = known
+            provide_all(self.facts)
+            self.module = Module.of_code(code)
         self.host = Host()
-        if emitted.hosts:
-            self.module.fill("hosts", [self.host.callback(step) for step in emitted.hosts])
-        if self.plan.constants:
-            self.module.fill("constants", [buffer.value.ctypes.data for buffer in self.plan.constants])
+        if known is None and self.lowered.emitted.hosts:
+            self.module.fill("hosts", [self.host.callback(step) for step in self.lowered.emitted.hosts])
+        if self.facts.constants:
+            self.module.fill("constants", [value.ctypes.data for value in self.facts.constants])
         self.inputs = [Input(ArrayType(tuple(v.type.shape), v.type.dtype)) for v in graph.inputs]
         self.outputs = [output_of(atom.type) for atom in graph.outputs]
-        self.name = graph.name
         self.launch = launcher(self.launch_of(self.inputs, self.outputs))
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """What the passes make of the graph; of a program that came from disk it is made for whoever wants to see it."""
+        return Lowered(self.source)
+
+    @property
+    def graph(self) -> Graph:
+        """The simplified graph."""
+        return self.lowered.graph
+
+    @property
+    def program(self) -> Program:
+        """The loop nests."""
+        return self.lowered.program
+
+    @property
+    def plan(self) -> Plan:
+        """Where arrays lie."""
+        return self.lowered.plan
+
+    @property
+    def text(self) -> str:
+        """The LLVM text."""
+        return self.lowered.text
 
     def launch_of(self, inputs: Sequence[Input], outputs: Sequence[Output], **options: Any) -> Launch:
         """How to call the program with arguments of these kinds, for results of these kinds."""
         return Launch(
-            self.module.address("entry"), inputs, outputs, self.plan.workspace, seconds_of(self.program),
-            on_error=stopped(self.checks, self.name, self.host), name=self.name, keep=[self.module, self.host, self.plan],
+            self.module.address("entry"), inputs, outputs, self.facts.workspace, self.facts.seconds,
+            on_error=stopped(self.facts.checks, self.name, self.host), name=self.name, keep=[self.module, self.host, self.facts],
             **options,
         )  # fmt: skip
 
@@ -121,18 +172,28 @@ class Compiled:
         return list(self.launch(*conform(self.inputs, values)))
 
 
-def stopped(checks: Sequence[Check], name: str, host: Host) -> Callable[[int], Any]:
+def provide_all(facts: Facts) -> None:
+    """Functions that a program calls are known to LLVM's linker before it is loaded."""
+    if facts.products:
+        provide_products(frozenset(facts.products))
+    provide_lapack(facts.natives)
+    provide(binding(), facts.specials)
+    if facts.has_half:
+        provide_half()
+
+
+def stopped(checks: Sequence[tuple[str, str]], name: str, host: Host) -> Callable[[int], Any]:
     """What raises the exception for which a program has stopped, given its status."""
 
     def on_error(status: int) -> Any:
         if status < CHECKED:
             return host.on_error(status)
-        check = checks[status - CHECKED]
-        exception, what = REASONS[check.reason]
+        reason, location = checks[status - CHECKED]
+        exception, what = REASONS[reason]
         if exception is IndexError:
-            what = f"{what} in the compiled program {name}; indexed at {check.location or 'an unknown place'}"
+            what = f"{what} in the compiled program {name}; indexed at {location or 'an unknown place'}"
         error = exception(what)
-        error.add_note(f"in the compiled program {name}, written at {check.location or 'an unknown place'}")
+        error.add_note(f"in the compiled program {name}, written at {location or 'an unknown place'}")
         raise error
 
     return on_error
