@@ -37,8 +37,9 @@ def check_grads(
         args: the tuple of its arguments.  Floating and complex leaves are varied, all others stay as they are.
         order: the highest order that is checked.
         modes: `"fwd"` (forward, `jvp`), `"rev"` (reverse, `vjp`), or both.
-        atol, rtol: how far a derivative may be from its differences: `atol + rtol * size`.  By default `1e-6` each for
+        atol: how far a derivative may be from its differences: `atol + rtol * size`.  By default `1e-6` each for
             double precision and `3e-2` for single, and ten times more for each further order.
+        rtol: the other part of it.
         eps: the largest step of the differences, which are extrapolated from `eps`, `eps/2` and `eps/4`.  By default
             `2⁻⁹` for double precision and `2⁻³` for single.
 
