@@ -154,3 +154,24 @@ def test_memory_of_a_first_call():
     """One array of differences has 122 MiB, and eager code holds several."""
     found = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
     assert int(found.stdout) < 60
+
+
+SHORT = """
+import resource, numpy as np, wengert as wg
+def f(x):
+    return np.sum(wg.scan(lambda c, _: (np.sin(c) * 1.01, None), x, length=4, checkpoint="recursive")[0] ** 2)
+g, x = wg.jit(wg.grad(f)), np.linspace(0, 1, 6_000_000)
+g.report(x)
+used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")) << 10
+for extra in range(0, 100, 25):
+    resource.setrlimit(resource.RLIMIT_AS, (used + (extra << 20), resource.RLIM_INFINITY))
+    try:
+        g(x)
+    except MemoryError:
+        print(extra)
+"""
+
+
+def test_a_loop_that_gets_no_memory_says_so():
+    found = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["0", "25", "50", "75"]

@@ -24,6 +24,7 @@ from wengert.compiler.memory import rounded
 
 BRANCHES = 64  # records on each level of the recursion
 FIRST = 64  # records of a stack that grows, to begin with
+NO_MEMORY = -1  # the status of a program that could not have it
 NEAR = 4096  # bytes of a record that lies on the stack of the processor
 
 _THROUGH = """\
@@ -340,8 +341,14 @@ class AdjointWriter(ControlWriter):
     def main(self) -> None:
         """The table, the first record, the way there and back, and the results."""
         is_near = self.record <= NEAR
-        room = f"alloca [{self.record} x i8], align 64" if is_near else f"call ptr @wg_take(i64 {self.record})"
-        self.lines[2:2] = [f"  %start = {room}", f"  %env = alloca [{len(self.table)} x ptr]"]  # before whatever is written there
+        near = [f"  %start = alloca [{self.record} x i8], align 64"] if is_near else []
+        self.lines[2:2] = [*near, f"  %env = alloca [{len(self.table)} x ptr]"]  # before whatever is written there
+        if not is_near:
+            self.do(f"%start = call ptr @wg_take(i64 {self.record})")
+            self.do("%no_start = icmp eq ptr %start, null")
+            self.do("br i1 %no_start, label %stop, label %started")
+            self.stops.append(f"[{NO_MEMORY}, %{self.block}]")
+            self.begin("started")
         for k, pointer in enumerate(self.table):
             self.do(f"store ptr {pointer}, ptr {self.behind('%env', 8 * k)}")
         for offset, view in zip(self.offsets, self.carry, strict=True):
