@@ -203,8 +203,10 @@ def tile_of(group: Group, inner: list[Buffer], is_turned: bool) -> int:
         return max(1, min(BLOCK // LANES, IN_LANES // max(some, 1), group.n // PARTS // LANES)) * LANES
     touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
     row = sum(b.n_bytes // group.n for b in touched | set(inner))
-    fewest = SUMMED if "k" in group.rows else FEWEST
-    return max(fewest, min(MOST, IN_HAND // max(row, 1) // 16 * 16))
+    fit = IN_HAND // max(row, 1)
+    if all(isinstance(step, LoopNest) for step in group.steps):  # long rows are worth a loop of their own
+        return max(1, fit) if fit < FEWEST else min(MOST, fit // 16 * 16)
+    return max(SUMMED if "k" in group.rows else FEWEST, min(MOST, fit // 16 * 16))
 
 
 def banded(group: Group, inner: list[Buffer], tile: int, is_turned: bool) -> list[Step]:

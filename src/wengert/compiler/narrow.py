@@ -98,13 +98,25 @@ def single(builder: Builder, atom: Atom) -> Atom | None:
     return builder.emit("cast", (atom,), {"dtype": SINGLE}, type(atom.type)(atom.type.shape, SINGLE))
 
 
-def narrowed(node: Node, builder: Builder) -> Atom | None:
-    """See the module."""
-    (x,), out = node.operands, node.outputs[0].type
-    maker = builder.maker.get(x)
-    if out.dtype != SINGLE or x.type.dtype != DOUBLE or maker is None or maker.primitive.name not in ROUNDED:
-        return None
+def rounded(builder: Builder, atom: Atom) -> Atom | None:
+    """A number in double precision, rounded to single precision by operations in single precision; `None` if these might differ."""
+    maker = builder.maker.get(atom)
+    if maker is not None and maker.primitive.name == "where":
+        chosen = [rounded(builder, part) for part in maker.operands[1:]]
+        known = [part for part in chosen if part is not None]
+        return builder.elementwise("where", maker.operands[0], *known, dtype=SINGLE) if len(known) == len(chosen) else None
+    if maker is None or atom.type.dtype != DOUBLE or maker.primitive.name not in ROUNDED:
+        return single(builder, atom)
     parts = [single(builder, operand) for operand in maker.operands]
     if any(part is None for part in parts):
         return None
     return builder.elementwise(maker.primitive.name, *[part for part in parts if part is not None], dtype=SINGLE)
+
+
+def narrowed(node: Node, builder: Builder) -> Atom | None:
+    """See the module."""
+    (x,), out = node.operands, node.outputs[0].type
+    maker = builder.maker.get(x)
+    if out.dtype != SINGLE or x.type.dtype != DOUBLE or maker is None or maker.primitive.name not in ROUNDED | {"where"}:
+        return None
+    return rounded(builder, x)

@@ -47,7 +47,7 @@ def write_lay_out(shape: Shape) -> str:
             width = text.smaller(text.sub(n, j), shape.width)
             far = text.choose(text.test("sle", width, shape.lanes), str(shape.lanes), str(shape.width))
             target = text.at(start, text.mul(text.mul(panel, shape.width), depth), shape.kind)
-            text.do(f"call void @pack.{shape.suffix}(ptr {target}, i64 {far}, ptr %b, ptr {text.at(columns, j)}, i64 {j}, i64 {width}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
+            text.do(f"call void @pack.{shape.suffix}(ptr {target}, i64 {far}, ptr %b, ptr {text.at(columns, j)}, i64 {j}, i64 {width}, i64 {width}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
     return text.finished()
 
 
@@ -77,7 +77,7 @@ def write_multiply(shape: Shape) -> str:
                 top, bottom = (text.add("%i0", text.mul(text.div(text.mul(text.add(panel, q), pairs), n_panels), 2)) for q in (0, 1))
                 bottom = text.smaller(bottom, "%i1")
                 ahead = text.smaller(text.sub(context.get("m"), top), shape.tall)
-                text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {text.at(rows, top)}, i64 {top}, i64 {ahead}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
+                text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {text.at(rows, top)}, i64 {top}, i64 {ahead}, i64 {text.sub(bottom, top)}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
                 text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr %left, ptr %b, ptr %right, ptr %c, ptr {base}, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
     return text.finished()
 

@@ -10,31 +10,43 @@ SLACK = 8  # places beyond the end of a table that may be written to
 
 
 def write_pack(shape: Shape) -> str:
-    """`to[p * far + i] = from[along[i] + across[p]]`: `void @pack(to, far, from, along, before, n, across, k, i1 is_row)`.
+    """`to[p * far + i] = from[along[i] + across[p]]`: `void @pack(to, far, from, along, before, n, used, across, k, i1 is_row)`.
 
-    `far` is one or two vectors, and holds `n`; what is left of it is filled with anything.  There are `before` places before `along` in
+    `far` is one or two vectors, and holds `n`; what is left of it, and what comes after the first `used`, is filled with anything.  There are `before` places before `along` in
     its table.  `is_row` says that `across` counts one by one.
     """
     lanes = shape.lanes
     text = Text(
-        f"internal void @pack.{shape.suffix}(ptr noalias %to, i64 %far, ptr noalias %from, ptr noalias %along, i64 %before, i64 %n, ptr noalias %across, i64 %k, i1 %is_row) #0"
+        f"internal void @pack.{shape.suffix}(ptr noalias %to, i64 %far, ptr noalias %from, ptr noalias %along, i64 %before, i64 %n, i64 %used, ptr noalias %across, i64 %k, i1 %is_row) #0"
     )
-    is_run = text.new("call i1 @is_run(ptr %along, i64 %n)")
-    with text.when(text.both(is_run, text.test("sge", "%n", lanes))):
+    last = text.sub("%n", 1)
+    is_used_run = text.new("call i1 @is_run(ptr %along, i64 %used)")
+    reaches = text.test("sge", text.sub(text.load("%along", last), text.load("%along")), last)  # so there is something to be read
+    with text.when(text.both(text.both(is_used_run, reaches), text.test("sge", "%n", lanes))):
         pack_vectors(text, shape, "0")
         text.leave()
+    is_run = text.new("call i1 @is_run(ptr %along, i64 %n)")
     is_after = text.both(is_run, text.test("sge", text.add("%before", "%n"), lanes))
     with text.when(is_after):
         back = text.at("%along", text.sub("%n", lanes))
         with text.when(text.new(f"call i1 @is_run(ptr {back}, i64 {lanes})")):
-            pack_entries(text, shape, "1")
+            pack_entries(text, shape, "0", "1")
             pack_vectors(text, shape, "1")
             text.leave()
     with text.when("%is_row"):
         with text.loop(0, "%far", lanes) as i:
             text.do(f"call void @pack_turned.{shape.suffix}(ptr %to, i64 %far, ptr %from, ptr %along, i64 %n, ptr %across, i64 %k, i64 {i})")
         text.leave()
-    pack_entries(text, shape, "%k")
+    with text.loop(0, "%k", lanes) as p:  # a vector's worth of places, which may follow one another
+        past = text.smaller(text.add(p, lanes), "%k")
+        here, depth = text.at("%across", p), text.sub(past, p)
+        is_part = text.both(text.test("eq", depth, lanes), text.new(f"call i1 @is_run(ptr {here}, i64 {depth})"))
+        with text.when(is_part):
+            target = text.at("%to", text.mul(p, "%far"), shape.kind)
+            with text.loop(0, "%far", lanes) as i:
+                text.do(f"call void @pack_turned.{shape.suffix}(ptr {target}, i64 %far, ptr %from, ptr %along, i64 %n, ptr {here}, i64 {depth}, i64 {i})")
+        with text.when(text.new(f"xor i1 {is_part}, true")):
+            pack_entries(text, shape, p, past)
     return text.finished()
 
 
@@ -54,10 +66,10 @@ def pack_vectors(text: Text, shape: Shape, first: str) -> None:
             text.store(text.load(row, shift, shape.vector, of=shape.kind), target, shift, shape.vector, of=shape.kind)
 
 
-def pack_entries(text: Text, shape: Shape, k: str) -> None:
-    """One entry at a time."""
+def pack_entries(text: Text, shape: Shape, first: str, past: str) -> None:
+    """One entry at a time, at some places of the sum."""
     last = text.sub("%n", 1)
-    with text.loop(0, k) as p:
+    with text.loop(first, past) as p:
         row = text.at("%from", text.load("%across", p), shape.kind)
         target = text.at("%to", text.mul(p, "%far"), shape.kind)
         with text.loop(0, "%far") as i:
