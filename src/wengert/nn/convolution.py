@@ -5,6 +5,7 @@ All windows of the input are one view; the convolution is the product of windows
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -30,20 +31,35 @@ def per_axis(sizes: Sizes, n: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def windows(x: Any, lengths: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
-    """`[n, channels, ...places, ...offsets]`: the windows of the last axes, a view."""
-    n = len(lengths)
+def _reach(x: Any, lengths: Sequence[int], dilation: Sequence[int]) -> tuple[int, ...]:
+    """How many places of the last axes a window spans."""
     reach = tuple([(k - 1) * d + 1 for k, d in zip(lengths, dilation, strict=True)])
-    short = [(size, r) for size, r in zip(x.shape[-n:], reach, strict=True) if size < r]
+    short = [(size, r) for size, r in zip(x.shape[-len(reach) :], reach, strict=True) if size < r]
     if short:
         msg = f"a window of {short[0][1]} does not fit into {short[0][0]} places of an input of shape {list(x.shape)}, padding included"
         raise ValueError(msg)
-    found = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(-n, 0)))
+    return reach
+
+
+def windows(x: Any, lengths: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Any:
+    """`[n, channels, ...places, ...offsets]`: the windows of the last axes, a view."""
+    reach = _reach(x, lengths, dilation)
+    found = np.lib.stride_tricks.sliding_window_view(x, reach, axis=tuple(range(-len(reach), 0)))
     if all(step == 1 for step in (*stride, *dilation)):
         return found
-    steps = [slice(None, None, step) for step in (*stride, *dilation)]
-    places: tuple[Any, ...] = (..., *steps)
-    return found[places]
+    steps: tuple[Any, ...] = (..., *[slice(None, None, step) for step in (*stride, *dilation)])
+    return found[steps]
+
+
+def _shifted(x: Any, lengths: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> list[Any]:
+    """For each offset in a window, in order, what all windows have there: `[n, channels, ...places]`."""
+    counts = [(size - r) // s + 1 for size, r, s in zip(x.shape[2:], _reach(x, lengths, dilation), stride, strict=True)]
+    found = []
+    for offset in itertools.product(*map(range, lengths)):
+        begins = [u * d for u, d in zip(offset, dilation, strict=True)]
+        parts = [slice(b, b + s * (count - 1) + 1, s) for b, s, count in zip(begins, stride, counts, strict=True)]
+        found.append(x[(slice(None), slice(None), *parts)])
+    return found
 
 
 def padded(x: Any, pads: Pads, padding_mode: str = "zeros") -> Any:
@@ -106,23 +122,37 @@ def conv(
         msg = f"the input has {x.shape[1]} channels, and weights of shape {list(weight.shape)} in {groups} groups take {weight.shape[1] * groups}"
         raise ValueError(msg)
     lengths, stride, dilation = weight.shape[2:], per_axis(stride, n), per_axis(dilation, n)
-    seen = windows(padded(x, margins(padding, lengths, stride, dilation), padding_mode), lengths, stride, dilation)
-    product = _product if groups == 1 else _depthwise_product if weight.shape[1] == 1 else _grouped_product
-    return _with_bias(product(seen, weight, groups), bias)
+    x = padded(x, margins(padding, lengths, stride, dilation), padding_mode)
+    if groups > 1 and weight.shape[1] == 1:
+        y = _depthwise_product(_shifted(x, lengths, stride, dilation), weight, groups)
+    elif groups > 1:
+        y = _grouped_product(windows(x, lengths, stride, dilation), weight, groups)
+    elif any(step > 1 for step in stride):
+        y = _packed_product(_shifted(x, lengths, stride, dilation), weight)
+    else:
+        y = _product(windows(x, lengths, stride, dilation), weight)
+    return _with_bias(y, bias)
 
 
-def _product(seen: Any, weight: Any, groups: int = 1) -> Any:
+def _product(seen: Any, weight: Any) -> Any:
     n = weight.ndim - 2
     axes = (1, *range(2 + n, 2 + 2 * n)), tuple(range(1, 2 + n))
     return np.moveaxis(np.tensordot(seen, weight, axes), -1, 1)
 
 
-def _depthwise_product(seen: Any, weight: Any, groups: int) -> Any:
+def _packed_product(shifted: Sequence[Any], weight: Any) -> Any:
+    """The same for windows that hardly overlap: their entries are laid side by side first, and the way back is one write for each."""
+    columns = np.stack(shifted, axis=2)
+    kernels = weight.reshape((*weight.shape[:2], len(shifted)))
+    return np.moveaxis(np.tensordot(columns, kernels, ((1, 2), (1, 2))), -1, 1)
+
+
+def _depthwise_product(shifted: Sequence[Any], weight: Any, groups: int) -> Any:
     """The same where each channel is a group: no sum over channels, so that nothing is gained by a product of matrices."""
     n = weight.ndim - 2
-    kernels = weight.reshape((1, groups, -1, *(1,) * n, *weight.shape[2:]))
-    y = np.sum(np.expand_dims(seen, 2) * kernels, axis=tuple(range(-n, 0)))
-    return y.reshape((seen.shape[0], weight.shape[0], *y.shape[3:]))
+    kernels = weight.reshape((groups, -1, len(shifted), *(1,) * n))
+    y = sum(np.expand_dims(part, 2) * kernels[:, :, k] for k, part in enumerate(shifted))
+    return np.reshape(y, (y.shape[0], weight.shape[0], *y.shape[3:]))
 
 
 def _grouped_product(seen: Any, weight: Any, groups: int) -> Any:
