@@ -356,3 +356,29 @@ def test_jacobians_that_can_be_differentiated():
     np.testing.assert_array_equal(gradient(product.sum(), x), [24, 48])
     square = functional.hessian(lambda v: (v**4).sum(), x, create_graph=True)
     np.testing.assert_array_equal(gradient(square.sum(), x), [24, 48])
+
+
+def test_compiled_functions_of_tensors():
+    x = leaf(0.5, 1.5)
+    compiled = wg.jit(lambda v: np.sum(np.sin(v) * v))
+    y = compiled(x)
+    (g,) = torch.autograd.grad(y, x, create_graph=True)
+    v = np.array([0.5, 1.5])
+    np.testing.assert_allclose(g.detach().numpy(), np.cos(v) * v + np.sin(v), rtol=1e-14)
+    np.testing.assert_allclose(gradient(g.sum(), x), 2 * np.cos(v) - v * np.sin(v), rtol=1e-13)
+
+
+def test_layers_and_losses_of_tensors():
+    logits, labels = leaf([0.5, 1.5, -1.0], [2.0, 0.0, 0.3]), torch.tensor([2, 0])
+    wg.nn.cross_entropy(logits, labels).backward()
+    powers = np.exp(logits.detach().numpy())
+    expected = (powers / powers.sum(1, keepdims=True) - np.eye(3)[[2, 0]]) / 2
+    np.testing.assert_allclose(logits.grad.numpy(), expected, rtol=1e-14)
+    y = wg.nn.Linear(3, 2, rng=0, dtype=np.float64)(logits)
+    assert isinstance(y, torch.Tensor)
+
+
+def test_batches_of_tensors():
+    x = leaf([0.5, 1.5], [2.0, 0.0])
+    rows = wg.vmap(lambda row: np.sum(row**3))(x)
+    np.testing.assert_allclose(gradient((rows * torch.tensor([1.0, 2.0])).sum(), x), 3 * x.detach().numpy() ** 2 * [[1], [2]])
