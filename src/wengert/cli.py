@@ -121,9 +121,9 @@ def make_parser() -> argparse.ArgumentParser:
     explaining.add_argument("arguments", nargs="*", help="its arguments, as Python literals; lists become arrays")
     explaining.add_argument("--text", metavar="FILE", help="write the tables as plain text")
     explaining.add_argument("--svg", metavar="FILE", help="write the graph as a picture")
-    explaining.add_argument("--html", metavar="FILE", help="write graph and tables as one page")
+    explaining.add_argument("--html", metavar="FILE", help="write the explorer (graph, walks, tables) as one page")
     explaining.add_argument("--save", metavar="FILE", action="append", default=[], help="write .dot, .png or .pdf")
-    explaining.add_argument("--open", action="store_true", help="show the page in the browser")
+    explaining.add_argument("--open", action="store_true", help="show the explorer in the browser")
     commands.add_parser("train", help="a network that learns to read digits", add_help=False)
     commands.add_parser("demo", help="the demonstration on real data", add_help=False)
     return parser

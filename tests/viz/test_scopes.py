@@ -93,6 +93,24 @@ def test_modules_of_networks_are_named_by_their_class():
     assert found[-1] == "tanh"
 
 
+class Net(nn.Module):
+    layers: list
+    last: nn.Linear
+
+    def __call__(self, x):
+        for layer in self.layers:
+            x = np.tanh(layer(x))
+        return self.last(x)
+
+
+def test_modules_inside_of_modules_are_named_by_their_attribute():
+    net = Net([nn.Linear(2, 2, rng=0), nn.Linear(2, 2, rng=1)], nn.Linear(2, 1, rng=2))
+    found = labels(lambda net, x: np.sum(net(x)), net, np.ones((4, 2), np.float32))
+    inside = [word.split(" / ")[-2] for word in found if "Linear" in word]
+    assert list(dict.fromkeys(inside)) == ["layers[0]: Linear", "layers[1]: Linear", "last: Linear"]
+    assert all(word.startswith("Net / ") for word in found[:-1])
+
+
 def scope(label, kind="function"):
     return Scope((label,), kind, label)
 

@@ -35,7 +35,7 @@ def forward_passes(explanation: Explanation) -> list[Pass]:
     if len(steps) > LONGEST:
         tangents = [{step.name: step.tangents[k] for step in steps} for k in range(min(MOST_LONG, len(explanation.columns)))]
         return [Pass(c.label, _moves(c), values) for c, values in zip(explanation.columns, tangents, strict=False)]
-    columns = make_columns([(walks.names[v], walks.values[v]) for v in walks.graph.inputs], MOST_ROWS)[:MOST_ROWS]
+    columns = make_columns([(walks.names[v], walks.values[v]) for v in walks.graph.inputs], MOST_ROWS)[: walks.most_columns]
     return [_forward(walks, column) for column in columns]
 
 

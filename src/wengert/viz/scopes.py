@@ -124,9 +124,22 @@ def _call_scope(caller: Level, level: Level) -> Scope:
     where = location(caller.frame.f_code.co_filename, caller.line)
     if code.co_name in {"__call__", "forward"} and code.co_varnames[:1] == ("self",):
         owner = level.frame.f_locals.get("self")
-        return Scope(("call", id(level.frame)), "module", type(owner).__name__, where)
+        name = attribute_of(caller.frame.f_locals.get("self"), owner)
+        return Scope(("call", id(level.frame)), "module", f"{name}: {type(owner).__name__}" if name else type(owner).__name__, where)
     name = code.co_qualname.rpartition("<locals>.")[2]
     return Scope(("call", id(level.frame)), "function", name, where)
+
+
+def attribute_of(owner: Any, part: Any) -> str:
+    """`layers[0]` for a part of an object; empty if it is none."""
+    for name, value in getattr(owner, "__dict__", {}).items():
+        if value is part:
+            return name
+        if isinstance(value, (list, tuple)):
+            found = next((k for k, one in enumerate(value) if one is part), None)
+            if found is not None:
+                return f"{name}[{found}]"
+    return ""
 
 
 @cache

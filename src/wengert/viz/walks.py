@@ -21,6 +21,7 @@ from wengert.viz.scopes import Scopes
 from wengert.viz.slopes import slope_text
 
 MOST_COLUMNS = 6
+MOST_WORK = 20_000_000  # elements of all tangents together; a larger program is walked in fewer directions
 _FEW_DIRECTIONS = 4  # if all inputs together have so few elements, each gets a column
 _SMALL_JACOBIAN = 64
 
@@ -94,7 +95,9 @@ class Walks:
         self.values = recording.values
         self.names = name_atoms(self.graph)
         columns = make_columns([(self.names[v], self.values[v]) for v in self.graph.inputs])
-        self.columns, self.n_directions = columns[:MOST_COLUMNS], len(columns)
+        work = sum(map(np.size, self.values.values()))
+        self.most_columns = max(1, min(MOST_COLUMNS, MOST_WORK // max(1, work)))
+        self.columns, self.n_directions = columns[: self.most_columns], len(columns)
         self._by_var: dict[Var, Step] = {}
         self._walk_forward()
         self._walk_back()

@@ -124,5 +124,6 @@ function sentence(words, inside) {
   const found = [make("p", { class: "work" }, ...barred(words.title), inside ? make("span", { class: "stats" }, `  (inside ${inside})`) : null)];
   if (words.sum.length) found.push(make("p", {}, ...barred(`${words.name} = `), ...sum, ` → ${words.total} so far`));
   if (words.local) found.push(make("p", { class: "stats" }, "local derivative on the edge: ", ...barred(words.local), words.partial && words.partial.stats ? ` (${words.partial.stats.join(", ")})` : ""));
+  if (words.partial && words.partial.full && words.partial.full.includes("\n")) found.push(make("pre", {}, words.partial.full)); // a small matrix
   return found;
 }
