@@ -299,8 +299,8 @@ class Jitted:
         """A call whose result is looked at; where it is not finite, the function runs once more, operation by operation."""
         result = self._quick(*args, **kwargs)
         if is_watching.get() and not is_expanded.get():
-            leaves = [y for y in trees.flatten(result)[0] if hasattr(y, "dtype")]
-            if not any(isinstance(y, Tracer) for y in leaves) and any(map(is_bad, leaves)):
+            leaves = [result] if type(result) is np.ndarray else [y for y in trees.flatten(result)[0] if hasattr(y, "dtype")]
+            if any(map(is_bad, leaves)) and not any(isinstance(y, Tracer) for y in leaves):
                 diagnosis = diagnosed(self._function, (), args, kwargs)
                 raise anomaly_of(diagnosis.bad) if diagnosis.bad else anomaly_lost(name_of(self._function))
         return result

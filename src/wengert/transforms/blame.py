@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ Source = tuple[str, int] | None  # ("step", k), ("input", k); nothing watched ma
 
 def is_bad(x: Any) -> bool:
     """Whether a value holds a NaN or an infinity."""
+    x = beneath(x)
+    if type(x) is np.ndarray and x.dtype.kind in "fc" and isfinite(abs(np.vdot(x, x))):
+        return False  # a sum of squares that is finite is one of finite numbers, and found in less time
     return bool(np.any(odd_entries(x)))
 
 
