@@ -258,6 +258,11 @@ def _parsed(text: str) -> ast.AST | None:
         return None
 
 
+def parsed_source(frame: FrameType) -> ast.AST | None:
+    """The tree of the file that a frame runs, if it can be read."""
+    return _parsed("".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals)))
+
+
 def _children(node: ast.AST) -> Iterator[ast.AST]:
     """The children that have positions, and those of the ones that have none."""
     for child in ast.iter_child_nodes(node):

@@ -27,6 +27,7 @@
     ├── DivergedError (ArithmeticError)          a loss became infinite or NaN while training
     └── AnomalyError (ArithmeticError)           a NaN or an infinity, found by `wengert.anomaly`
     DisconnectedWarning (UserWarning)            the same as DisconnectedError, when it is not raised
+    UnrolledWarning (UserWarning)                a loop of Python's has made a compiled program large
 
 Every message has four parts: what happened; where in the user's code; why; what to write instead.
 The docstring of each class is its page, and `docs/errors.md` is made of them by `python docs/generate/errors.py`.
@@ -773,6 +774,33 @@ class ControlFlowError(WengertError, TypeError, ValueError):
         )
 
 
+class UnrolledWarning(UserWarning):
+    """A loop of Python's has made a compiled program large.
+
+    Under `wg.jit` a Python `for` or `while` is written out, step by step: a thousand steps of ten operations are ten thousand
+    operations to compile, and several times as many with a derivative.  `wg.scan`, `wg.fori_loop` and `wg.while_loop` are one
+    operation, however many steps there are, and compile to one native loop.  The warning names the loop; it comes once for each place.
+
+    >>> import numpy as np, warnings, wengert as wg
+    >>> def moved(x):
+    ...     for _ in range(1000):
+    ...         x = x + 0.001 * np.sin(x)
+    ...     return x
+    >>> with warnings.catch_warnings(action="error"):
+    ...     wg.jit(moved)(1.0)
+    Traceback (most recent call last):
+    wengert.errors.UnrolledWarning: a loop of Python's makes the compiled program moved large: 3,000 operations.
+    ...
+
+    Write the loop as one operation:
+
+    >>> def moved(x):
+    ...     return wg.fori_loop(0, 1000, lambda _, x: x + 0.001 * np.sin(x), x)
+    >>> wg.jit(moved)(1.0).round(3)
+    np.float64(1.956)
+    """
+
+
 class CompileError(WengertError, RuntimeError):
     """A function that one compiled program cannot stand for.
 
@@ -948,10 +976,10 @@ class AnomalyError(WengertError, ArithmeticError):
     """
 
 
-_PAGES = [kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, WengertError)]
+_PAGES = [kind for kind in list(globals().values()) if isinstance(kind, type) and issubclass(kind, (WengertError, UnrolledWarning))]
 # where the page of each is: `lost-derivative` is that of `LostDerivativeError`
 ANCHORS = {
-    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error")).lower(): kind
+    re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__.removesuffix("Error").removesuffix("Warning")).lower(): kind
     for kind in _PAGES
     if kind not in (WengertError, DerivativeError)
 }

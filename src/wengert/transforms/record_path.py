@@ -26,6 +26,7 @@ from wengert.primitives.align import DIRECT
 from wengert.primitives.blank import is_large
 from wengert.primitives.structure import cast
 from wengert.transforms.record_graph import Draft, GraphArray, GraphTrace, Place, graph_of
+from wengert.transforms.repeats import Repeats, warn_unrolled
 from wengert.transforms.unseen import Unseen
 
 LARGE = 2**12  # elements: in a constant of more, one number repeated is looked for
@@ -90,7 +91,7 @@ class PathTrace(GraphTrace):
     not run, and large arrays not computed: examples stand for them, and all that is made of those, until somebody looks.
     """
 
-    __slots__ = ("guarded", "guards", "guesses", "kept", "locations", "types", "unseen")
+    __slots__ = ("guarded", "guards", "guesses", "kept", "locations", "repeats", "types", "unseen")
     is_guarded = True
 
     def __init__(self, *, guesses: bool = False) -> None:
@@ -102,6 +103,7 @@ class PathTrace(GraphTrace):
         self.kept: dict[int, Any] = {}  # constants by `id`, so that no `id` is used twice
         self.types: dict[Any, ArrayType] = {}
         self.locations: dict[tuple[CodeType, int], str] = {}
+        self.repeats = Repeats()
 
     def input(self, value: Any, hint: str) -> GraphArray:
         """A new input; a Python number is a weak one."""
@@ -191,6 +193,7 @@ class PathTrace(GraphTrace):
         if frame is None:
             return ""
         key = (frame.f_code, frame.f_lineno)
+        self.repeats.see(frame, key)
         known = self.locations.get(key)
         if known is None:
             known = f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}"
@@ -347,6 +350,7 @@ def record_path(function: Callable[..., Any], values: Sequence[Any], hints: Sequ
 def _record_path(trace: PathTrace, function: Callable[..., Any], values: Sequence[Any], hints: Sequence[str], name: str) -> Path:
     inputs = [trace.input(value, hint) for value, hint in zip(values, hints, strict=True)]
     places = [x.extra for x in inputs]
+    trace.repeats.begin()
     try:
         arrays, outline = function(*inputs)
         outputs = [trace.atom_of(y) for y in arrays if y is not None]
@@ -358,6 +362,10 @@ def _record_path(trace: PathTrace, function: Callable[..., Any], values: Sequenc
         raise
     finally:
         trace.__class__ = ClosedPathTrace
+        trace.repeats.close()
+    loop = trace.repeats.largest(len(trace.drafts))
+    if loop is not None:
+        warn_unrolled(name, len(trace.drafts), loop)
     path = Path(graph_of(trace, places, outputs, name), outline, arrays, [seen for _, seen in guards])
     path.is_guessed = bool(trace.unseen.values)
     return path
