@@ -12,7 +12,7 @@ import pytest
 
 import wengert as wg
 import wengert.tensor as torch
-from wengert.errors import BackwardError, LostDerivativeError, NotDifferentiableError, ShapeError
+from wengert.errors import AssignmentError, BackwardError, LostDerivativeError, NotDifferentiableError, ShapeError
 
 F64 = torch.float64
 
@@ -382,3 +382,26 @@ def test_batches_of_tensors():
     x = leaf([0.5, 1.5], [2.0, 0.0])
     rows = wg.vmap(lambda row: np.sum(row**3))(x)
     np.testing.assert_allclose(gradient((rows * torch.tensor([1.0, 2.0])).sum(), x), 3 * x.detach().numpy() ** 2 * [[1], [2]])
+
+
+def test_the_wish_to_keep_a_gradient_moves_with_the_value():
+    x = leaf(1.0, 2.0)
+    y = x * 3
+    y.retain_grad()
+    y.mul_(x)
+    (y * 5).sum().backward()
+    np.testing.assert_array_equal(y.grad.numpy(), [5, 5])
+    assert y.retains_grad
+
+
+def test_a_tensor_cannot_hold_what_a_transformation_watches():
+    def loss(v, write):
+        write(torch.zeros(2, dtype=F64), v)
+        return np.sum(v)
+
+    def fill(t, v):
+        t[0] = v[0]
+
+    for write in (fill, lambda t, v: t.add_(v), lambda t, v: t.copy_(v)):
+        with pytest.raises(AssignmentError, match="into a tensor"):
+            wg.grad(loss)(np.ones(2), write)

@@ -10,10 +10,9 @@ from typing import Any, Self
 from wengert.core.tape import Node
 from wengert.core.trace import Tracer
 from wengert.errors import BackwardError, page
-from wengert.tensor.traced import TAPE, Tensor, method
+from wengert.tensor.traced import RETAINS, TAPE, Tensor, method
 
 _ids = count()
-_RETAINS = -1  # comes last, whatever is registered later
 
 
 class RemovableHandle:
@@ -54,8 +53,8 @@ def register_hook(self: Any, hook: Callable[[Any], Any]) -> RemovableHandle:
 
     key = next(_ids)
     hooks[key] = call
-    if _RETAINS in hooks:
-        hooks[_RETAINS] = hooks.pop(_RETAINS)
+    if RETAINS in hooks:
+        hooks[RETAINS] = hooks.pop(RETAINS)
     return RemovableHandle(hooks, key)
 
 
@@ -88,13 +87,13 @@ def retain_grad(self: Any) -> None:
             new = ct if isinstance(ct, Tracer) else Tensor(ct, TAPE, None)
             x.grad = new if getattr(x, "_grad", None) is None else x.grad + new
 
-    hooks[_RETAINS] = keep
+    hooks[RETAINS] = keep
 
 
 @method("retains_grad")
 @property
 def _retains_grad(self: Any) -> bool:
-    return self.extra is not None and not self.is_leaf and _RETAINS in (self.extra.hooks or ())
+    return self.extra is not None and not self.is_leaf and RETAINS in (self.extra.hooks or ())
 
 
 @method()

@@ -12,7 +12,7 @@ from wengert.primitives.index import as_view, assign, deposit, index, set_item, 
 from wengert.tensor import arithmetic
 from wengert.tensor.axes import axis_of
 from wengert.tensor.dtypes import result_type
-from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain
+from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain, refuse_traced
 
 
 def _plain_key(key: Any) -> Any:
@@ -61,6 +61,7 @@ def _get_item(self: Any, key: Any) -> Any:
 
 def _set_item(self: Any, key: Any, value: Any) -> None:
     """`x[key] = value`: this tensor, what it is a view of and all views of it stand for the new values."""
+    refuse_traced(value)
     set_item(self, _plain_key(key), value if type(value) in (int, float) else as_dtype(operand(value), self.dtype))
 
 

@@ -15,13 +15,14 @@ import numpy as np
 from wengert.core.array import Array
 from wengert.core.tape import Node, Tape, is_recording
 from wengert.core.trace import Tracer
-from wengert.errors import BackwardError, LostDerivativeError, NotDifferentiableError, page, warn_user
+from wengert.errors import AssignmentError, BackwardError, LostDerivativeError, NotDifferentiableError, page, warn_user
 from wengert.primitives.align import DIRECT, contains_tracer
 from wengert.primitives.index import as_view, replace
 from wengert.primitives.structure import cast, real
 from wengert.tensor.dtypes import of_number
 
 NOTHING: dict[str, Any] = {}
+RETAINS = -1  # the key of the hook that keeps a gradient: it comes last, whatever is registered later
 
 
 class Size(int):
@@ -208,6 +209,7 @@ class Tensor(Array):
 
     def _replace(self, new: Any) -> Any:
         """Let this tensor, what it is a view of, and all views of it stand for `new`."""
+        refuse_traced(new)
         x, y = self.value, new.value
         is_alone = not hasattr(self, "_views") and not hasattr(self, "_base")
         if is_alone and x.dtype is y.dtype and x.shape == y.shape and type(new) is Tensor:
@@ -228,7 +230,11 @@ class TensorTape(Tape):
 
     def written(self, x: Any, new: Any) -> Any:
         extra = super().written(x, new)
-        if x.extra is not None and extra is not x.extra and x.extra.is_input:
+        if x.extra is None or extra is x.extra:
+            return extra
+        if x.extra.hooks and RETAINS in x.extra.hooks and extra is not None:  # the wish to see the gradient moves on
+            extra.hooks = {**(extra.hooks or {}), RETAINS: x.extra.hooks.pop(RETAINS)}
+        if x.extra.is_input:
             raise BackwardError(
                 page(
                     "a leaf tensor that requires grad was written into.",
@@ -265,6 +271,19 @@ def warn_no_leaf(x: Any) -> None:
             "backward",
         )
     )
+
+
+def refuse_traced(new: Any) -> None:
+    """A tensor outlives every transformation of a function, so it cannot hold what one of them watches."""
+    if isinstance(new, Tracer) and type(new) is not Tensor:
+        raise AssignmentError(
+            page(
+                "cannot write a traced value into a tensor.",
+                "The tensor was made outside of the function that is differentiated, and would keep the value when that has ended.",
+                "y = np.zeros_like(x, shape=3)   # inside the function, of its own argument x: a traced array",
+                "assignment",
+            )
+        )
 
 
 # --- in and out ---------------------------------------------------------------------------------------------------------
