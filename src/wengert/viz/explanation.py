@@ -13,6 +13,7 @@ from wengert.api import grad
 from wengert.core.graph import Graph, Var
 from wengert.transforms.record_graph import trace
 from wengert.viz.chain import chain_rule
+from wengert.viz.inside import inside
 from wengert.viz.notation import brief, cut, expression, pad, terse, width
 from wengert.viz.polynomial import closed_forms
 from wengert.viz.tables import FORWARD, REVERSE, REVERSE_HEAD, forward_head, html_page, rich_tables
@@ -125,6 +126,7 @@ class Explanation:
         lines = [self.title, f"at {self.point}" if self.point else "", ""]
         lines += [FORWARD, *self.forward_notes, ""]
         lines += _columns([forward_head(self), *forward_rows(self)], right=range(2, 3 + len(self.columns)))
+        lines += inside(self.graph, self.walks.text)
         lines += ["", REVERSE, *([self.note] if self.note else []), ""]
         lines += _columns([REVERSE_HEAD, *reverse_rows(self)], right=[len(REVERSE_HEAD) - 1])
         lines += ["", "Both walks give" if self.columns else "", *(f"  {line}" for line in self.summary())]

@@ -168,12 +168,16 @@ def is_atomic(text: str) -> bool:
     return True
 
 
+_COUNTS = ("n_consts", "n_carry", "n_test", "flags")  # which operands of a loop are which, that nobody asks for
+
+
 def _call(node: Node, texts: Sequence[str]) -> str:
     """`name(x, y, axis=-1)` for a card without a formula; an axis that says all axes is not said, nor is a body."""
     params = [
         f"{key}={_param(value, 0)}"
         for key, value in node.params.items()
-        if value is not None and value is not False and not hasattr(value, "nodes") and not (key == "axis" and _is_every_axis(node, value))
+        if value is not None and value is not False and not hasattr(value, "nodes") and key not in _COUNTS
+        and not (key == "axis" and _is_every_axis(node, value))
     ]
     return f"{node.primitive.name.rstrip('_')}({', '.join([*texts, *params])})"
 
