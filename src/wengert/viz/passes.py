@@ -5,6 +5,7 @@ A forward walk gives a column of the Jacobian, a reverse walk a row: `n` of the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from wengert.core.graph import Var
 from wengert.viz.explanation import Explanation
-from wengert.viz.walks import Column, Walks, make_columns, push
+from wengert.viz.walks import MOST_COLUMNS, Column, Walks, make_columns, push
 
 MOST_ROWS = 6
 LONGEST = 600  # steps of a program whose every term is computed
@@ -32,7 +33,7 @@ class Pass:
 def forward_passes(explanation: Explanation) -> list[Pass]:
     """A walk for each input number, if there are few; else one for each column of the forward table."""
     walks, steps = explanation.walks, explanation.steps
-    if len(steps) > LONGEST:
+    if len(steps) > LONGEST or walks.most_columns < MOST_COLUMNS:
         tangents = [{step.name: step.tangents[k] for step in steps} for k in range(min(MOST_LONG, len(explanation.columns)))]
         return [Pass(c.label, _moves(c), values) for c, values in zip(explanation.columns, tangents, strict=False)]
     columns = make_columns([(walks.names[v], walks.values[v]) for v in walks.graph.inputs], MOST_ROWS)[: walks.most_columns]
@@ -70,7 +71,7 @@ def reverse_passes(explanation: Explanation) -> list[Pass]:
     name = explanation.walks.names
     if len(outputs) == 1 and size == 1 or size > MOST_ROWS or len(explanation.steps) > LONGEST:
         label = f"d{name[outputs[0]]}" if len(outputs) == 1 and size == 1 else "d(sum of outputs)"
-        return [_reverse(explanation, label, {a: np.ones(a.type.shape, a.type.dtype)[()] for a in outputs})] if outputs else []
+        return [_walked(explanation, label, outputs)] if outputs else []
     found = []
     for output in dict.fromkeys(outputs):
         for position in np.ndindex(*output.type.shape):
@@ -81,10 +82,27 @@ def reverse_passes(explanation: Explanation) -> list[Pass]:
     return found
 
 
+def _walked(explanation: Explanation, label: str, outputs: list[Var]) -> Pass:
+    """The walk back of the explanation itself."""
+    names = explanation.walks.names
+    values = {step.name: step.adjoint for step in explanation.steps if step.adjoint is not None}
+    one = Pass(label, _starts(names[v] for v in dict.fromkeys(outputs)), values)
+    by_name = {step.name: step for step in explanation.steps}
+    for node in reversed(explanation.graph.nodes):
+        first = names[node.outputs[0]]
+        one.events += [(first, c.slot, c.value, c.total) for c in by_name[first].contributions]
+    return one
+
+
+def _starts(names: Iterable[str]) -> str:
+    names = list(names)
+    return f"starts from {' and '.join(names[:3])}{' …' if len(names) > 3 else ''}"
+
+
 def _reverse(explanation: Explanation, label: str, seed: dict[Var, Any]) -> Pass:
     walks = explanation.walks
     adjoints = dict(seed)
-    one = Pass(label, f"starts from {' and '.join(walks.names[v] for v in seed)}")
+    one = Pass(label, _starts(walks.names[v] for v in seed))
     for node, slot, piece in walks.pull_back(adjoints):
         one.events.append((walks.names[node.outputs[0]], slot, piece, adjoints[node.operands[slot]]))  # type: ignore[index]
     one.values = {walks.names[var]: adjoint for var, adjoint in adjoints.items()}
