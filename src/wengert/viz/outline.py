@@ -63,12 +63,19 @@ def simplified(group: Group) -> Group:
         if only is None:
             children.append(child)
         elif isinstance(only, Group):
-            label = child.label if only.kind == "pass" else f"{child.label} › {only.label}"  # a loop that runs once has no passes
+            label = _together(child, only)
             children.append(Group(only.kind if child.kind != "loop" else "loop", label, child.location or only.location, only.children))
         else:
             children.append(only)
     group.children = children
     return group
+
+
+def _together(outer: Group, inner: Group) -> str:
+    """The name of a box with only one in it: a loop that runs once has no passes, and `layers[0]` needs no number of its pass."""
+    if inner.kind == "pass":
+        return outer.label
+    return inner.label if outer.kind == "pass" and inner.kind == "module" and "]" in inner.label else f"{outer.label} › {inner.label}"
 
 
 def chunked(group: Group) -> Group:

@@ -62,7 +62,7 @@ class Fold {
   }
 
   openable(group, inner) {
-    return group.groups.filter((g) => g.size > 0 && (inner || g.kind !== INNER) && !(!inner && g.kind === "inputs" && (this.isBrief || g.size > FEW_INPUTS)));
+    return group.groups.filter((g) => g.size > 0 && (inner || g.kind !== INNER) && !(g.kind === "inputs" && (this.isBrief || g.size > FEW_INPUTS)));
   }
 
   toggle(id) {

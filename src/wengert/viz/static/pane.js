@@ -4,6 +4,7 @@ const ZOOM_STEP = 1.2;
 const SMALL = 60; // a program of so many boxes opens whole
 const FIRST_BOXES = [8, 14, 22, 32, 44]; // a longer one opens with the largest of these numbers whose picture can be read
 const READABLE = 0.62; // scale
+const MOST_OPEN = 160; // boxes after "open all": more of them are a wall, and are opened one by one
 
 class Pane {
   constructor(host, view, listen, { tries = FIRST_BOXES, isBrief = false } = {}) {
@@ -81,10 +82,11 @@ class Pane {
   }
 
   foldAll(open) {
-    if (open) this.fold.openFirst(400, true);
+    if (open) this.fold.openFirst(MOST_OPEN, true);
     else this.fold.open.clear();
     this.layout();
-    this.fit();
+    if (open) this.fitAll();
+    else this.fit();
     say(`${this.picture.boxes.length} boxes`);
   }
 
