@@ -516,9 +516,9 @@ def anomaly() -> AbstractContextManager[None]:
     Example:
         >>> import numpy as np, wengert as wg
         >>> with wg.anomaly():
-        ...     wg.grad(np.log)(-1.0), wg.grad(lambda x: np.where(x > 0, np.log(x), 0.0))(0.0)
+        ...     wg.grad(lambda x: np.sum(np.sqrt(x)))(np.array([4.0, 0.0]))
         Traceback (most recent call last):
-        wengert.errors.AnomalyError: NaN in the primal, by log. ...
+        wengert.errors.AnomalyError: infinity in the gradient, by sqrt. ...
     """
     return anomalies()
 
