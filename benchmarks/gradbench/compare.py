@@ -24,20 +24,35 @@ LARGEST = (
     "hello", "gmm -d 64 -k 50", "ba --min 3 --max 3", "ht --min 6 --max 6", "lstm -l 4 -c 4096", "kmeans -k 1000 -n 10000 -d 16",
     "llsq -n 8196", "lse -n 320000", "ode -n 10000 -s 100", "particle", "saddle", "det -l 9",
 )  # fmt: skip
+WAITING = """
+import jax
+from gradbench import wrap
+from gradbench.tools.jax import run
+
+def waits(decorator):
+    return lambda **how: lambda function: decorator(**how)(lambda data: jax.block_until_ready(function(data)))
+
+wrap.function, wrap.multiple_runs = waits(wrap.function), waits(wrap.multiple_runs)
+run.main()
+"""  # GradBench's own tool for JAX times until a computation has begun, and not until its result is there
 
 
 def command(tool: str) -> list[str]:
     """How a tool is started."""
     if tool == "wengert":
         return [sys.executable, str(HERE / "tool.py")]
-    if tool in ("jax", "pytorch"):
-        return [sys.executable, "-m", f"gradbench.tools.{tool}.run"]
+    if tool == "jax":
+        return [sys.executable, "-c", WAITING]
+    if tool == "pytorch":
+        return [sys.executable, "-m", "gradbench.tools.pytorch.run"]
     return [sys.executable, "-m", "gradbench.cpp", tool]
 
 
 def session(checkout: Path, tool: str, words: list[str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """Every message of an eval, with the tool's answer."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(checkout / "python" / "gradbench"), os.environ.get("PYTHONPATH", "")])}
+    python = checkout / "python" / "gradbench"
+    folders = [python, python / "gradbench" / "tools" / tool, os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
     pipes = {"cwd": checkout, "env": environment, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     judge = subprocess.Popen([sys.executable, "-m", f"gradbench.evals.{words[0]}.run", *words[1:]], **pipes)
     judged = subprocess.Popen(command(tool), **pipes)
