@@ -192,18 +192,19 @@ def _unchanging(x: Any) -> Any:
 def lineage(roots: Sequence[Node]) -> list[Node]:
     """The nodes that lead to `roots`, inputs first, and operations in the order in which they ran."""
     seen = set(roots)
-    stack = list(seen)
+    stack = list(dict.fromkeys(roots))
     inputs, operations = [], []
     while stack:
         node = stack.pop()
-        if type(node) is Part:
-            found: Sequence[Node] = (node.owner[0],)
-        elif node.entry is None:
+        entry = node.entry
+        if entry is None:
             inputs.append(node)
             continue
-        else:
+        if entry:
             operations.append(node)
-            found = node.entry[5]
+            found: Sequence[Node] = entry[5]
+        else:  # a part, whose operation is its owner
+            found = (node.owner[0],)
         for parent in found:
             if parent not in seen:
                 seen.add(parent)
@@ -232,7 +233,7 @@ class Walk:
         self.tape = tape
         self.entries: list[Entry | None] = []
         self.places: dict[Node, int | None] = {}
-        self.captured: dict[Node, list[Any]] = {node: [] for node in captured}
+        self.captured: dict[Node, list[Any]] = {node: [] for node in captured} if captured else {}
         self.n_inputs = 0
         active = None if wanted is None else _leading_from(wanted, self.nodes)
         is_plain = tape is None and not captured
@@ -241,7 +242,7 @@ class Walk:
             if active is not None and node not in active:
                 continue
             entry = node.entry
-            if is_plain and entry is not None and node.hooks is None and entry[1] is not None and entry[0].n_outputs is None:
+            if entry is not None and is_plain and node.hooks is None and entry[1] is not None and entry[0].n_outputs is None:
                 there = tuple(map(places.get, entry[5]))  # the usual case first
                 if None not in there:
                     places[node] = len(entries)

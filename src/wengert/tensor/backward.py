@@ -199,7 +199,8 @@ def _add_up(leaves: Sequence[Any], cts: Sequence[Any], traced: bool) -> None:
     for x, ct in zip(leaves, cts, strict=True):
         if x is None or ct is None:
             continue
-        new = fitted(ct, x, traced)
+        is_usual = type(ct) is np.ndarray and ct.dtype is x.value.dtype
+        new = Tensor(ct, TAPE, None) if is_usual else fitted(ct, x, traced)
         before = getattr(x, "_grad", None)
         if before is None:
             x._grad = new
