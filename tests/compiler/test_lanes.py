@@ -137,3 +137,23 @@ def test_infinity_times_the_smallest_number_is_infinite():
     products = wg.jit(lambda t, q: np.sum(wg.jvp(lambda s: np.einsum("kij,nkj->nki", q, s), (x[:, None] - mu,), (t,))[1], 2))
     t = np.where(np.arange(10) == 2, 5e-324, x[:, None] - mu)
     assert np.isinf(products(t, q)[:, 4]).all()
+
+
+def test_what_a_turned_band_writes_for_others_is_not_copied_before():
+    """A convolution's cotangent is written in the band of its normalisation, read there for the bias, and wanted later for the weights."""
+    model = wg.nn.Sequential(
+        wg.nn.Conv2d(4, 8, 3, padding=1, rng=0, dtype=np.float64), wg.nn.BatchNorm2d(8, dtype=np.float64), wg.nn.ReLU(), wg.nn.MaxPool2d(2)
+    )
+    x = np.random.default_rng(0).uniform(size=(66, 4, 4, 4))
+
+    def loss(model):
+        return np.mean(np.sin(model(x)))
+
+    weight = model.layers[0].weight
+    along = 1e-5 * np.random.default_rng(1).normal(size=weight.shape)
+    slope = np.sum(wg.jit(wg.nn.grad(loss))(model).layers[0].weight * along)
+    values = []
+    for moved in (weight + along, weight - along):
+        model.layers[0].weight = moved
+        values.append(loss(model))
+    np.testing.assert_allclose(slope, (values[0] - values[1]) / 2, rtol=1e-5)

@@ -30,6 +30,9 @@ Part = LoopNest | MatrixProduct
 def is_better_turned(steps: Sequence[Part], rows: Sequence[int | str], n: int, inner: Sequence[Buffer]) -> bool:
     """Whether the steps of a band can be turned, and what is copied for it is little beside what is in hand."""
     inside = set(inner)
+    ours = {b for step in steps for b in step.writes()} - inside  # written here, and wanted elsewhere: there is nothing to copy before
+    if any(not ours.isdisjoint(step.reads()) for step in steps if isinstance(step, MatrixProduct)):
+        return False
     if not all(can_turn(step, row, n, inside) for step, row in zip(steps, rows, strict=True)):
         return False
     outer = {b for step in steps for b in step.buffers() if b not in inside and row_of(b, n) > 1}
@@ -53,6 +56,7 @@ class Turner:
     def __init__(self, band: Band) -> None:
         self.band, self.n, self.tile = band, band.n_rows, band.tile
         self.inner = set(band.inner)
+        self.written = {buffer for step in band.steps for buffer in step.writes()}
         self.copies: dict[Buffer, Buffer] = {}
         self.before: dict[Any, Buffer] = {}  # what depends on the row alone
         self.steps: list[Part] = []
@@ -113,7 +117,8 @@ class Turner:
 
     def read(self, place: Place, nest: LoopNest, row: int) -> Place:
         """Where a load finds what it reads."""
-        if place.buffer not in self.inner and row_of(place.buffer, self.n) > 1 and place_fits(place, nest.space, row, self.n):
+        is_given = place.buffer not in self.inner and place.buffer not in self.written
+        if is_given and row_of(place.buffer, self.n) > 1 and place_fits(place, nest.space, row, self.n):
             return self.turned(replace(place, buffer=self.buffer(place.buffer)), row)
         return self.place(place, row)
 
