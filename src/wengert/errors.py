@@ -324,6 +324,8 @@ class NotDifferentiableError(DerivativeError, TypeError):
             write = f"{plain_name}.astype(float)   # before the call"
             if getattr(value, "shape", None) == ():
                 write = f"{float(value)!r}   # instead of {value!s}"
+            if "." in plain_name:  # an attribute: of a module, as a rule
+                write = "wg.nn.grad(f)   # or wg.nn.value_and_grad(f): of a model's parameters alone, which this is not"
         elif value is None:
             why = "There is no array in it, so there is nothing to differentiate with respect to."
         elif kind == "O":

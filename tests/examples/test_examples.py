@@ -2,6 +2,7 @@
 
 import importlib.util
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,11 @@ def write_like_the_manual(main):
     assert counted < bits < 4.5  # the text is too short to learn much from; its letters alone cost 4.6 bits
 
 
+def read_the_digits_both_ways(main):
+    read_the_digits(main)
+    assert main(partial(main.__globals__["cnn"], width=8), epochs=6) > 0.8
+
+
 def sample_the_posterior(main):
     draws, r_hat, size = main(n_draws=400, n_warm=200)
     assert draws.shape == (400, 4, 31)
@@ -69,7 +75,7 @@ def read_the_digits_with_tensors(main):
 
 CHECKS = {
     "burgers": solve_burgers,
-    "digits": read_the_digits,
+    "digits": read_the_digits_both_ways,
     "hamiltonian": sample_the_posterior,
     "heat_backwards": recover_the_temperature,
     "least_squares": agree_with_curve_fit,

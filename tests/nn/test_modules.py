@@ -275,3 +275,28 @@ def test_a_module_without_call():
 
     with pytest.raises(NotImplementedError, match="Empty has no __call__"):
         Empty()(X)
+
+
+def test_a_gradient_of_buffers_says_which_function_to_take():
+    with pytest.raises(wg.errors.NotDifferentiableError, match=r"layers\[1\]\.key has type uint64.*[\s\S]*wg\.nn\.grad\(f\)"):
+        wg.grad(total)(nn.Sequential(nn.Linear(3, 3), nn.Dropout()), X)
+
+
+class Repeated(nn.Module):
+    drop: nn.Dropout
+    last: nn.Linear
+
+    def __call__(self, x):
+        def step(h, x):
+            h = np.tanh(self.drop(self.last(h)) + x)
+            return h, h
+
+        return wg.scan(step, np.zeros_like(x[0]), x)[1]
+
+
+def test_keys_move_on_once_in_a_loop():
+    model = Repeated(nn.Dropout(0.5, rng=0), nn.Linear(3, 3, rng=0))
+    x = np.stack([X, X, X])
+    (eager, moved), (compiled, moved_too) = nn.with_updates(model)(x), wg.jit(nn.with_updates(lambda model, x: model(x)))(model, x)
+    assert np.allclose(eager, compiled, rtol=1e-5)
+    assert moved.drop.key == moved_too.drop.key != model.drop.key

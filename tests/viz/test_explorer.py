@@ -237,3 +237,16 @@ def test_the_command_line_writes_the_page(tmp_path):
     path = tmp_path / "page.html"
     subprocess.run([sys.executable, "-m", "wengert", "explain", "lambda x, y: (x + y) * (x - y)", "3", "2", "--html", str(path)], check=True, capture_output=True)
     assert tools.Page(path.read_text(encoding="utf-8")).data["summary"][0] == "df/dx = 2x = 6"
+
+
+def test_what_a_line_becomes_belongs_to_the_pass_that_ran_it():
+    def centred(x):
+        for k in range(3):
+            x = np.exp(x - np.mean(x)) * (k + 2.0)
+        return x
+
+    data = contents(wg.explain(centred)(np.arange(4.0)))
+    primal, _, compiled = data["views"]
+    means = [node["name"] for node in primal["nodes"] if node["op"] == "mean"]
+    sums = [node["from"] for node in compiled["nodes"] if node["op"] == "sum"]
+    assert sums == [[name] for name in means]

@@ -7,6 +7,7 @@ containers, and nothing but the numbers changes from step to step.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,8 +25,9 @@ _OF_OUTPUTS = ("wengert.nn", "wengert.learn")
 def of_model(function: Callable[..., Any]) -> Callable[..., Any]:
     """A loss or metric as `(model, *batch) -> number`: those of `nn` and `learn` are functions of output and target."""
     owner = function if hasattr(function, "__qualname__") else type(function)
-    if not str(getattr(owner, "__module__", "")).startswith(_OF_OUTPUTS):
-        return function
+    home = str(getattr(owner, "__module__", ""))
+    if not home.startswith(_OF_OUTPUTS) or getattr(sys.modules.get(home), getattr(owner, "__name__", ""), None) is not owner:
+        return function  # a user's, also one that is typed into an example of ours
 
     def applied(model: Any, x: Any, *rest: Any) -> Any:
         return function(model(x), *rest)

@@ -40,7 +40,7 @@ def gradcheck(
         if not (isinstance(x, Tensor) and x.extra is not None):
             continue
         for j, y in enumerate(outputs):
-            exact = _rows_back(outputs[j], x)
+            exact = _rows_back(y, x)
             estimate = _columns(func, xs, k, j, eps).T
             if not np.allclose(exact, estimate, rtol, atol):
                 if not raise_exception:
@@ -54,7 +54,6 @@ def gradcheck(
                         "check",
                     )
                 )
-            del y
     return True
 
 

@@ -121,7 +121,8 @@ def _kernel(place: int, step: Step, nodes: tuple[int, ...], names: Names) -> Ker
 def origins(before: Graph, after: Graph) -> list[tuple[int, ...]]:
     """Where each node of a rewritten graph comes from: the node with the same result, else one of its line that is gone.
 
-    Of those, the ones that touch an operand of it come first, then the ones of its primitive.
+    Of those, the ones that touch an operand of it come first; then the one of its primitive that is nearest to where its operands
+    come from (a line may be run many times).
     """
     maker = {var: k for k, node in enumerate(before.nodes) for var in node.outputs}
     kept = {maker[var] for node in after.nodes for var in node.outputs if var in maker}
@@ -130,10 +131,15 @@ def origins(before: Graph, after: Graph) -> list[tuple[int, ...]]:
         if k not in kept and node.location:
             for what in dict.fromkeys([*node.operands, *node.outputs, node.primitive.name, ""]):
                 touching.setdefault((node.location, what), []).append(k)
+    place = dict(maker)
     found = []
     for node in after.nodes:
         near = sorted({maker[var] for var in node.outputs if var in maker})
         near = near or sorted({k for a in node.operands if isinstance(a, Var) for k in touching.get((node.location, a), [])})
-        near = near or touching.get((node.location, node.primitive.name), [])[:1] or touching.get((node.location, ""), [])[:1]
+        if not near:
+            anchor = max((place.get(a, 0) for a in node.operands if isinstance(a, Var)), default=0)
+            alike = touching.get((node.location, node.primitive.name)) or touching.get((node.location, ""), [])
+            near = [min(alike, key=lambda k: abs(k - anchor))] if alike else []
+        place.update((var, near[0]) for var in node.outputs if near)
         found.append(tuple(near))
     return found
