@@ -1,5 +1,7 @@
 """What a jitted function shows of itself: stages, text, assembly, report."""
 
+import warnings
+
 import numpy as np
 
 import wengert as wg
@@ -104,3 +106,21 @@ def test_every_group_of_attributes_has_one_meaning():
         lanes = vector_bits() // 64
         body = jitted.stages(x)["optimised"].partition("define linkonce")[0]
         assert f"call <{lanes} x double> @_ZGV" in body
+
+
+def test_loops_that_are_cut_are_vectors():
+    """LLVM gives up on a part that reads and writes too many scratch arrays: a gradient of 1,000 operations took six times as long."""
+
+    def f(x):
+        values = [x, x + 1]
+        for k in range(800):
+            values.append(values[k] * values[k // 2 + 1] - 0.5)
+        return values[-1] + values[-2]
+
+    jitted = wg.jit(f)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        stages = jitted.stages(np.ones(512))
+    scalar = [line for line in stages["optimised"].splitlines() if " fmul double " in line]
+    assert stages["fused"].count("for i < 512") > 1
+    assert not scalar

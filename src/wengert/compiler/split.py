@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from wengert.compiler.loops import Buffer, LoopNest, Op, Place, Program, Reduction, Step, Store, contiguous, dtype_name
 
-LONGEST = 400  # ops in one body of straight-line code
-LONGEST_LOOP = 1500  # and in a loop, where a scratch array is as long as the loop
+LONGEST = 400  # ops in one body of straight-line code, and in each part of a loop: LLVM makes vectors of no more that go through memory
+LONGEST_LOOP = 1500  # in a loop that is not cut, as a scratch array is as long as the loop
 
 
 def is_free(op: Op) -> bool:
@@ -97,7 +97,7 @@ def split(program: Program) -> Program:
         if isinstance(step, LoopNest):
             longest = LONGEST_LOOP if any(n > 1 for n in step.space) else LONGEST
             if sum(not is_free(op) for op in step.ops) > longest:
-                steps += Splitter(step, longest).parts()
+                steps += Splitter(step, LONGEST).parts()
                 continue
         steps.append(step)
     return Program(program.inputs, steps, program.outputs)
