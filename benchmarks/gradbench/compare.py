@@ -90,10 +90,11 @@ def main() -> None:
     parser.add_argument("--tools", nargs="+", default=["wengert", "manual"])
     parser.add_argument("--evals", nargs="+", default=LARGEST)
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each function is run, at least")
+    parser.add_argument("--runs", type=int, default=5, help="how often, at least: the first run of a tool may compile")
     options = parser.parse_args()
     print("milliseconds, medians: " + ", ".join(options.tools))
     for words in map(str.split, options.evals):
-        seconds = [] if words[0] == "hello" else ["--min-seconds", str(options.seconds)]
+        seconds = [] if words[0] == "hello" else ["--min-seconds", str(options.seconds), "--min-runs", str(options.runs)]
         columns = [results(options.checkout.resolve(), tool, [*words, *seconds]) for tool in options.tools]
         for name in dict.fromkeys(key for column in columns for key in column):
             print(f"  {name:44s}" + "".join(f"{column.get(name, '-'):>18s}" for column in columns), flush=True)

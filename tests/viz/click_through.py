@@ -9,7 +9,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -19,7 +18,7 @@ import wengert as wg
 spec = importlib.util.spec_from_file_location("page_tools", Path(__file__).parent / "page_tools.py")
 tools = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tools)
-SLOWEST = 3.0  # seconds until a program of 5,000 operations can be read
+SLOWEST = 3.0  # seconds of the processor until a program of 5,000 operations can be read
 
 
 class Visit:
@@ -34,11 +33,13 @@ class Visit:
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", lambda message: self.problems.append(message.text) if message.type in {"error", "warning"} else None)
         self.page.on("request", lambda request: self.requests.append(request.url))
-        begin = time.perf_counter()
+        session = self.page.context.new_cdp_session(self.page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("html[data-ready]")
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        self.seconds = time.perf_counter() - begin
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        self.seconds = metrics["ProcessTime"]  # of the processor, whatever else the machine does
 
     def __enter__(self):
         return self
@@ -195,7 +196,8 @@ def large(browser, shots):
     for scheme in ("light", "dark"):
         with Visit(browser, shots, "training", drawing, scheme=scheme) as at:
             at.shot("opened")
-            check(f"{n:,} variables open in {at.seconds:.2f} s as {at.boxes()} boxes", n > 5000 and at.seconds < SLOWEST and 3 <= at.boxes() <= 60)
+            check(f"{n:,} variables open in {at.seconds:.2f} s of the processor", n > 5000 and at.seconds < SLOWEST)
+            check(f"they open as an outline of {at.boxes()} boxes", 3 <= at.boxes() <= 60)
             at.press("n", "n", "n")
             check("the walk goes through closed boxes", at.page.locator(".walking").count() >= 1)
             at.press("2")
