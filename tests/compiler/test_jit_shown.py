@@ -113,11 +113,12 @@ def test_loops_that_are_cut_are_vectors():
 
     def f(x):
         values = [x, x + 1]
-        for k in range(800):
-            values.append(values[k] * values[k // 2 + 1] - 0.5)
-        return values[-1] + values[-2]
+        for k in range(500):
+            value = np.sin(values[k]) if k % 5 == 0 else values[k]
+            values.append(value * values[k // 2 + 1] - 0.5)
+        return np.sum(values[-1] * values[-2])
 
-    jitted = wg.jit(f)
+    jitted = wg.jit(wg.grad(f))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         stages = jitted.stages(np.ones(512))
