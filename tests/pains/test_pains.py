@@ -22,7 +22,7 @@ The rows are those of the project's list of pains; the issue threads that a row 
 | 18 | custom reverse rules and forward mode | here, and `tests/transforms/test_custom.py` |
 | 19 | missing or silently wrong second and forward derivatives | here, `test_singular_points.py`, and `tests/laws` |
 | 20 | special functions | `tests/primitives` (scipy.special of priority 1) and the table of accuracy |
-| 21 | origin of a NaN | no value: a later room's |
+| 21 | origin of a NaN | here, and tests/transforms/test_diagnose.py |
 | 22 | silent zeros | here |
 | 23 | shapes that depend on data | `test_mutation.py` |
 | 24 | not deterministic | here |
@@ -267,6 +267,24 @@ def test_19_first_and_second_derivatives_in_both_modes(name):
     np.testing.assert_allclose(wg.hessian(f)(x), second, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(wg.jacobian(wg.grad(f), mode="reverse")(x), second, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(wg.jacobian(wg.jacobian(f, mode="forward"), mode="forward")(x), second, rtol=1e-5, atol=1e-6)
+
+
+# --- 21: where a NaN comes from ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_21_a_nan_in_a_gradient_is_traced_to_its_operation(compiled):
+    def loss(p):
+        distance = np.sqrt(np.sum((p["a"] - p["b"]) ** 2))
+        return np.sum(np.where(distance > 1.0, np.log(distance), 0.0) + distance / (distance * 0.0 + p["scale"]))
+
+    at = {"a": np.ones(2), "b": np.zeros(2), "scale": 0.0}
+    slope = wg.jit(wg.grad(loss)) if compiled else wg.grad(loss)
+    (found,) = wg.diagnose(slope)(at).bad
+    assert (found.kind, found.primitive, [v.at for v in found.operands]) == ("infinity", "divide", [np.sqrt(2.0), 0.0])
+    assert "p['scale']" in found.inputs
+    with wg.anomaly(), np.errstate(all="ignore"), pytest.raises(wg.errors.AnomalyError, match="by divide"):
+        slope(at)
 
 
 # --- 22, 24, 28: silence, determinism, precision -----------------------------------------------------------------------------------

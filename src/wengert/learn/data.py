@@ -117,10 +117,10 @@ class Arrays(Source):
         if self.size == self.n_rows and not self.settings.shuffle:
             yield from [self._batch(self.leaves)][skip:]
             return
-        order = np.arange(self.n_rows)
+        order = np.arange(self.n_rows or 0)
         if self.settings.shuffle:
-            order = epoch_stream(self.settings.seed, epoch).permutation(self.n_rows)
-        for start in range(skip * self.size, self.n_rows, self.size):
+            order = epoch_stream(self.settings.seed, epoch).permutation(self.n_rows or 0)
+        for start in range(skip * self.size, len(order), self.size):
             rows = order[start : start + self.size]
             yield self._batch([self.settings.conform(x.take(rows, 0)) for x in self.leaves])
 
@@ -132,7 +132,7 @@ class Arrays(Source):
         n_held = round(fraction * (self.n_rows or 0))
         if not 0 < n_held < (self.n_rows or 0):
             raise mistakes.no_fraction(fraction)
-        order = generator_of(self.settings.seed, 0).permutation(self.n_rows)
+        order = generator_of(self.settings.seed, 0).permutation(self.n_rows or 0)
         kept, held = np.sort(order[n_held:]), np.sort(order[:n_held])
         parts = [trees.unflatten(self.structure, [x[rows] for x in self.leaves]) for rows in (kept, held)]
         return Arrays(parts[0], self.settings), Arrays(parts[1], self.settings.for_evaluation())
@@ -150,7 +150,7 @@ class Dataset(Source):
         """Examples in the order of this epoch."""
         order = np.arange(self.n_rows or 0)
         if self.settings.shuffle:
-            order = epoch_stream(self.settings.seed, epoch).permutation(self.n_rows)
+            order = epoch_stream(self.settings.seed, epoch).permutation(self.n_rows or 0)
         for start in range(skip * self.size, len(order), self.size):
             yield stack(self._items(order[start : start + self.size].tolist()), self.settings)
 

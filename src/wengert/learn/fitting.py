@@ -148,9 +148,15 @@ def fit(
     trainer = Trainer(plan, Step(loss, optimiser, model, compiled=compiled), Watch(monitor, mode, patience, min_delta))
     if folder is not None:
         begin_in(folder, trainer, resume=resume)
-    n_steps = steps if steps is not None or source.n_steps is None or epochs is None else epochs * source.n_steps
+    return trained(trainer, progress)
+
+
+def trained(trainer: Trainer, progress: bool | None) -> Result:
+    """Run to the end, or to a loss that is no number."""
+    plan, per_epoch = trainer.plan, trainer.plan.source.n_steps
+    n_steps = plan.steps if plan.steps is not None or per_epoch is None or plan.epochs is None else plan.epochs * per_epoch
     try:
-        trainer.run(progress_of(progress, epochs, n_steps, trainer.n_steps))
+        trainer.run(progress_of(progress, plan.epochs, n_steps, trainer.n_steps))
     except DivergedError as error:
         error.result = result_of(trainer)
         raise
@@ -159,7 +165,8 @@ def fit(
 
 def sources(data: Any, validation: Any, settings: Settings, epoch_steps: int | None) -> tuple[Source, Source | None]:
     """What is learnt from, and what is held out."""
-    source, held = source_of(data, settings), None
+    source = source_of(data, settings)
+    held: Source | None = None
     if isinstance(validation, float):
         if not isinstance(source, Arrays):
             raise mistakes.no_fraction(validation)

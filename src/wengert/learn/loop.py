@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.errors import describe
 from wengert.learn import checkpoints, mistakes
 from wengert.learn.data import Source
 from wengert.learn.failure import diverged
@@ -246,7 +247,7 @@ class Trainer:
             for name, x in zip(names, part, strict=True):
                 self._compare(saved, name, x)
             parts.append(as_results([saved.arrays[name] for name in names]))
-        return (None, *parts)
+        return None, parts[0], parts[1]
 
     @staticmethod
     def _compare(saved: checkpoints.Checkpoint, name: str, x: Any) -> None:
@@ -254,5 +255,5 @@ class Trainer:
         if found is None:
             raise mistakes.does_not_fit(saved.path, f"it has no {name}")
         if found.shape != x.shape or found.dtype != x.dtype:
-            kinds = [mistakes.describe(found), mistakes.describe(x)]
+            kinds = [describe(found), describe(x)]
             raise mistakes.does_not_fit(saved.path, f"{name} was {kinds[0]} then, and is {kinds[1]} now")

@@ -70,7 +70,7 @@ class Table:
                     }
 
     def _fragments(self, arrow: Any, rng: np.random.Generator | None) -> list[Any]:
-        found = []
+        found: list[Any] = []
         for path in self.paths:
             kind = "csv" if path.lower().endswith((".csv", ".csv.gz", ".tsv")) else "parquet"
             for fragment in arrow.dataset(path, format=kind).get_fragments():
