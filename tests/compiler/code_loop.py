@@ -43,7 +43,7 @@ def compile_code(code, dtypes, out, working, bits=None):
         function(ctypes.addressof(pointers), result.ctypes.data, result.size)
         return result
 
-    call.text = text
+    call.module, call.text = module, text  # the function lives as long as its module
     return call
 
 
