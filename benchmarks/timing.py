@@ -9,15 +9,27 @@ from collections.abc import Callable
 
 Step = Callable[[], object]
 Clock = Callable[[], float]
+WARM = 0.02  # seconds
 
 
-def times_in_turn(steps: dict[str, Step], rounds: int = 60, repeats: int = 3, clock: Clock = time.perf_counter) -> dict[str, list[float]]:
-    """The times of each step in microseconds, one for each round."""
+def times_in_turn(
+    steps: dict[str, Step], rounds: int = 60, repeats: int = 3, clock: Clock = time.perf_counter, pause: float = 0.0
+) -> dict[str, list[float]]:
+    """The times of each step in microseconds, one for each round.
+
+    Threads of some libraries go on spinning for up to 200 ms after a call, on the cores of whoever comes next: with a `pause` (seconds)
+    every step begins when they have gone to sleep, and is run untimed until caches and threads of its own are warm.
+    """
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
         step()
     for _ in range(rounds):
         for name, step in steps.items():
+            if pause:
+                time.sleep(pause)
+                warm = time.perf_counter() + WARM
+                while time.perf_counter() < warm:
+                    step()
             start = clock()
             for _ in range(repeats):
                 step()

@@ -13,6 +13,7 @@ import numpy as np
 from timing import Clock, Step, installed, times_in_turn
 
 Arrays = tuple[Any, ...]
+PAUSE = 0.25  # seconds before a turn, in which threads of the one before fall asleep
 
 
 def has(*modules: str) -> bool:
@@ -207,9 +208,9 @@ class Case:
         """The median time of each step, in microseconds."""
         once = {name: min(found) for name, found in times_in_turn(self.steps, rounds=1, repeats=1).items()}
         total, least = sum(once.values()) * 1e-6, min(once.values()) * 1e-6
-        repeats = max(1, min(200, int(2e-4 / max(least, 1e-7))))
-        rounds = max(3, min(60, int(self.seconds / max(total * repeats, 1e-9))))
-        found = times_in_turn(self.steps, rounds, repeats, clock)
+        repeats = max(3, min(2_000, int(5e-3 / max(least, 1e-7))))
+        rounds = max(3, min(15, int(self.seconds / max(total * repeats, 1e-9))))
+        found = times_in_turn(self.steps, rounds, repeats, clock, PAUSE)
         return {name: statistics.median(values) for name, values in found.items()}
 
     def disagreements(self) -> list[str]:

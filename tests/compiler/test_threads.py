@@ -3,6 +3,8 @@
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -262,3 +264,27 @@ def test_the_number_of_threads():
 def test_numbers_of_threads_that_cannot_be_meant(wrong):
     with pytest.raises(ArgumentError, match="set_threads was given"):
         set_threads(wrong)
+
+
+MOVED = """
+import os, numpy as np, wengert as wg
+cpus = sorted(os.sched_getaffinity(0))
+x = np.linspace(-1, 1, 400_000)
+f = wg.jit(lambda x: (np.tanh(x) * np.exp(-x), np.sum(np.sin(x))))
+wg.set_threads(1)
+want = [y.tobytes() for y in f(x)]
+found = []
+for threads, places in [(2, cpus), (2, cpus[:1]), (3, cpus[-1:]), (2, cpus), (5, cpus)]:
+    os.sched_setaffinity(0, places)
+    wg.set_threads(threads)
+    found += [[y.tobytes() for y in f(x)] for _ in range(30)]
+    assert os.sched_getaffinity(0) == set(places)  # the caller stays where it may be
+print(all(bits == want for bits in found))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not say where a thread runs")
+def test_wherever_threads_may_run():
+    """Workers keep off the caller's processor, as far as there is another one; where they run changes no bit."""
+    found = subprocess.run([sys.executable, "-c", MOVED], capture_output=True, text=True, check=True, timeout=120)
+    assert found.stdout == "True\n"

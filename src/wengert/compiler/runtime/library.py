@@ -26,6 +26,7 @@ SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseco
 HUGE = getattr(mmap, "MADV_HUGEPAGE", -1)  # where there is no such advice, it is refused and nothing happens
 EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
 PARTS = ("pool.ll", "threads.ll", "launcher.ll", "containers.ll")
+PLACES = ("sched_getcpu", "sched_getaffinity", "sched_setaffinity")  # functions of systems that say where a thread runs
 OF_SYSTEM = re.compile(r"^declare [^@\n]*@((?:pthread_|posix_|sched_|sig)\w*|free|madvise)\(", re.MULTILINE)
 EFFORT = Effort(passes=0, instructions=0)  # a call takes 10 ns longer than with all passes, and the first one of a machine 60 ms less
 
@@ -70,7 +71,8 @@ class Library:
     def __init__(self) -> None:
         for name, address in python.symbols().items():
             define_symbol(name, address)
-        text = "\n".join(map(source, PARTS))
+        placement = "placement.ll" if all(map(has_symbol, PLACES)) else "unplaced.ll"
+        text = "\n".join(map(source, (*PARTS, placement)))
         missing = [name for name in OF_SYSTEM.findall(text) if not has_symbol(name)]
         if missing:  # LLVM would end the process
             raise CompileError.of_system(platform.system(), missing)

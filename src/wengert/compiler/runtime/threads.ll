@@ -2,7 +2,7 @@
 ;
 ; One region at a time: its body, and a counter from which everybody takes the next chunk.  `@state` is 1 while chunks may
 ; be left, plus 2 for each worker inside, so late workers stay out and nobody waits for those that sleep.  Workers look for
-; a new generation for a while, then sleep on a condition.
+; a new generation for a while, then sleep on a condition.  They keep off the processor of the caller (placement.ll).
 
 @wg_threads = global i64 1, align 128              ; how many may work at once, the caller included
 @wg_started = global i64 0, align 8                ; workers that exist
@@ -111,6 +111,7 @@ entry:
   br label %watch
 watch:
   %seen = phi i64 [ 0, %entry ], [ %seen, %slept ], [ %now, %excused ], [ %now, %take.part ]
+  call void @keep_apart()
   br label %spin
 spin:
   %k = phi i64 [ 0, %watch ], [ %k.next, %pause ]
@@ -202,6 +203,7 @@ start:
   call void @start(i64 %threads)
   br label %open
 open:
+  call void @here()
   store ptr %body, ptr @body
   store ptr %context, ptr @context
   store i64 %n, ptr @length
