@@ -323,3 +323,42 @@ def test_a_long_list_is_watched_whole():
     change(plan.reverse)
     change(plan.clear)
     change(lambda: plan.extend([(0, 1.0), (1, 2.0)]))
+
+
+@dataclasses.dataclass
+class Settled:
+    """A container that a function captures."""
+
+    weight: object
+    scale: float = 2.0
+    power: int = 1
+    inside: object = None
+
+
+def test_containers_that_are_captured_take_the_short_way():
+    """What changes in them is seen, wherever it stands; and calls in between run no Python."""
+    inner = Settled(np.array([1.0, 2.0]), power=2)
+    outer = Settled(np.array([3.0, 4.0]), inside=[inner, {"k": np.array([0.5, 0.5])}])
+
+    def value(x):
+        part, more = outer.inside
+        return np.sum(outer.weight * x * outer.scale + part.weight**part.power * part.scale + more["k"])
+
+    f = wg.jit(value)
+    x = np.array([1.0, -2.0])
+    changes = [
+        lambda: None, lambda: None,
+        lambda: outer.weight.__setitem__(0, 7.0),
+        lambda: setattr(outer, "weight", np.array([8.0, 9.0])),
+        lambda: setattr(outer, "scale", 3.0),
+        lambda: setattr(inner, "power", 3),
+        lambda: setattr(inner, "weight", np.array([0.1, 0.2])),
+        lambda: outer.inside[1].__setitem__("k", np.array([1.5, 2.5])),
+        lambda: outer.inside.__setitem__(0, Settled(np.array([5.0, 6.0]))),
+    ]  # fmt: skip
+    for change in changes:
+        change()
+        for _ in range(3):
+            np.testing.assert_allclose(f(x), value(x), rtol=1e-14)
+    assert not f._captured.is_volatile
+    assert f._launches

@@ -10,6 +10,7 @@ What the code does not name is not found: `getattr(self, name)`, `globals()[name
 from __future__ import annotations
 
 import copy
+import dataclasses
 import enum
 import functools
 import inspect
@@ -187,7 +188,7 @@ class Reach:
             return
         leaves, structure = trees.flatten(value)
         if not (len(leaves) == 1 and leaves[0] is value):
-            self.is_volatile = True
+            self.is_volatile = not self._watch(value) or self.is_volatile
             self.tokens.append(structure)
             for leaf in leaves:
                 self._visit(leaf, id(value))
@@ -195,6 +196,22 @@ class Reach:
             self._visit_named(value)
         else:
             self._opaque(value)
+
+    def _watch(self, value: Any) -> bool:
+        """Note every place inside of a container; whether that was possible: a dataclass keeps its parts in a dictionary of its own."""
+        held = value
+        if type(value) not in (dict, list, tuple):
+            leaves = trees.flatten(value)[0]
+            if value is None or (len(leaves) == 1 and leaves[0] is value):
+                return True
+            held = getattr(value, "__dict__", None)
+            if not dataclasses.is_dataclass(value) or held is None or not {field.name for field in dataclasses.fields(value)} <= set(held):
+                return False
+        keys = list(held) if isinstance(held, dict) else range(len(held))
+        self.lengths.append((held, len(held)))
+        self.items += [(held, key, held[key]) for key in keys]
+        seen = [self._watch(held[key]) for key in keys]  # every one, also behind one that cannot be watched
+        return all(seen)
 
     def _visit_named(self, value: Any) -> None:
         held = getattr(value, "__dict__", None)
