@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from peers import Case, has, read_with
+from peers import Case, has, jax, read_with
 
 import wengert as wg
 
@@ -63,16 +63,28 @@ def small(x):
     return np.sum(np.sin(x) * np.exp(-(x**2)))
 
 
-def by_jax(n):
-    import jax
-    import jax.numpy
+def by_jax(function):
+    """JAX's gradient of a function of one array, which waits for its result."""
+    library = jax()
+    compiled = library.jit(library.grad(function))
+    return lambda x: library.block_until_ready(compiled(x))
 
-    function = straight(n)
-    plan = function.__closure__[0].cell_contents
-    follow_there = read_with(follow, jax.numpy)
-    jax.config.update("jax_enable_x64", True)
-    compiled = jax.jit(jax.grad(lambda x: follow_there(x, plan)))
-    return lambda x: jax.block_until_ready(compiled(x))
+
+def programs_of_jax(n):
+    """The program that `work` calls `n`, with JAX's names."""
+    library = jax().numpy
+    if n == FILTER:
+        likelihood = read_with(kalman, library)
+        return lambda theta: likelihood(theta, positions())
+    if n == 0:
+        return read_with(small, library)
+    plan, follow_there = straight(n).__closure__[0].cell_contents, read_with(follow, library)
+    return lambda x: follow_there(x, plan)
+
+
+def positions():
+    """What the filter sees."""
+    return np.cumsum(np.random.default_rng(0).standard_normal(-FILTER))
 
 
 def first_and_later(call, x, clock):
@@ -92,36 +104,17 @@ def work(name, clock):
     """What one fresh process measures: prints seconds of the first call, and microseconds of later ones."""
     library, _, size = name.partition(":")
     n = int(size)
-    if n == FILTER:
-        x, y = np.array([-1.0, -0.5]), np.cumsum(np.random.default_rng(0).standard_normal(-n))
-        call = wg.jit(wg.grad(lambda theta: kalman(theta, y))) if library == "wengert" else filter_by_jax(y)
-    elif n:
-        x = np.linspace(0.1, 1.0, N_INPUTS)
-        call = wg.jit(wg.grad(straight(n))) if library == "wengert" else by_jax(n)
+    x = np.array([-1.0, -0.5]) if n == FILTER else np.linspace(0.1, 1.0, N_INPUTS if n else 1_000)
+    if library == "jax":
+        call = by_jax(programs_of_jax(n))
+    elif n == FILTER:
+        y = positions()
+        call = wg.jit(wg.grad(lambda theta: kalman(theta, y)))
     else:
-        x = np.linspace(0.1, 1.0, 1_000)
-        call = wg.jit(wg.grad(small)) if library == "wengert" else small_by_jax()
+        call = wg.jit(wg.grad(straight(n) if n else small))
     if library == "wengert":
         import llvmlite.binding  # noqa: F401 - loading libraries is no part of compiling
     print(*first_and_later(call, x, getattr(time, clock)))
-
-
-def filter_by_jax(y):
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    likelihood = read_with(kalman, jax.numpy)
-    compiled = jax.jit(jax.grad(lambda theta: likelihood(theta, y)))
-    return lambda x: jax.block_until_ready(compiled(x))
-
-
-def small_by_jax():
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    compiled = jax.jit(jax.grad(read_with(small, jax.numpy)))
-    jax.devices()
-    return lambda x: jax.block_until_ready(compiled(x))
 
 
 def in_a_process(name, cache, clock):
@@ -160,14 +153,14 @@ def cases(scale=1.0):
                 in_a_process(f"wengert:{n}", cache, clock)
                 return in_a_process(f"wengert:{n}", cache, clock)[0]
 
-        def jax(clock, n=n, later=later):
+        def by_peer(clock, n=n, later=later):
             with tempfile.TemporaryDirectory() as cache:
                 first, later["jax"] = in_a_process(f"jax:{n}", cache, clock)
                 return first
 
         steps = {"wengert": cold, "wengert, second process": warm}
         if has("jax"):
-            steps["jax"] = jax
+            steps["jax"] = by_peer
         case = Measured(f"first call, {title}", steps)
         case.notes = Later(later)
         yield case

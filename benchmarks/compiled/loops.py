@@ -14,6 +14,9 @@ from peers import Case, has, jax, jax_step, read_with
 import wengert as wg
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "gradbench"))
+from evals.lstm import objective  # noqa: E402 - found by the line above
+
 scan = wg.scan  # JAX's, where JAX reads these functions
 STRIDE = 32  # steps between two states that are kept, about the root of a thousand
 
@@ -181,52 +184,17 @@ class Schedules(Case):
         return []
 
 
-# --- long short-term memory ----------------------------------------------------------------------------------------------
-
-
-def sigmoid(x):
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-def layer(weights, biases, hidden, cell, x):
-    """One step of one layer; a row of weights or biases for each of forget, in, out, change."""
-    forget = sigmoid(x * weights[0] + biases[0])
-    enter = sigmoid(hidden * weights[1] + biases[1])
-    leave = sigmoid(x * weights[2] + biases[2])
-    change = np.tanh(hidden * weights[3] + biases[3])
-    cell = cell * forget + enter * change
-    return leave * np.tanh(cell), cell
-
-
-def memory_loss(main, extra, state, sequence):
-    """How badly each character of a text is foretold from those before it, as ADBench states it."""
-    n_layers, n = len(main) // 2, state.shape[1]
-    parts = np.transpose(np.reshape(main, (n_layers, 2, 4, n)), (1, 0, 2, 3))
-    weights, biases = parts[0], parts[1]
-
-    def step(carry, pair):
-        now, following = pair
-        hidden, cell = carry
-        x, new = now * extra[0], []
-        for k in range(n_layers):
-            new.append(layer(weights[k], biases[k], hidden[k], cell[k], x))
-            x = new[-1][0]
-        y = x * extra[1] + extra[2]
-        foretold = y - np.log(np.sum(np.exp(y)) + 2.0)
-        return (np.stack([h for h, _ in new]), np.stack([c for _, c in new])), np.sum(following * foretold)
-
-    _, terms = scan(step, (state[0::2], state[1::2]), (sequence[:-1], sequence[1:]))
-    return -np.sum(terms) / (n * len(terms))
+# --- long short-term memory, as GradBench has it ----------------------------------------------------------------------------------------------
 
 
 def memory_case(scale, n_layers=4, n_steps=4_096, n=14):
     rng = np.random.default_rng(0)
     arguments = (rng.standard_normal((2 * n_layers, 4 * n)), rng.standard_normal((3, n)), rng.standard_normal((2 * n_layers, n)),
                  rng.integers(0, 2, (n_steps, n)).astype(float))  # fmt: skip
-    ours = wg.jit(wg.grad(memory_loss, (0, 1)))
+    ours = wg.jit(wg.grad(objective, (0, 1)))
     steps = {"wengert": lambda: ours(*arguments)}
     if has("jax"):
-        steps["jax"] = jax_step(lambda f: jax().grad(f, (0, 1)), memory_loss, arguments)
+        steps["jax"] = jax_step(lambda f: jax().grad(f, (0, 1)), objective, arguments)
     return Case(f"LSTM gradient, {n_layers} layers of {n}, {n_steps:,} steps", steps, seconds=3 * scale)
 
 

@@ -258,9 +258,21 @@ def _parsed(text: str) -> ast.AST | None:
         return None
 
 
-def parsed_source(frame: FrameType) -> ast.AST | None:
-    """The tree of the file that a frame runs, if it can be read."""
-    return _parsed("".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals)))
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While, *COMPREHENSIONS)
+
+
+def loops_around(code: CodeType, line: int, names: dict[str, Any] | None = None) -> list[Any]:
+    """The loops of a function around one of its lines, outermost first; none where its file cannot be read."""
+    text = "".join(linecache.getlines(code.co_filename, names))
+    return [node for node in _loops(text) if code.co_firstlineno <= node.lineno <= line <= (node.end_lineno or node.lineno)]
+
+
+@functools.lru_cache(maxsize=32)
+def _loops(text: str) -> tuple[Any, ...]:
+    tree = _parsed(text)
+    found: list[Any] = [] if tree is None else [node for node in ast.walk(tree) if isinstance(node, _LOOPS)]
+    return tuple(sorted(found, key=lambda node: (node.lineno, node.col_offset)))
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

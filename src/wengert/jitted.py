@@ -193,7 +193,7 @@ class SplitCall:
         objects = [x for x in self.others if not isinstance(x, _VALUES)]
         self.reach = Reach(objects, names) if objects else NOTHING
         self.operands += self.reach.arrays
-        settings = tuple([(type(x), x) for x in self.others if isinstance(x, _VALUES)])
+        settings = tuple([trees.exactly(x) for x in self.others if isinstance(x, _VALUES)])
         self.key = (self.structure, tuple(self.is_operand), settings, self.reach.key)
 
     def arguments(self, operands: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

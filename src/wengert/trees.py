@@ -44,6 +44,8 @@ def exactly(value: Any) -> Any:
     kind = type(value)
     if kind is tuple:
         return (tuple, *map(exactly, value))
+    if kind is slice:  # has no hash before Python 3.12
+        return (slice, *map(exactly, (value.start, value.stop, value.step)))
     return kind, repr(value) if kind in (float, complex) else value
 
 

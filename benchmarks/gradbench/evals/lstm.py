@@ -7,6 +7,8 @@ from evals.function import Function
 
 import wengert as wg
 
+scan = wg.scan  # JAX's, where JAX reads the objective
+
 
 def sigmoid(x):
     return 1.0 / (1.0 + np.exp(-x))
@@ -37,7 +39,7 @@ def objective(main, extra, state, sequence):
         foretold = y - np.log(np.sum(np.exp(y)) + 2.0)
         return (np.stack([h for h, _ in new]), np.stack([c for _, c in new])), np.sum(following * foretold)
 
-    _, terms = wg.scan(step, (state[0::2], state[1::2]), (sequence[:-1], sequence[1:]))
+    _, terms = scan(step, (state[0::2], state[1::2]), (sequence[:-1], sequence[1:]))
     return -np.sum(terms) / (n * len(terms))
 
 

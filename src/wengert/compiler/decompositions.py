@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def swapped(builder: Builder, x: Atom) -> Atom:
     return builder.permute(x, (*range(rank - 2), rank - 1, rank - 2))
 
 
-def identity(n: int, dtype: np.dtype) -> Const:  # type: ignore[type-arg]
+def identity(n: int, dtype: np.dtype[Any]) -> Const:
     """The unit matrix."""
     return constant(np.eye(n, dtype=dtype))
 

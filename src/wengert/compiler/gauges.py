@@ -6,6 +6,8 @@ card itself is asked, and raises what it raises.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from wengert.compiler.builder import Builder, Shape, constant
@@ -87,7 +89,7 @@ def is_null(node: Node, builder: Builder) -> Atom | None:
     return truth_as_number(builder, builder.elementwise("less_equal", s, limit, dtype=BOOL), dtype)
 
 
-def truth_as_number(builder: Builder, truth: Atom, dtype: np.dtype) -> Atom:  # type: ignore[type-arg]
+def truth_as_number(builder: Builder, truth: Atom, dtype: np.dtype[Any]) -> Atom:
     """1 where something is true, and else 0."""
     return builder.elementwise("where", truth, constant(dtype.type(1)), constant(dtype.type(0)), dtype=dtype)
 
@@ -95,7 +97,8 @@ def truth_as_number(builder: Builder, truth: Atom, dtype: np.dtype) -> Atom:  # 
 def beside(builder: Builder, w: Atom) -> tuple[Atom, Atom]:
     """Each value beside each other one."""
     n, head = w.type.shape[-1], tuple(w.type.shape[:-1])
-    return tuple([builder.spread(builder.reshape(w, (*head, *part)), (*head, n, n)) for part in ((n, 1), (1, n))])  # type: ignore[return-value]
+    down, along = (builder.spread(builder.reshape(w, (*head, *part)), (*head, n, n)) for part in ((n, 1), (1, n)))
+    return down, along
 
 
 def same_cluster(node: Node, builder: Builder) -> Atom | None:
@@ -134,7 +137,7 @@ def without_gauge(node: Node, builder: Builder) -> Atom | None:
     return builder.emit(judged(node.primitive), (doubt, *node.operands), node.params, x.type)
 
 
-def in_dtype(builder: Builder, x: Atom, dtype: np.dtype) -> Atom:  # type: ignore[type-arg]
+def in_dtype(builder: Builder, x: Atom, dtype: np.dtype[Any]) -> Atom:
     """An array in a dtype."""
     return x if x.type.dtype == dtype else builder.emit("cast", (x,), {"dtype": dtype}, ArrayType(x.type.shape, dtype))
 
@@ -174,7 +177,7 @@ def matrix_rank(node: Node, builder: Builder) -> Atom | None:
     return count_above(builder, values, share, out.dtype)
 
 
-def count_above(builder: Builder, s: Atom, share: float, dtype: np.dtype) -> Atom:  # type: ignore[type-arg]
+def count_above(builder: Builder, s: Atom, share: float, dtype: np.dtype[Any]) -> Atom:
     """How many values in descending order are above a share of the first."""
     shape = tuple(s.type.shape)
     first = builder.index(s, (*[slice(None)] * (len(shape) - 1), slice(0, 1)))

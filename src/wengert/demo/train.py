@@ -88,14 +88,20 @@ def cosine(top: float, n_steps: int) -> Callable[[Any], Any]:
     return lambda step: top / 2 * (1 + np.cos(np.pi * step / n_steps))
 
 
+def open_table(*headings: str, first: str = "") -> Any:
+    """A table of columns of numbers, behind one of names if that has a heading."""
+    rich = _optional.load("rich.table", "the table", "demo")
+    table = rich.Table(box=_optional.load("rich.box", "the table", "demo").SIMPLE_HEAD, pad_edge=False)
+    if first:
+        table.add_column(first)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
 def describe(model: Any) -> Any:
     """The layers, with their shapes and the numbers in them."""
-    rich = _optional.load("rich.table", "the table", "demo")
-    box = _optional.load("rich.box", "the table", "demo").SIMPLE_HEAD
-    table = rich.Table(box=box, pad_edge=False)
-    table.add_column("parameter")
-    table.add_column("shape", justify="right")
-    table.add_column("numbers", justify="right")
+    table = open_table("shape", "numbers", first="parameter")
     for path, x in wg.nn.parameters(model).items():
         table.add_row(path, " × ".join(map(str, x.shape)), f"{x.size:,}")
     return table
@@ -103,11 +109,7 @@ def describe(model: Any) -> Any:
 
 def as_table(history: Any, n_shown: int = 8) -> Any:
     """Some of the epochs, the last one among them."""
-    rich = _optional.load("rich.table", "the table", "demo")
-    box = _optional.load("rich.box", "the table", "demo").SIMPLE_HEAD
-    table = rich.Table(box=box, pad_edge=False)
-    for heading in ("epoch", "steps", "loss", "held-out loss", "accuracy", "rate"):
-        table.add_column(heading, justify="right")
+    table = open_table("epoch", "steps", "loss", "held-out loss", "accuracy", "rate")
     chosen = sorted({round(k) for k in np.linspace(0, len(history) - 1, min(n_shown, len(history)))})
     for row in (history.rows[k] for k in chosen):
         figures = [f"{row[name]:.4f}" for name in ("loss", "val_loss")]

@@ -271,4 +271,4 @@ def _seeded_walk(loader: Any, seed: int, epoch: int) -> Iterable[Any]:
     generator = getattr(loader, "generator", None)
     if generator is not None:
         generator.manual_seed(int(epoch_stream(seed, epoch).integers(2**63)))
-    return loader  # type: ignore[no-any-return]
+    return loader  # type: ignore[no-any-return]  # another library's, which has no types

@@ -231,7 +231,7 @@ def every(n_steps: int) -> Callable[[Function], Function]:
         def called(moment: Moment) -> Any:
             return callback(moment)
 
-        called.every_steps = n_steps  # type: ignore[attr-defined]
+        called.every_steps = n_steps  # type: ignore[attr-defined]  # functions may carry attributes
         return called
 
     return mark

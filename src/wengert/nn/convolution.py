@@ -69,7 +69,7 @@ def padded(x: Any, pads: Pads, padding_mode: str = "zeros") -> Any:
     if padding_mode not in _MODES:
         msg = f"padding_mode={padding_mode!r} is none of {', '.join(map(repr, _MODES))}"
         raise ValueError(msg)
-    return np.pad(x, ((0, 0),) * (x.ndim - len(pads)) + pads, mode=_MODES[padding_mode])  # type: ignore[call-overload]
+    return np.pad(x, ((0, 0),) * (x.ndim - len(pads)) + pads, mode=_MODES[padding_mode])  # type: ignore[call-overload]  # the mode is a text
 
 
 def margins(padding: Sizes | str, lengths: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Pads:
@@ -209,6 +209,13 @@ def _spaced(x: Any, stride: Sequence[int]) -> Any:
     return x
 
 
+def check_groups(n_in: int, n_out: int, groups: int) -> None:
+    """Refuse channels that cannot be shared out equally."""
+    if n_in % groups or n_out % groups:
+        msg = f"{n_in} and {n_out} channels do not make {groups} groups of equal size"
+        raise ValueError(msg)
+
+
 class _Conv(Module):
     weight: Any
     bias: Any
@@ -218,9 +225,7 @@ class _Conv(Module):
         self, n_in: int, n_out: int, kernel_size: Sizes, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups: int = 1,
         bias: bool = True, padding_mode: str = "zeros", *, rng: Seed = None, dtype: Any = np.float32,
     ) -> None:  # fmt: skip
-        if n_in % groups or n_out % groups:
-            msg = f"{n_in} and {n_out} channels do not make {groups} groups of equal size"
-            raise ValueError(msg)
+        check_groups(n_in, n_out, groups)
         rng, n = generator(rng), self.n_axes
         lengths = per_axis(kernel_size, n)
         self.stride, self.dilation, self.groups, self.padding_mode = per_axis(stride, n), per_axis(dilation, n), groups, padding_mode
@@ -276,9 +281,7 @@ class _ConvTranspose(Module):
         self, n_in: int, n_out: int, kernel_size: Sizes, stride: Sizes = 1, padding: Sizes = 0, output_padding: Sizes = 0, groups: int = 1,
         bias: bool = True, dilation: Sizes = 1, *, rng: Seed = None, dtype: Any = np.float32,
     ) -> None:  # fmt: skip
-        if n_in % groups or n_out % groups:
-            msg = f"{n_in} and {n_out} channels do not make {groups} groups of equal size"
-            raise ValueError(msg)
+        check_groups(n_in, n_out, groups)
         rng, n = generator(rng), self.n_axes
         lengths = per_axis(kernel_size, n)
         self.stride, self.dilation, self.groups = per_axis(stride, n), per_axis(dilation, n), groups

@@ -38,8 +38,8 @@ class TensorOptimiser:
     rule: ClassVar[type[Optimiser]]
 
     def __init__(self, params: Iterable[Any], *args: Any, **settings: Any) -> None:
-        fields = [field.name for field in dataclasses.fields(self.rule)]  # type: ignore[arg-type]
-        self.defaults = {**dataclasses.asdict(self.rule(*args, **settings))}  # type: ignore[call-overload]
+        fields = [field.name for field in dataclasses.fields(self.rule)]  # type: ignore[arg-type]  # every rule is a dataclass
+        self.defaults = {**dataclasses.asdict(self.rule(*args, **settings))}  # type: ignore[call-overload]  # as above
         assert set(self.defaults) == set(fields)
         self.param_groups: list[dict[str, Any]] = []
         self.states: list[Any] = []

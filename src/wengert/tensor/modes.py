@@ -55,7 +55,7 @@ class no_grad(Mode):
         mode = super().__new__(cls)
         if function is None:
             return mode
-        mode.__init__()  # type: ignore[misc]
+        mode.__init__()  # type: ignore[misc]  # a decorator without parentheses makes the mode itself
         return mode(function)
 
 

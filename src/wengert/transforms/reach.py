@@ -16,7 +16,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -106,7 +106,7 @@ class Reach:
     def _visit(self, value: Any, parent: int) -> None:
         kind = type(value)
         if kind is not np.ndarray and isinstance(value, _VALUES):
-            self.tokens.append((kind, value.tobytes() if isinstance(value, np.generic) else _hashable(value)))
+            self.tokens.append((kind, value.tobytes()) if isinstance(value, np.generic) else trees.exactly(value))
             return
         here = id(value)
         self.edges.append((parent, here))
@@ -181,9 +181,7 @@ class Reach:
     def _visit_container(self, value: Any) -> None:
         kind = type(value)
         if kind in (dict, list, tuple):
-            keys = list(value) if kind is dict else range(len(value))
-            self.lengths.append((value, len(value)))
-            self.items += [(value, key, value[key]) for key in keys]
+            keys = self._note(value)
             self._visit_all(value, [value[key] for key in keys], tuple(keys) if kind is dict else None)
             return
         leaves, structure = trees.flatten(value)
@@ -197,6 +195,13 @@ class Reach:
         else:
             self._opaque(value)
 
+    def _note(self, held: Any) -> Sequence[Any]:
+        """Note what stands where in a dictionary, a list or a tuple; the keys."""
+        keys: Sequence[Any] = list(held) if isinstance(held, dict) else range(len(held))
+        self.lengths.append((held, len(held)))
+        self.items += [(held, key, held[key]) for key in keys]
+        return keys
+
     def _watch(self, value: Any) -> bool:
         """Note every place inside of a container; whether that was possible: a dataclass keeps its parts in a dictionary of its own."""
         held = value
@@ -207,10 +212,7 @@ class Reach:
             held = getattr(value, "__dict__", None)
             if not dataclasses.is_dataclass(value) or held is None or not {field.name for field in dataclasses.fields(value)} <= set(held):
                 return False
-        keys = list(held) if isinstance(held, dict) else range(len(held))
-        self.lengths.append((held, len(held)))
-        self.items += [(held, key, held[key]) for key in keys]
-        seen = [self._watch(held[key]) for key in keys]  # every one, also behind one that cannot be watched
+        seen = [self._watch(held[key]) for key in self._note(held)]  # every one, also behind one that cannot be watched
         return all(seen)
 
     def _visit_named(self, value: Any) -> None:
@@ -237,12 +239,6 @@ class Reach:
                 found.add(here)
                 todo += back.get(here, ())
         return found
-
-
-def _hashable(value: Any) -> Any:
-    if isinstance(value, slice):
-        return (value.start, value.stop, value.step)
-    return repr(value) if isinstance(value, (float, complex)) else value  # 0.0 and -0.0 differ, and NaN is itself
 
 
 def contents(cell: types.CellType) -> Any:

@@ -13,12 +13,11 @@ import warnings
 from dataclasses import dataclass
 from types import CodeType, FrameType
 
-from wengert._source import is_user_code, location, parsed_source
+from wengert._source import is_user_code, location, loops_around
 from wengert.errors import UnrolledWarning
 
 OFTEN = 50  # meetings with a line, after which it is looked at, and after as many again
 LARGE = 2_000  # operations that take about a second to compile, if their arrays are not single numbers
-LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 
 
 @dataclass(frozen=True)
@@ -86,15 +85,10 @@ class Repeats:
 
 def loop_in(frame: FrameType) -> PythonLoop | None:
     """The outermost loop around the line that a frame is at, within its function."""
-    code, line = frame.f_code, frame.f_lineno
-    tree = parsed_source(frame)
-    if tree is None:
+    code = frame.f_code
+    outermost = next(iter(loops_around(code, frame.f_lineno, frame.f_globals)), None)
+    if outermost is None:
         return None
-    around = [node for node in ast.walk(tree)
-              if isinstance(node, LOOPS) and code.co_firstlineno <= node.lineno <= line <= (node.end_lineno or 0)]  # fmt: skip
-    if not around:
-        return None
-    outermost = min(around, key=lambda node: (node.lineno, -(node.end_lineno or 0)))
     text = linecache.getline(code.co_filename, outermost.lineno, frame.f_globals).strip()
     return PythonLoop(code.co_filename, outermost.lineno, text, isinstance(outermost, ast.While))
 

@@ -58,7 +58,7 @@ def lanes(steps: Sequence[tuple[str, Sequence[str]] | None]) -> list[str]:
             continue
         name, operands = step
         sources = [place for place, held in enumerate(live) if held is not None and held in operands]
-        ending = [place for place in sources if last[live[place]] == k]  # type: ignore[index]
+        ending = [place for place in sources if last[live[place]] == k]  # type: ignore[index]  # sources are lanes in use
         place = ending[0] if ending else _free(live)
         pictures.append(_row(live, sources, set(ending), place))
         for end in ending:

@@ -104,6 +104,6 @@ def _reverse(explanation: Explanation, label: str, seed: dict[Var, Any]) -> Pass
     adjoints = dict(seed)
     one = Pass(label, _starts(walks.names[v] for v in seed))
     for node, slot, piece in walks.pull_back(adjoints):
-        one.events.append((walks.names[node.outputs[0]], slot, piece, adjoints[node.operands[slot]]))  # type: ignore[index]
+        one.events.append((walks.names[node.outputs[0]], slot, piece, adjoints[node.operands[slot]]))  # type: ignore[index]  # slots that are pulled are variables
     one.values = {walks.names[var]: adjoint for var, adjoint in adjoints.items()}
     return one

@@ -6,7 +6,6 @@ The frames that are running say it.  They are kept while the program runs, so th
 from __future__ import annotations
 
 import ast
-import linecache
 import os
 import sys
 from collections.abc import Sequence
@@ -15,13 +14,11 @@ from functools import cache
 from types import CodeType, FrameType
 from typing import Any
 
-from wengert._source import is_user_code, location
+from wengert._source import COMPREHENSIONS, is_user_code, location, loops_around
 from wengert.transforms.record_graph import watched_call
 
 _ROOMS_WITH_MODULES = tuple(f"{os.sep}wengert{os.sep}{room}{os.sep}" for room in ("nn",))
 _WALKS_BACK = frozenset({"walk_back", "walk_entries", "pull_back"})
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_LOOPS = (ast.For, ast.While, ast.AsyncFor, *_COMPREHENSIONS)
 LoopSpan = tuple[int, int, int, str, bool]  # first line, column, last line, header, whether it is a comprehension
 
 
@@ -74,7 +71,7 @@ class Scopes:
 
     def _add_loops(self, found: list[Scope], level: Level, *, is_before_comprehension: bool) -> None:
         code = level.frame.f_code
-        around = [s for s in loops_around(code.co_filename, code.co_firstlineno, level.line) if not (s[4] and is_before_comprehension)]
+        around = [s for s in spans_around(code, level.line) if not (s[4] and is_before_comprehension)]
         turned = self._turned(level, around)
         for span in around:
             first, column, _, header, _ = span
@@ -143,23 +140,11 @@ def attribute_of(owner: Any, part: Any) -> str:
 
 
 @cache
-def loops_in(filename: str) -> tuple[LoopSpan, ...]:
-    """The loops of a file; none where its text cannot be read."""
-    lines = linecache.getlines(filename)
-    try:
-        tree = ast.parse("".join(lines))
-    except (SyntaxError, ValueError):
-        return ()
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, _LOOPS):
-            is_comprehension = isinstance(node, _COMPREHENSIONS)
-            header = ast.unparse(node).partition("\n")[0].rstrip(":")
-            found.append((node.lineno, node.col_offset, node.end_lineno or node.lineno, header[:60], is_comprehension))
-    return tuple(sorted(found))
-
-
-@cache
-def loops_around(filename: str, function: int, line: int) -> tuple[LoopSpan, ...]:
+def spans_around(code: CodeType, line: int) -> tuple[LoopSpan, ...]:
     """The loops of a function around a line, outermost first."""
-    return tuple(s for s in loops_in(filename) if function <= s[0] <= line <= s[2])
+    return tuple(map(_span, loops_around(code, line)))
+
+
+def _span(loop: Any) -> LoopSpan:
+    header = ast.unparse(loop).partition("\n")[0].rstrip(":")
+    return loop.lineno, loop.col_offset, loop.end_lineno or loop.lineno, header[:60], isinstance(loop, COMPREHENSIONS)
