@@ -84,6 +84,38 @@ def test_forks_while_others_compile(tmp_path, monkeypatch):
     assert statuses == [0] * 10
 
 
+FIRST = """
+import os, signal, threading, numpy as np, wengert as wg
+f = wg.jit(lambda x: np.sum(np.exp(x) * x))
+begun = threading.Event()
+
+def first():
+    begun.set()
+    f(np.zeros(3))
+
+thread = threading.Thread(target=first)
+thread.start()
+begun.wait()
+statuses = []
+for k in range(20):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        x = np.full(10 + k, 0.5)
+        os._exit(0 if np.isclose(f(x), np.sum(np.exp(x) * x)) else 1)
+    statuses.append(os.waitpid(child, 0)[1])
+thread.join()
+print(sum(statuses))
+"""
+
+
+def test_forks_while_the_very_first_function_is_compiled(tmp_path):
+    """In a fresh process: before llvmlite is loaded, and while it is."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"}
+    found = subprocess.run([sys.executable, "-c", FIRST], env=environment, capture_output=True, text=True, check=True, timeout=300)
+    assert found.stdout == "0\n"
+
+
 def test_processes_that_share_a_cache(tmp_path):
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
     command = [sys.executable, "-c", PROCESS]

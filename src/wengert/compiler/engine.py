@@ -20,7 +20,25 @@ from typing import Any
 from wengert import _optional
 from wengert.compiler.cache import Cache, default_cache, fingerprint
 
-COMPILING = threading.RLock()  # also taken round forks, so that no child inherits llvmlite's own lock from another thread
+COMPILING = threading.RLock()
+_OF_LLVMLITE: list[Any] = []  # its own lock, once it is loaded: what it makes is given back by whoever's garbage it is, without ours
+
+
+def _take_locks() -> None:
+    """Before a fork: a child must not inherit a lock that another thread holds, as nobody would let go of it there."""
+    COMPILING.acquire()
+    for lock in _OF_LLVMLITE:
+        lock.__enter__()
+
+
+def _leave_locks() -> None:
+    for lock in _OF_LLVMLITE:
+        lock.__exit__(None, None, None)
+    COMPILING.release()
+
+
+if hasattr(os, "register_at_fork"):  # at once: the first compilation holds our lock before llvmlite is loaded
+    os.register_at_fork(before=_take_locks, after_in_parent=_leave_locks, after_in_child=_leave_locks)
 
 
 @cache
@@ -34,9 +52,8 @@ def binding() -> Any:
             llvm.load_library_permanently(library)
         except RuntimeError:
             continue
-    if hasattr(os, "register_at_fork"):
-        release = COMPILING.release
-        os.register_at_fork(before=COMPILING.acquire, after_in_parent=release, after_in_child=release)
+    with COMPILING:
+        _OF_LLVMLITE[:] = [llvm.ffi.lib._lock]
     return llvm
 
 
