@@ -1,6 +1,6 @@
 """The eager suite with every derivative compiled.
 
-    pytest --under-jit tests/core tests/primitives tests/transforms tests/numpy tests/scipy tests/pains tests/examples
+    pytest --under-jit tests/laws tests/core tests/primitives tests/transforms tests/numpy tests/scipy tests/pains tests/examples
 
 takes an hour and a half on two cores; `tests/compiler/test_under_jit.py` runs a part of it.
 
@@ -19,6 +19,7 @@ import numpy as np
 import wengert
 from wengert import api
 from wengert.testing import gradients, programs
+from wengert.transforms import repeats
 
 LIST = Path(__file__).with_name("eager_by_nature.txt")
 RETURNED = ("grad", "value_and_grad", "jacobian", "hessian", "vmap", "wirtinger")
@@ -57,13 +58,13 @@ def value_in_float(program, *args):
     programs.check_value(program, *args, rtol=1e-14)
 
 
-def equal_to_rounding(found, wanted, *more, strict=False, **named):
+def equal_to_rounding(found, wanted, err_msg="", verbose=True, *, strict=False):
     """`assert_array_equal`, where the promise is "the same results to rounding": 4 units in the last place of floats."""
     eps = max((np.finfo(x.dtype).eps for x in (found, wanted) if getattr(getattr(x, "dtype", None), "kind", "") in tuple("fc")), default=0)
     if eps:
-        np.testing.assert_allclose(found, wanted, *more, rtol=4 * eps, strict=strict, **named)
+        np.testing.assert_allclose(found, wanted, 4 * eps, err_msg=err_msg, verbose=verbose, strict=strict)
     else:
-        EXACTLY(found, wanted, *more, strict=strict, **named)
+        EXACTLY(found, wanted, err_msg, verbose, strict=strict)
 
 
 EXACTLY = np.testing.assert_array_equal
@@ -78,6 +79,7 @@ def install():
     programs._traced = lambda program, args: wengert.jit(program)(*args)
     programs.check_bits = value_in_float
     gradients.jvp, gradients.vjp = jvp, vjp
+    repeats.LARGE = 10**9  # eager tests have long loops of Python's: no advice about them
     np.testing.assert_array_equal = equal_to_rounding
 
 

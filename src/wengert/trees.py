@@ -160,6 +160,25 @@ def map_leaves(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
     return unflatten(structure, [function(*group) for group in zip(leaves, *others, strict=True)])
 
 
+def joined(first: Any, second: Any) -> Any:
+    """The container that has the leaves of both: where either has `None`, what the other one has.
+
+    Raises `ValueError` where both have a leaf, or their containers differ.
+    """
+    if first is None or second is None:
+        return second if first is None else first
+    flatten((first, second))  # meets their dataclasses
+    if optree.tree_is_leaf(first, namespace=_NAMESPACE) or type(first) is not type(second):
+        msg = f"a {type(first).__name__} and a {type(second).__name__} are in the same place: one of the two has to be None there"
+        raise ValueError(msg)
+    children, metadata, names, build = optree.tree_flatten_one_level(first, namespace=_NAMESPACE)
+    others, _, other_names, _ = optree.tree_flatten_one_level(second, namespace=_NAMESPACE)
+    if list(names) != list(other_names):
+        msg = f"the parts of the two {type(first).__name__}s differ: {list(names)} and {list(other_names)}"
+        raise ValueError(msg)
+    return build(metadata, [joined(*pair) for pair in zip(children, others, strict=True)])
+
+
 def paths(tree: Any) -> list[str]:
     """How to write each leaf: `['w']`, `[0]`, `.bias`."""
     return paths_in(flatten(tree)[1])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
 PART = ("transforms/test_vectorize.py", "transforms/test_custom.py", "transforms/test_checkpoint.py")
-WHOLE = ("core", "primitives", "transforms", "numpy", "scipy", "pains", "examples")
+WHOLE = ("laws", "core", "primitives", "transforms", "numpy", "scipy", "pains", "examples")
 
 
 def run(*arguments):

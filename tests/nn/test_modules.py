@@ -1,5 +1,6 @@
 """Modules as containers: leaves and structure, modes, buffers, ensembles, text, errors."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -79,6 +80,37 @@ def test_split_and_join():
     pair = (fields(), [assigned()])
     again = nn.join(*nn.split(pair))
     assert trees.flatten(again)[1] == trees.flatten(pair)[1]
+
+
+def test_halves_of_any_container():
+    @dataclasses.dataclass
+    class Held:
+        scale: np.ndarray
+        norm: nn.BatchNorm1d
+        more: dict
+        order: int = 3
+
+    held = Held(np.ones(2), nn.BatchNorm1d(2), {"x": (np.arange(3), np.zeros(1))})
+    params, rest = nn.split(held)
+    assert params.more["x"][0] is None
+    assert rest.scale is None
+    again = nn.join(params, rest)
+    assert trees.flatten(again)[1] == trees.flatten(held)[1]
+    assert all(a is b for a, b in zip(trees.flatten(again)[0], trees.flatten(held)[0], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "says"),
+    [
+        (np.ones(2), np.ones(2), "one of the two has to be None"),
+        ({"a": None}, {"b": 1.0}, "the parts of the two dicts differ"),
+        ([None], [1.0, 2.0], "the parts of the two lists differ"),
+        ((None,), [1.0], "a tuple and a list are in the same place"),
+    ],
+)
+def test_halves_that_do_not_fit(first, second, says):
+    with pytest.raises(ValueError, match=says):
+        nn.join(first, second)
 
 
 @pytest.mark.parametrize("transform", [lambda f: f, wg.jit], ids=["eager", "compiled"])

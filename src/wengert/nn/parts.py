@@ -84,19 +84,17 @@ def split(model: Any) -> tuple[Any, Any]:
 
 
 def join(params: Any, rest: Any) -> Any:
-    """The model of two halves that `split` made."""
-    if params is None or rest is None:
-        return rest if params is None else params
-    if isinstance(params, Module):
-        pairs = {name: (part, vars(rest).get(name)) for name, part in vars(params).items() if name in vars(params)["_parts"]}
-        new = object.__new__(type(params))
-        vars(new).update(vars(params))
-        vars(new).update({name: join(*pair) for name, pair in pairs.items()})
-        return new
-    if isinstance(params, dict):
-        return type(params)({key: join(part, rest[key]) for key, part in params.items()})
-    joined = [join(a, b) for a, b in zip(params, rest, strict=True)]
-    return type(params)(*joined) if hasattr(params, "_fields") else type(params)(joined)
+    """The model of two halves that `split` made.
+
+    Raises `ValueError` where both halves have a leaf in the same place, or their containers differ.
+
+    Example:
+        >>> from wengert import nn
+        >>> params, rest = nn.split({"norm": nn.BatchNorm1d(2)})
+        >>> nn.join(params, rest)["norm"].running_var
+        array([1., 1.], dtype=float32)
+    """
+    return trees.joined(params, rest)
 
 
 def stack(models: Sequence[Any]) -> Any:
