@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import wengert as wg
-from wengert.compiler.held import journey
 from wengert.compiler.loops import LoopNest, all_steps
+from wengert.primitives.schedules import account
 from wengert.transforms.journeys import Journey
 from wengert.transforms.loop import Loop
 
@@ -33,13 +33,13 @@ def test_steps_are_those_that_are_taken(schedule, n):
     parts = {key: [] for key in ("tests", "consts", "xs", "totals", "ct_ys")} | {"start": [0.0], "cts": [1.0]}
     counting = Counting(lambda values: values, lambda values: values[:1], None, parts, loop)
     counting.run()
-    held, ahead = journey(n, schedule)
+    held, ahead = account(n, schedule)
     assert ahead == counting.n
     assert held <= (n + 3 if schedule == 1 else n // schedule + schedule + 6 if schedule != "recursive" else 3 * 66)
 
 
 def test_recursive_memory_grows_with_the_logarithm():
-    held = [journey(64**k, "recursive")[0] for k in range(1, 5)]
+    held = [account(64**k, "recursive")[0] for k in range(1, 5)]
     assert len(set(np.diff(held))) == 1
 
 
@@ -54,9 +54,9 @@ def test_report(checkpoint):
         assert "computes nothing again" in text
     else:
         record = 8 * len(START)
-        assert loops[-1].states == journey(200, checkpoint)[0] * record
+        assert loops[-1].states == account(200, checkpoint)[0] * record
         assert f"checkpoint={checkpoint!r}" in text
-        assert loops[-1].runs == pytest.approx(1 + journey(200, checkpoint)[1] / 200)
+        assert loops[-1].runs == pytest.approx(1 + account(200, checkpoint)[1] / 200)
 
 
 def test_report_of_while():

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wengert.compiler.emit.adjoint import BRANCHES, record_of
+from wengert.compiler.emit.adjoint import record_of
 from wengert.compiler.loops import Control, Program, all_steps
+from wengert.primitives.schedules import account
 
 LOOPS = {"scan": "scan", "while": "while", "loop_adjoint": "way back by states"}
 
@@ -58,18 +59,5 @@ def account_of_loop(step: Control) -> LoopAccount:
     schedule = params["checkpoint"]
     if n is None:
         return LoopAccount(LOOPS[step.kind], step.location, None, schedule, stacks, record, 2.0 if schedule in (None, 1) else 3.0)
-    kept, ahead = journey(n, schedule)
+    kept, ahead = account(n, schedule)
     return LoopAccount(LOOPS[step.kind], step.location, n, schedule, stacks, kept * record, ahead / n + 1)
-
-
-def journey(n: int, schedule: int | str | None) -> tuple[int, int]:
-    """How many states are held at one time on the way back through `n` steps, and how many steps are taken ahead."""
-    stride = schedule if isinstance(schedule, int) else 1
-    while schedule == "recursive" and stride * BRANCHES < n:
-        stride *= BRANCHES
-    final = (n - 1) // stride
-    if stride == 1:
-        return final + 3, final
-    inner = schedule if schedule == "recursive" else 1
-    (held, whole), (_, rest) = journey(stride, inner), journey(n - final * stride, inner)
-    return final + 3 + held, final * (stride + whole) + rest

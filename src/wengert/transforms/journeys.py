@@ -1,15 +1,4 @@
-"""There and back: how `loop_adjoint` runs on plain arrays, with the states that a schedule keeps.
-
-| schedule      | keeps                                          | runs the body                            |
-|---------------|------------------------------------------------|------------------------------------------|
-| every step    | the state before every step                    | once more                                |
-| every k steps | every k-th state, and k states of one stretch  | twice more                               |
-| recursive     | `BRANCHES` states on each level of a tree       | once more for each level, and once more  |
-
-On the last, memory grows with the logarithm of the number of steps.
-
-Source: A. Griewank, Achieving logarithmic growth of temporal and spatial complexity in reverse automatic differentiation (1992).
-"""
+"""There and back: how `loop_adjoint` runs on plain arrays, with the states that a schedule keeps (`wengert.primitives.schedules`)."""
 
 from __future__ import annotations
 
@@ -20,8 +9,8 @@ import numpy as np
 
 from wengert.core.array import FRONT
 from wengert.core.trace import peek
+from wengert.primitives.schedules import Schedule, stride_of, within
 
-BRANCHES = 64
 EVERY_STEP = (None, 1)
 Run = Callable[[Sequence[Any]], list[Any]]
 
@@ -29,16 +18,6 @@ Run = Callable[[Sequence[Any]], list[Any]]
 def goes_on(answer: Any) -> bool:
     """A truth value, on which the rest depends."""
     return bool(answer) if isinstance(answer, (np.generic, np.ndarray)) else bool(peek(lambda x: x, answer))
-
-
-def stride_of(schedule: int | str | None, n: int) -> int:
-    """How many steps lie between two states that are kept."""
-    if isinstance(schedule, int):
-        return schedule
-    stride = 1
-    while stride * BRANCHES < n:
-        stride *= BRANCHES
-    return stride
 
 
 class Journey:
@@ -104,9 +83,9 @@ class Journey:
         while states:
             self.step_back(states.pop(), first + len(states))
 
-    def back_through(self, carry: list[Any], first: int, last: int, schedule: int | str | None) -> None:
+    def back_through(self, carry: list[Any], first: int, last: int, schedule: Schedule) -> None:
         """Back through the steps from `first` to `last`, with the states that the schedule keeps."""
-        stride = 1 if schedule in EVERY_STEP else stride_of(schedule, last - first)
+        stride = stride_of(schedule, last - first)
         final = first + (last - first - 1) // stride * stride  # the last step whose state is kept
         kept = []
         for k in range(first, last if last == first else final + 1):
@@ -117,10 +96,9 @@ class Journey:
         if stride == 1:
             self.back_over(kept, first)
             return
-        inner = schedule if schedule == "recursive" else 1
         while kept:
             start = first + stride * (len(kept) - 1)
-            self.back_through(kept.pop(), start, min(start + stride, last), inner)
+            self.back_through(kept.pop(), start, min(start + stride, last), within(schedule))
 
 
 def stacked(stacks: Sequence[Sequence[Any]]) -> list[Any]:

@@ -21,8 +21,8 @@ from wengert.compiler.emit.control import ControlWriter, entry_bytes
 from wengert.compiler.emit.text import Text
 from wengert.compiler.loops import Buffer, Control, View
 from wengert.compiler.memory import rounded
+from wengert.primitives.schedules import BRANCHES
 
-BRANCHES = 64  # records on each level of the recursion
 FIRST = 64  # records of a stack that grows, to begin with
 NO_MEMORY = -1  # the status of a program that could not have it
 NEAR = 4096  # bytes of a record that lies on the stack of the processor
