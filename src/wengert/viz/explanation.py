@@ -80,6 +80,8 @@ class Explanation:
         outputs = [a for a in self.graph.outputs if isinstance(a, Var) and a.type.is_inexact]
         if len(outputs) == 1 and outputs[0].type.shape == ():
             return ""
+        if not outputs:
+            return "No output is a floating-point number that was computed from an input: nothing is walked back."
         return "The output is not one number: the walk starts from ones, and gives the gradient of the sum of all outputs."
 
     @property
