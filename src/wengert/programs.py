@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.compiler.collector import collector_at_ease, collector_at_rest
 from wengert.compiler.engine import COMPILING
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.runtime.host import TypeChangedError
@@ -111,11 +112,12 @@ class Version:
         return self._record(values)
 
     def _record(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
-        path = record_path(self.program.function, values, self.program.hints(), self.program.name)
+        with collector_at_ease():
+            path = record_path(self.program.function, values, self.program.hints(), self.program.name)
         results, path.results = path.results, None
         assert results is not None
         keys = [_key_of(seen) for seen in path.seen]
-        with COMPILING:
+        with COMPILING, collector_at_rest():
             types = host_types(path.graph)
             new = next((known for known in self.paths if known.keys == keys and known.types == types), None)
             if new is None:

@@ -117,6 +117,7 @@ class PathTrace(GraphTrace):
             return primitive.eval(*operands, **params)
         values, atoms = [], []
         unseen = self.unseen.values
+        is_still = True  # whether no derivative flows into it
         for x in operands:
             if isinstance(x, Tracer) and x.watcher is self:
                 place = x.extra
@@ -124,6 +125,7 @@ class PathTrace(GraphTrace):
                     x.value = self.value_of(place)
                 x = x.value
                 atoms.append(self.atom_of(x) if place is None else place)
+                is_still = is_still and (place is None or place.is_discrete)
             else:
                 atoms.append(self.atom_of(x))
             values.append(x)
@@ -131,7 +133,7 @@ class PathTrace(GraphTrace):
         is_guess = result is not None
         if result is None:
             result = bind(primitive, values, params)
-        is_still = primitive.is_discrete or not any(type(a) is Place and not a.is_discrete for a in atoms)
+        is_still = is_still or primitive.is_discrete
         if primitive.n_outputs is None:
             place = Place(self._type(result), is_discrete=is_still)
             self.drafts.append(Draft(primitive, atoms, params, [place], self._location()))
