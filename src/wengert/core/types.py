@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class ArrayType:
     dtype: np.dtype[Any]
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+        return _written(self.shape, self.dtype)
 
     @classmethod
     def parse(cls, text: str) -> ArrayType:
@@ -39,6 +40,11 @@ class ArrayType:
     def is_inexact(self) -> bool:
         """Whether values of this type can be differentiated: floating or complex."""
         return self.dtype.kind in "fc"
+
+
+@lru_cache(1000)
+def _written(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    return f"{dtype}[{','.join(map(str, shape))}]"
 
 
 def type_of(value: Any) -> ArrayType:
