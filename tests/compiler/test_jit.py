@@ -135,6 +135,19 @@ def test_views_of_arguments_are_those_of_their_order_in_memory():
         agree(compiled, eager)
 
 
+def test_a_path_for_another_order_in_memory_is_not_taken_for_rows():
+    def flattened(a):
+        v = a.reshape(-1)  # a view of rows, and a copy of what runs backwards
+        v[0] = 5.0
+        return a * 1.0
+
+    compiled, rows = wg.jit(flattened), np.arange(6.0).reshape(2, 3)
+    for make in (lambda: rows.copy()[:, ::-1], rows.copy, lambda: np.asfortranarray(rows), rows.copy, lambda: rows.copy()[:, ::-1]):
+        found, right = make(), make()
+        np.testing.assert_array_equal(compiled(found), flattened(right))
+        np.testing.assert_array_equal(found, right)
+
+
 def test_integers_are_settings():
     jitted = wg.jit(lambda x, n: x**n + n)
     for n in (2, 3, 2):
