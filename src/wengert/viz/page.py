@@ -17,7 +17,7 @@ from string import Template
 from typing import Any
 
 from wengert.viz.contents import contents
-from wengert.viz.explanation import Explanation, forward_rows, reverse_rows
+from wengert.viz.explanation import Explanation
 from wengert.viz.notation import cut
 from wengert.viz.tables import STYLE, html_tables
 
@@ -34,7 +34,7 @@ def html_document(explanation: Explanation) -> str:
 
 
 def _document(explanation: Explanation) -> str:
-    tables = html_tables(explanation, forward_rows(explanation), reverse_rows(explanation))
+    tables = html_tables(explanation)
     data = contents(explanation)
     first, *others = data["views"]
     scripts = [_data_script("data", {**data, "views": [first, *(_without_boxes(view) for view in others)]})]
