@@ -223,6 +223,11 @@ def lies_in_rows(x: Any) -> bool:
     return not isinstance(x, np.ndarray) or x.flags.c_contiguous
 
 
+def is_native(x: Any) -> bool:
+    """Whether a captured array has this machine's byte order; compiled code gets a copy of others at each call."""
+    return not isinstance(x, np.ndarray) or x.dtype.isnative
+
+
 class Jitted:
     """A function compiled for each signature that it is called with; see `wengert.jit`.
 
@@ -276,7 +281,7 @@ class Jitted:
             results, path = program.run(operands)
             outline = path.path.outline
             is_lasting = call.reach.is_fixed and not outline.written and not captured.is_volatile
-            if is_lasting and all(map(lies_in_rows, operands[len(captured.arrays) :])):
+            if is_lasting and all(map(lies_in_rows, operands[len(captured.arrays) :])) and all(map(is_native, captured.arrays)):
                 self._learn(path, captured, call, *marked)
         return outline.finish(results, operands)
 

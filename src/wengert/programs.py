@@ -20,7 +20,7 @@ from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind
-from wengert.core.types import ArrayType, type_of
+from wengert.core.types import ArrayType, in_native_order, type_of
 from wengert.errors import CompileError
 from wengert.transforms.batch import batch_call
 from wengert.transforms.forward import push_forward
@@ -172,6 +172,7 @@ class Program:
     def run(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
         """The results for plain values, and the path that was taken."""
         self.n_operands = len(values)
+        values = [in_native_order(x) for x in values]
         return self.version(values).run(values)
 
     def version(self, values: Sequence[Any]) -> Version:

@@ -54,3 +54,9 @@ def type_of(value: Any) -> ArrayType:
         value = np.asarray(value)
         dtype = value.dtype
     return ArrayType(tuple(value.shape), np.dtype(dtype))
+
+
+def in_native_order(x: Any) -> Any:
+    """`x` in the byte order of this machine: files of other ones (FITS, netCDF) hold numbers the other way round."""
+    dtype = getattr(x, "dtype", None)
+    return x if dtype is None or dtype.isnative else x.astype(dtype.newbyteorder("="))
