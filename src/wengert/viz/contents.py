@@ -99,7 +99,7 @@ def edge_facts(step: Step, contribution: Contribution | None, slot: int, full: i
 def as_json(found: Any, place: Mapping[str, int], edge_of: Mapping[tuple[int, int], int]) -> Json:
     """A pass: the tangent or adjoint at each box, and events in their order: `[edge, term, sum after it]`."""
     return {
-        "label": found.label, "seed": found.seed,
+        "label": found.label, "seed": found.seed, "isSum": found.is_sum,
         "values": {place[name]: value_text(value) for name, value in found.values.items() if value is not None},
         "events": [
             [edge_of[place[name], slot], value_text(term), value_text(total)]
@@ -146,7 +146,9 @@ def statistics(array: Any) -> list[str]:
     finite = array[np.isfinite(array)] if any(bad) else array
     finite = np.abs(finite) if array.dtype.kind == "c" else finite
     found = [] if not finite.size else [f"min {finite.min():.6g}", f"max {finite.max():.6g}", f"mean {np.mean(finite, dtype=float):.6g}"]
-    return [*found, f"{bad[0]} NaN", f"{bad[1]} infinite"] if array.dtype.kind in "fc" else found
+    if array.dtype.kind not in "fc":
+        return found
+    return [*found, f"{bad[0]} NaN", f"{bad[1]} infinite"] if any(bad) else [*found, "no NaN or infinity"]
 
 
 def attempted(walks: Any, name: str, make: Callable[[Any], Derived]) -> Json:
@@ -246,12 +248,20 @@ class View:
                 found["value"] = shown(value, 0 if is_long else FULL)
             elif np.ndim(value) == 0:
                 found["value"] = {"text": value_text(value)}
+            if found.get("value", {}).get("inf") and not found["value"]["nan"] and node is not None and any(map(self._is_infinite, node.operands)):
+                found["value"]["given"] = True
         if node is not None and node.location:
             found["loc"] = node.location
         self.nodes.append(found)
         for slot, atom in enumerate(() if node is None else node.operands):
             if atom in self.number:
                 self.edges.append({"s": self.number[atom], "t": number, "slot": slot})
+
+    def _is_infinite(self, atom: Any) -> bool:
+        """Whether an operand has infinities, as that of a mask."""
+        if isinstance(atom, Const):
+            return np.asarray(atom.value).dtype.kind in "fc" and bool(np.isinf(atom.value).any())
+        return bool(self.nodes[self.number[atom]].get("value", {}).get("inf"))
 
     def items(self) -> list[Item]:
         """What an outline counts: inputs, then nodes."""

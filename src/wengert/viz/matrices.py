@@ -11,11 +11,13 @@ import numpy as np
 
 from wengert.core.graph import Atom, Graph, Node, Var
 from wengert.core.pattern import Pattern
+from wengert.transforms.colouring import colour_columns
 from wengert.viz.explanation import Explanation
 from wengert.viz.notation import number
 from wengert.viz.passes import MOST_ROWS, Pass
 from wengert.viz.walks import Walks
 
+MOST_COLOURED = 20_000  # entries of a pattern whose columns are coloured
 FINEST = 128  # cells along each side of a pattern
 MOST_WORK = 4_000_000  # elements of all values together, times what one of them may depend on
 
@@ -52,7 +54,14 @@ def jacobian_pattern(walks: Walks) -> dict[str, Any]:
         return {"why": f"{type(error).__name__}: {error}"}
     names = [walks.names[v] for v in inputs]
     outputs = [walks.text(a) for a in graph.outputs]
-    return {**coarse(pattern), "columns": _spans(names, sizes), "rows": _spans(outputs, [_size(a) for a in graph.outputs])}
+    return {**coarse(pattern), **colours(pattern), "columns": _spans(names, sizes), "rows": _spans(outputs, [_size(a) for a in graph.outputs])}
+
+
+def colours(pattern: Pattern) -> dict[str, Any]:
+    """How many passes give the entries of a sparse Jacobian: forward ones for groups of columns, reverse ones for groups of rows."""
+    if not 0 < pattern.nnz <= MOST_COLOURED:
+        return {}
+    return {"colours": {"columns": int(colour_columns(pattern).max()) + 1, "rows": int(colour_columns(pattern.T).max()) + 1}}
 
 
 def _composed(graph: Graph, walks: Walks, inputs: Sequence[Var], sizes: Sequence[int]) -> Pattern:

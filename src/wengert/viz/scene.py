@@ -123,7 +123,8 @@ def label_of(step: Step, slot: int) -> str:
         return ""
     slope, value = f"∂{step.name}/∂{step.operands[slot]}", found.partial
     if _is_large(found):
-        return f"{slope}: {'×'.join(map(str, (*np.shape(step.value), *np.shape(found.value))))}"
+        shape = (*np.shape(step.value), *np.shape(found.value))
+        return f"{slope}: {'×'.join(map(str, shape))} {'matrix' if len(shape) == 2 else 'numbers'}"
     short = found.slope if width(found.slope) <= _LONGEST_SLOPE else ""
     number = terse(value)
     is_norm = number.startswith("norm")

@@ -26,7 +26,7 @@ STYLE = """
 .wengert .bar { text-decoration: overline; }
 .wengert .scroll { overflow-x: auto; } .wengert .faint { color: var(--soft); }
 .wengert tr.lit td { background: color-mix(in srgb, var(--value) 14%, transparent); }
-.wengert details { margin: 0.4em 0 0.4em 1.2em; } .wengert summary { cursor: pointer; } .wengert details.inside > summary { font-weight: 600; }
+.wengert .gap, .wengert details { margin: 0.4em 0 0.4em 1.2em; } .wengert summary { cursor: pointer; } .wengert details.inside > summary { font-weight: 600; }
 .wengert .program { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap; margin-left: 1.2em; color: var(--ink); }
 @media (prefers-color-scheme: dark) { .wengert { --ink: #e6edf3; --soft: #9aa6b2; --line: #3d444d; --paper: #10151b;
   --value: #6cc0f5; --adjoint: #f2a65a; } }
@@ -116,7 +116,7 @@ def _html_blocks(blocks: Sequence[Block]) -> str:
 
 def _html_pass(table: Table) -> str:
     if not table.rows:
-        return f"<p>{escape(table.caption)}</p>"
+        return f"<p class='gap'>{escape(table.caption)}</p>"
     inner = f"{_html_table(table.rows, is_inner=True)}{_html_blocks(table.inner)}"
     return f"<details open><summary>{escape(table.caption)}</summary>{inner}</details>"
 
