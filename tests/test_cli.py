@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import urllib.request
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,11 +77,34 @@ def test_a_function_of_a_file_and_its_pictures(capsys, model, tmp_path):
     assert page.read_text().startswith("<!doctype")
 
 
-def test_open_shows_the_page(capsys, monkeypatch):
-    opened = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
-    run(capsys, "explain", "np.sin", "1", "--open")
-    assert opened[0].startswith("file:///")
+def open_with(browser, tmp_path, *argv):
+    """Run `wengert explain ... --open` in a process of its own, with a browser of ours or with none at all."""
+    env = {key: value for key, value in os.environ.items() if key not in {"DISPLAY", "WAYLAND_DISPLAY"}}
+    env |= {"BROWSER": browser, "TMPDIR": str(tmp_path), "PATH": str(tmp_path)}
+    command = [sys.executable, "-m", "wengert", "explain", "lambda x, y: (x + y) * (x - y)", "3", "2", "--open", *argv]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+
+
+@pytest.mark.parametrize("name", ["", "a page.html"])
+def test_open_hands_the_page_to_the_browser(tmp_path, name):
+    browser, opened = tmp_path / "browser.sh", tmp_path / "opened.txt"
+    browser.write_text(f'#!/bin/sh\nprintf "%s" "$1" > "{opened}"\n')
+    browser.chmod(0o755)
+    done = open_with(f"{browser} %s", tmp_path, *(["--html", str(tmp_path / name)] if name else []))
+    assert done.returncode == 0, done.stderr
+    address = opened.read_text()
+    assert done.stdout.endswith(f"\nopened in the browser: {address}\n")
+    page = Path(urllib.request.url2pathname(address.removeprefix("file://")))
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert page.name == (name or "graph.html")
+
+
+def test_open_without_a_browser_says_where_the_page_is(tmp_path):
+    done = open_with("no-such-browser", tmp_path)
+    assert done.returncode == 0, done.stderr
+    said, _, address = done.stdout.splitlines()[-1].partition(": ")
+    assert said == "no browser could be started here; open the page in one"
+    assert Path(address.removeprefix("file://")).is_file()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +118,12 @@ def test_open_shows_the_page(capsys, monkeypatch):
         (["explain", "np.sin", "1", "--svg", "x.xyz"], 1, "endings"),
         (["explain", "no_such_module_here:f"], 2, "could not be imported"),
         (["explain", "lambda x, y: x", "1"], 2, "takes (x, y), and 1 argument was given"),
-        (["explain", "lambda x: x + z", "1"], 1, "raised NameError"),
+        (["explain", "lambda x: x + z", "1"], 1, "raised NameError: name 'z' is not defined\n  <command line>:1   lambda x: x + z"),
+        (["explain", "lambda x: float(x)", "1"], 1, "<command line>:1   lambda x: float(x)"),
+        (["explain", "scipy.optimize:rosen", "[1, 2]"], 1, "<command line>:1   lambda *args: rosen(*args)"),
+        (["explain", "sin", "1"], 2, "is np.sin meant?"),
+        (["explain", "np.sin", "np.nones(3)"], 2, "(module 'numpy' has no attribute 'nones')"),
+        (["explain", "np.sin", "1", "--text", "/no/such/folder/walks.txt"], 1, "No such file"),
     ],
 )
 def test_mistakes_are_said_readably(capsys, argv, status, said):
@@ -118,6 +148,27 @@ def test_errors_of_the_users_function(capsys, model):
     status, _, err = run(capsys, "explain", str(model), "1")
     assert status == 2
     assert "with one of loss, bad, lost" in err
+
+
+def test_arguments_may_be_expressions_and_values_of_a_file(capsys, tmp_path):
+    path = tmp_path / "fit.py"
+    path.write_text("import numpy as np\nparams = {'w': np.ones(2)}\ndef loss(p, x):\n    return np.sum(p['w'] * x)\n")
+    status, out, _ = run(capsys, "explain", f"{path}:loss", f"{path}:params", "np.arange(2.0)")
+    assert status == 0
+    assert "dloss/dp['w'] = [0, 1]" in out
+
+
+@pytest.mark.parametrize("function", ["np.sort", "math.sin", "scipy.special:gamma", "wg.nn.Linear(1, 1, rng=0)", "wg.grad(np.sin)"])
+def test_functions_of_libraries_are_called_on_the_command_line(capsys, function):
+    status, out, err = run(capsys, "explain", function, "[1.0]" if "Linear" in function or "sort" in function else "3.0")
+    assert "<command line>:1" in (err if function == "math.sin" else out)
+    assert status == (function == "math.sin")
+
+
+def test_no_derivative_is_no_walk_back(capsys):
+    _, out, _ = run(capsys, "explain", "lambda n: n % 2 == 0", "3")
+    assert "nothing is walked back" in out
+    assert "starts from ones" not in out
 
 
 def test_text_goes_to_a_file(capsys, tmp_path):

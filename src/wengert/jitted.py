@@ -218,6 +218,16 @@ def is_operand(x: Any) -> bool:
     return False
 
 
+def lies_in_rows(x: Any) -> bool:
+    """Whether an operand lies as the launcher takes arrays; what a path for another order copies may be a view here, and written into."""
+    return not isinstance(x, np.ndarray) or x.flags.c_contiguous
+
+
+def is_native(x: Any) -> bool:
+    """Whether a captured array has this machine's byte order; compiled code gets a copy of others at each call."""
+    return not isinstance(x, np.ndarray) or x.dtype.isnative
+
+
 class Jitted:
     """A function compiled for each signature that it is called with; see `wengert.jit`.
 
@@ -270,7 +280,8 @@ class Jitted:
         else:
             results, path = program.run(operands)
             outline = path.path.outline
-            if call.reach.is_fixed and not outline.written and not captured.is_volatile:
+            is_lasting = call.reach.is_fixed and not outline.written and not captured.is_volatile
+            if is_lasting and all(map(lies_in_rows, operands[len(captured.arrays) :])) and all(map(is_native, captured.arrays)):
                 self._learn(path, captured, call, *marked)
         return outline.finish(results, operands)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert.compiler.collector import collector_at_ease, collector_at_rest
 from wengert.compiler.engine import COMPILING
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.runtime.host import TypeChangedError
@@ -19,7 +20,7 @@ from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind
-from wengert.core.types import ArrayType, type_of
+from wengert.core.types import ArrayType, in_native_order, type_of
 from wengert.errors import CompileError
 from wengert.transforms.batch import batch_call
 from wengert.transforms.forward import push_forward
@@ -111,11 +112,12 @@ class Version:
         return self._record(values)
 
     def _record(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
-        path = record_path(self.program.function, values, self.program.hints(), self.program.name)
+        with collector_at_ease():
+            path = record_path(self.program.function, values, self.program.hints(), self.program.name)
         results, path.results = path.results, None
         assert results is not None
         keys = [_key_of(seen) for seen in path.seen]
-        with COMPILING:
+        with COMPILING, collector_at_rest():
             types = host_types(path.graph)
             new = next((known for known in self.paths if known.keys == keys and known.types == types), None)
             if new is None:
@@ -170,6 +172,7 @@ class Program:
     def run(self, values: Sequence[Any]) -> tuple[list[Any], CompiledPath]:
         """The results for plain values, and the path that was taken."""
         self.n_operands = len(values)
+        values = [in_native_order(x) for x in values]
         return self.version(values).run(values)
 
     def version(self, values: Sequence[Any]) -> Version:

@@ -291,3 +291,21 @@ def test_derivatives_of_many_kinds(transform):
 
     x = np.random.default_rng(0).normal(size=(5, 6)) if transform not in (wg.hessian, wg.jacobian) else np.linspace(-1, 1, 6)
     agree(transform(program), x)
+
+
+@pytest.mark.parametrize("special", [None, np.nan, np.inf])
+@pytest.mark.parametrize(("n", "k", "d"), [(600, 40, 16), (300, 30, 8), (50, 7, 16)])
+def test_long_rows_of_terms_are_added_up_once_for_all_that_read_them(n, k, d, special):
+    rng = np.random.default_rng(d)
+    points, centres = rng.normal(size=(n, d)), rng.normal(size=(k, d))
+    centres[3] = centres[1]  # the first of two nearest ones counts
+    points[5] = centres[1]
+    if special is not None:
+        points[2, 3] = centres[4, 0] = special
+
+    def nearest(points, centres):
+        return np.argmin(np.sum((points[:, None, :] - centres) ** 2, axis=-1), axis=1)
+
+    found = agree(nearest, points, centres)
+    np.testing.assert_array_equal(found([points, centres])[0], nearest(points, centres))
+    assert wg.jit(nearest).report(points, centres).flops < 1.5 * 3 * n * k * d

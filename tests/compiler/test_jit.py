@@ -135,6 +135,44 @@ def test_views_of_arguments_are_those_of_their_order_in_memory():
         agree(compiled, eager)
 
 
+def test_a_path_for_another_order_in_memory_is_not_taken_for_rows():
+    def flattened(a):
+        v = a.reshape(-1)  # a view of rows, and a copy of what runs backwards
+        v[0] = 5.0
+        return a * 1.0
+
+    compiled, rows = wg.jit(flattened), np.arange(6.0).reshape(2, 3)
+    for make in (lambda: rows.copy()[:, ::-1], rows.copy, lambda: np.asfortranarray(rows), rows.copy, lambda: rows.copy()[:, ::-1]):
+        found, right = make(), make()
+        np.testing.assert_array_equal(compiled(found), flattened(right))
+        np.testing.assert_array_equal(found, right)
+
+
+def test_numbers_in_the_byte_order_of_other_machines():
+    swapped, x = np.array([1.0, 2.0, 3.0], ">f8"), np.array([0.5, 1.5, 2.5])
+
+    def f(x, at):
+        return np.sum(np.sin(x[at]) * swapped[:2] * np.array([1.0, 4.0], ">f4")) + np.sum(x.astype(">f4"))
+
+    for given in (x, x.astype(">f8")):
+        at = np.array([2, 0], ">i4")
+        compiled = wg.jit(f)
+        for _ in range(3):
+            np.testing.assert_allclose(compiled(given, at), f(x, at), rtol=1e-15)
+        np.testing.assert_allclose(wg.jit(wg.grad(f))(given, at), wg.grad(f)(x, at), rtol=1e-15)
+        np.testing.assert_allclose(wg.grad(compiled)(given, at), wg.grad(f)(x, at), rtol=1e-15)
+        swapped[:] = 7.0
+        np.testing.assert_allclose(compiled(given, at), f(x, at), rtol=1e-15)
+
+    def write(x):
+        x[0] = 7.0
+        return x * 1
+
+    given = np.array([1.0, 2.0], ">f8")
+    np.testing.assert_array_equal(wg.jit(write)(given), [7.0, 2.0])
+    np.testing.assert_array_equal(given, [7.0, 2.0])
+
+
 def test_integers_are_settings():
     jitted = wg.jit(lambda x, n: x**n + n)
     for n in (2, 3, 2):

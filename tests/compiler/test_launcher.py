@@ -531,7 +531,7 @@ def test_numpys_own_header_has_the_same_places():
 
 
 def test_without_the_global_lock_there_is_the_plain_way(monkeypatch):
-    monkeypatch.setattr(python.sysconfig, "get_config_var", lambda name: 1 if name == "Py_GIL_DISABLED" else None)
+    monkeypatch.setattr(python.sys, "abiflags", "t")
     assert not python.is_array_as_expected()
 
 

@@ -71,6 +71,22 @@ def test_matrices_of_any_layout(size, dtype):
                 close(multiply(matrices(a, b, c), a, b, c), a, b, dtype)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("size", [(28, 200, 40), (29, 200, 40), (40, 300, 150), (30, 512, 20), (30, 1024, 70)])
+def test_bits_do_not_depend_on_how_factors_lie(size, dtype):
+    """Read where they lie, by rows or by columns, or laid out: the sums are the same; the rows of the last ones begin a page apart."""
+    m, k, n = size
+    rng = np.random.default_rng(m + k + n)
+    a, b, c = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype), np.empty((m, n), dtype)
+    wanted = multiply(matrices(a, b, c), a, b, c).copy()
+    close(wanted, a, b, dtype)
+    rows, wide = np.zeros((m, 2 * k), dtype), np.zeros((2 * m, k), dtype)
+    rows[:, ::2], wide[::2] = a, a
+    for left in (np.asfortranarray(a), rows[:, ::2], wide[::2], a[::-1].copy()[::-1]):
+        for right in (b, np.asfortranarray(b)):
+            np.testing.assert_array_equal(multiply(matrices(left, right, c), left, right, c), wanted)
+
+
 @pytest.mark.parametrize("bits", [128, 256])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_narrow_vectors(dtype, bits):

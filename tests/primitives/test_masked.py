@@ -100,3 +100,27 @@ def test_an_array_that_all_members_share_until_they_write_into_it():
 def test_methods_of_members_of_different_lengths_are_refused(use):
     with pytest.raises(wg.errors.BatchError, match="depends on the values of a batch"):
         wg.vmap(lambda x: use(x[x > 0]))(np.array([[1.0, -1.0], [2.0, 3.0]]))
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda x: (lambda v: v @ v)(x[x > 0]),
+        lambda x: (lambda v: np.dot(v, np.sin(v)))(x[x > 0]),
+        lambda x: (lambda v: np.vdot(v * 1j, v).imag)(x[x > 0]),
+        lambda x: np.sum(x[x > 0], axis=0) + x[x > 0].mean(axis=-1),
+        lambda x: x[x[:, 0] > 0].sum(axis=0),
+        lambda x: x[x[:, 0] > 0].sum(),
+    ],
+)
+def test_products_and_sums_of_what_a_mask_chooses(program):
+    xs = RNG.standard_normal((4, 3, 3))
+    np.testing.assert_allclose(wg.vmap(program)(xs), [program(x) for x in xs], rtol=1e-14)
+    slope = wg.grad(lambda x: np.sum(program(x)))
+    np.testing.assert_allclose(wg.vmap(slope)(xs), [slope(x) for x in xs], rtol=1e-14)
+
+
+@pytest.mark.parametrize("use", [lambda v, x: x @ v, lambda v, x: v @ v, lambda v, x: v @ x[0], lambda v, x: v * x[x[:, 0] > 0, 0]])
+def test_rows_that_a_mask_chooses_do_not_mix(use):
+    with pytest.raises(BatchError, match="batch"):
+        wg.vmap(lambda x: np.sum(use(x[x[:, 0] > 0], x)))(RNG.standard_normal((4, 3, 3)))

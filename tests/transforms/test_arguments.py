@@ -346,3 +346,11 @@ def test_a_chain_of_a_million_operations():
         return x
 
     np.testing.assert_allclose(wg.grad(chain)(1.0), 1.000001**500_000, rtol=1e-8)
+
+
+def test_gradients_of_numbers_in_the_byte_order_of_other_machines():
+    x = np.array([1.0, 2.0, 3.0])
+    for f in (np.sum, lambda x: np.sum(np.sin(x) * x), lambda x: x @ x.astype(">f4")):
+        found = wg.grad(f)(x.astype(">f8"))
+        assert found.dtype == np.dtype("float64")
+        np.testing.assert_allclose(found, wg.grad(f)(x), rtol=1e-15)

@@ -250,3 +250,21 @@ def test_what_a_line_becomes_belongs_to_the_pass_that_ran_it():
     means = [node["name"] for node in primal["nodes"] if node["op"] == "mean"]
     sums = [node["from"] for node in compiled["nodes"] if node["op"] == "sum"]
     assert sums == [[name] for name in means]
+
+
+def test_a_pattern_says_how_many_passes_a_sparse_jacobian_needs():
+    pattern = tools.page_of("sums over neighbours").data["pattern"]
+    assert pattern["colours"] == {"columns": 2, "rows": 2}
+
+
+def test_passes_of_large_functions_are_sums_of_columns_and_rows():
+    data = contents(wg.explain(lambda x: np.sin(x))(np.ones(30)))
+    assert [one["isSum"] for one in (*data["forward"], *data["reverse"])] == [True, True]
+    data = contents(wg.explain(tools.product)(3, 2))
+    assert not any(one["isSum"] for one in (*data["forward"], *data["reverse"]))
+
+
+def test_losses_of_networks_are_boxes():
+    from_logits = wg.nn.cross_entropy
+    view = contents(wg.explain(lambda x: from_logits(x * 2.0, np.array([0, 2])))(np.ones((2, 3))))["views"][0]
+    assert "cross_entropy" in {group["label"] for group in view["groups"]}

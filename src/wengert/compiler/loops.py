@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from wengert.core.immutable import immutable
+
 Shape = tuple[int, ...]
 ALIGNED = 8  # bytes, of every pointer that a step is given
 
@@ -80,7 +82,7 @@ def contiguous(shape: Shape) -> Shape:
     return tuple(reversed(strides))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable(frozen=True, slots=True)
 class Place:
     """Where a nest touches a buffer: at `offset + sum(strides * letters) + sum(steps * values of the ops at `gathers`)`."""
 
@@ -90,7 +92,7 @@ class Place:
     steps: Shape = ()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@immutable(frozen=True, eq=False, slots=True)
 class Op:
     """One scalar instruction of a body: code, the places of its operands, and the dtype of its result."""
 
@@ -101,7 +103,7 @@ class Op:
     literal: Any = None  # of a number; which letter
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@immutable(frozen=True, eq=False, slots=True)
 class Store:
     """The value of an op goes to memory; with `adds` it is added to what is there."""
 
@@ -111,7 +113,7 @@ class Store:
     adds: bool = False
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@immutable(frozen=True, eq=False, slots=True)
 class Reduction:
     """The values of an op over some letters become one: `place` has stride 0 along those."""
 

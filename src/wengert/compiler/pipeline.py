@@ -18,14 +18,13 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 from wengert.compiler.bands import group_rows
 from wengert.compiler.cache import Cache
+from wengert.compiler.collector import collector_at_rest
 from wengert.compiler.cost import seconds_of
 from wengert.compiler.emit.entry import CHECKED
 from wengert.compiler.emit.module import write_module
@@ -71,18 +70,6 @@ def lower(graph: Graph) -> Program:
     program = split(fuse(graph, inner))
     program.steps = late_fills(program.steps)
     return share_loops(group_rows(program))
-
-
-@contextmanager
-def collector_at_rest() -> Iterator[None]:
-    """The passes make very many objects that live to their end: looking for dead rings among them would take a fifth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class Lowered:

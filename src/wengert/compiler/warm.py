@@ -12,17 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from wengert.compiler.cache import Cache
 from wengert.compiler.engine import key_of
-from wengert.core.graph import Atom, Const, Graph, Node
-from wengert.core.primitive import REGISTRY
+from wengert.core.graph import Atom, Const, Graph
+from wengert.core.primitive import REGISTRY, Primitive
 from wengert.core.text import format_literal
 from wengert.core.types import ArrayType
 
@@ -90,56 +89,64 @@ class NamelessError(Exception):
 
 def name_of_graph(graph: Graph) -> str | None:
     """What facts are kept under; `None` where only this process can know what the graph does."""
-    digest = hashlib.sha256()
     try:
-        for part in words(graph):
-            digest.update(part.encode() + b"\n")
+        text = "\n".join(Words(graph).lines)
     except NamelessError:
         return None
-    return key_of(digest.hexdigest(), sources(), np.__version__)
+    return key_of(hashlib.sha256(text.encode()).hexdigest(), sources(), np.__version__)
 
 
-def words(graph: Graph) -> Iterator[str]:
-    """All that a graph says, in an order that is always the same."""
-    numbers: dict[Atom, int] = {}
+class Words:
+    """All that a graph says, in an order that is always the same.  What is the same object is written out once."""
 
-    def number(atom: Atom) -> Iterator[str]:
-        if atom not in numbers:
-            numbers[atom] = len(numbers)
-            if not isinstance(atom, Const):
-                yield f"{numbers[atom]}:{written(atom.type)}"
-            else:
-                yield f"{numbers[atom]}={literal(atom.value)}"
+    def __init__(self, graph: Graph) -> None:
+        self.lines: list[str] = []
+        self.numbers: dict[Atom, str] = {}
+        self.types: dict[int, str] = {}  # by `id`: the graph holds on to them
+        self.ours: set[Primitive] = set()
+        self.read(graph)
 
-    for var in graph.inputs:
-        yield from number(var)
-    for node in graph.nodes:
-        check(node)
-        for atom in (*node.operands, *node.outputs):
-            yield from number(atom)
-        places = ",".join([str(numbers[atom]) for atom in (*node.operands, *node.outputs)])
-        yield f"{node.primitive.name}({places}) {node.location}"
-        for key, value in node.params.items():
-            if isinstance(value, Graph):
-                yield f"{key}:"
-                yield from words(value)
-                yield f":{key}"
-            else:
-                yield f"{key}={literal(value)}"
-    for atom in graph.outputs:
-        yield from number(atom)
-    yield f"return {[numbers[atom] for atom in graph.outputs]} {graph.name}"
+    def read(self, graph: Graph) -> None:
+        """Write down a graph; variables are numbered as they come."""
+        lines = self.lines
+        self.places(graph.inputs)
+        for node in graph.nodes:
+            primitive = node.primitive
+            if primitive not in self.ours:
+                check(primitive)
+                self.ours.add(primitive)
+            lines.append(f"{primitive.name}({self.places(node.operands)};{self.places(node.outputs)}) {node.location}")
+            for key, value in node.params.items():
+                if isinstance(value, Graph):
+                    lines.append(f"{key}:")
+                    inner = Words(value)
+                    lines += [*inner.lines, f":{key}"]
+                else:
+                    lines.append(f"{key}={literal(value)}")
+        lines.append(f"return {self.places(graph.outputs)} {graph.name}")
+
+    def places(self, atoms: tuple[Atom, ...]) -> str:
+        """The numbers of variables and constants."""
+        numbers = self.numbers
+        found = []
+        for atom in atoms:
+            number = numbers.get(atom)
+            if number is None:
+                number = numbers[atom] = str(len(numbers))
+                self.lines.append(f"{number}={literal(atom.value)}" if isinstance(atom, Const) else f"{number}:{self.type(atom.type)}")
+            found.append(number)
+        return ",".join(found)
+
+    def type(self, type_: ArrayType) -> str:
+        """A type as text."""
+        found = self.types.get(id(type_))
+        if found is None:
+            found = self.types[id(type_)] = str(type_)
+        return found
 
 
-@lru_cache(maxsize=4096)
-def written(type_: ArrayType) -> str:
-    """A type as text."""
-    return str(type_)
-
-
-def check(node: Node) -> None:
+def check(primitive: Primitive) -> None:
     """Refuse what is not this package's own."""
-    primitive = node.primitive
     functions = (primitive.eval, primitive.spelled)
     homes = [getattr(f, "__module__", None) or "numpy" for f in functions if f is not None]
     if REGISTRY.get(primitive.name) is not primitive or not all(home.split(".")[0] in _OURS for home in homes):

@@ -25,13 +25,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from wengert.core.immutable import immutable
 from wengert.core.primitive import Primitive
 from wengert.core.text import LONGEST, format_graph
 from wengert.core.trace import bind
 from wengert.core.types import ArrayType
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@immutable(frozen=True, eq=False, slots=True)
 class Var:
     """A place that a graph's input or node writes once."""
 
@@ -39,7 +40,7 @@ class Var:
     hint: str = ""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@immutable(frozen=True, eq=False, slots=True)
 class Const:
     """An array that the program uses and that no input influences."""
 
@@ -50,7 +51,7 @@ class Const:
 Atom = Var | Const
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@immutable(frozen=True, eq=False, slots=True)
 class Node:
     """One use of a primitive: `outputs = primitive(*operands, **params)`, written at `location` by the user."""
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 _WIDEST = 60  # a pattern with more rows or columns is not drawn in text
+_FIRST = np.array([True])
 
 
 class Pattern:
@@ -29,7 +30,9 @@ class Pattern:
         self.shape = (int(shape[0]), int(shape[1]))
         rows, columns = np.asarray(rows, np.intp).reshape(-1), np.asarray(columns, np.intp).reshape(-1)
         if not is_sorted:
-            keys = np.unique(rows * self.shape[1] + columns)
+            keys = np.sort(rows * self.shape[1] + columns)
+            if keys.size:
+                keys = keys[np.concatenate([_FIRST, keys[1:] != keys[:-1]])]
             rows, columns = np.divmod(keys, max(self.shape[1], 1))
         self.rows, self.columns = rows, columns
 
@@ -37,7 +40,9 @@ class Pattern:
     def identity(cls, n: int) -> Pattern:
         """Each output depends on the input at its own position."""
         here = np.arange(n)
-        return cls(here, here, (n, n), is_sorted=True)
+        one = cls(here, here, (n, n), is_sorted=True)
+        one.columns = one.rows  # the same array: compositions know it by that
+        return one
 
     @classmethod
     def full(cls, shape: tuple[int, int]) -> Pattern:
@@ -79,15 +84,20 @@ class Pattern:
 
     def __matmul__(self, other: Pattern) -> Pattern:
         shape = (self.shape[0], other.shape[1])
+        if self.columns is self.rows and self.nnz == shape[0] == self.shape[1]:
+            return other
         if self.nnz == 0 or other.nnz == 0:
             return Pattern.empty(shape)
         starts = other.starts()
         first, counts = starts[self.columns], starts[self.columns + 1] - starts[self.columns]
         rows = np.repeat(self.rows, counts)
         within = np.arange(rows.size) - np.repeat(np.cumsum(counts) - counts, counts)
-        return Pattern(rows, other.columns[np.repeat(first, counts) + within], shape)
+        is_copy = bool((self.rows[1:] > self.rows[:-1]).all())  # each row is one of the other's, or empty
+        return Pattern(rows, other.columns[np.repeat(first, counts) + within], shape, is_sorted=is_copy)
 
     def __or__(self, other: Pattern) -> Pattern:
+        if self.nnz == 0 or other.nnz == 0:
+            return other if self.nnz == 0 else self
         rows = np.concatenate([self.rows, other.rows])
         return Pattern(rows, np.concatenate([self.columns, other.columns]), self.shape)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class ArrayType:
     dtype: np.dtype[Any]
 
     def __str__(self) -> str:
-        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+        return _written(self.shape, self.dtype)
 
     @classmethod
     def parse(cls, text: str) -> ArrayType:
@@ -41,6 +42,11 @@ class ArrayType:
         return self.dtype.kind in "fc"
 
 
+@lru_cache(1000)
+def _written(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
+    return f"{dtype}[{','.join(map(str, shape))}]"
+
+
 def type_of(value: Any) -> ArrayType:
     """The type of an array, a traced array, or a number."""
     dtype = getattr(value, "dtype", None)
@@ -48,3 +54,9 @@ def type_of(value: Any) -> ArrayType:
         value = np.asarray(value)
         dtype = value.dtype
     return ArrayType(tuple(value.shape), np.dtype(dtype))
+
+
+def in_native_order(x: Any) -> Any:
+    """`x` in the byte order of this machine: files of other ones (FITS, netCDF) hold numbers the other way round."""
+    dtype = getattr(x, "dtype", None)
+    return x if dtype is None or dtype.isnative else x.astype(dtype.newbyteorder("="))

@@ -170,6 +170,7 @@ class Trainer:
             callback(Moment(self))
         if self.watch.is_over:
             self.stopped = "patience"
+            bar.say(f"stopped: {self.watch.monitor} was best {self.watch.waiting} epochs ago")
         if plan.folder is not None and is_whole:
             self.save()
 

@@ -20,7 +20,10 @@ LARGE = 2**16  # elements of a result from which on it is worth while
 
 def is_large(xs: Sequence[Any]) -> bool:
     """Whether one of the operands has many elements, and all are plain arrays or numbers."""
-    return any(type(x) is np.ndarray and x.size >= LARGE for x in xs) and not any(isinstance(x, Tracer) for x in xs)
+    for x in xs:  # every operation that is recorded comes by here
+        if type(x) is np.ndarray and x.size >= LARGE:
+            return not any(isinstance(y, Tracer) for y in xs)
+    return False
 
 
 def blank_of_elements(evaluate: Callable[..., Any]) -> Callable[[Sequence[Any], Params], Any]:

@@ -54,11 +54,18 @@ class Masked(NDArrayOperatorsMixin):
         self.values = values
         self.mask = mask
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether single entries were chosen, and not rows."""
+        return len(self.mask.shape) == len(self.values.shape)
+
     def full(self, x: Any) -> Any:
         """An operand that goes with every entry: a number, a row, or what the same mask chooses from an array."""
         if isinstance(x, Masked):
             if x.mask is not self.mask and not peek(np.array_equal, x.mask, self.mask):
                 refuse("putting together what two masks choose")
+            if len(x.values.shape) != len(self.values.shape):
+                refuse("putting together entries and rows that a mask chooses")
             return x.values
         if np.ndim(x) > len(self.values.shape) - len(self.mask.shape):
             refuse("x[mask] with an array that has an entry for each chosen one")
@@ -68,6 +75,8 @@ class Masked(NDArrayOperatorsMixin):
         (target,) = kwargs.pop("out", (None,))
         if method != "__call__" or kwargs:
             refuse(f"np.{ufunc.__name__}.{method} of x[mask]")
+        if ufunc.signature is not None:
+            return self._product(ufunc, *inputs)
         with np.errstate(all="ignore"):  # what is not chosen may lie outside the domain
             result = ufunc(*map(self.full, inputs))
         if isinstance(target, Masked):
@@ -77,11 +86,26 @@ class Masked(NDArrayOperatorsMixin):
             return tuple([Masked(part, self.mask) for part in result])
         return Masked(result, self.mask)
 
+    def _product(self, ufunc: Any, *inputs: Any) -> Any:
+        """`v @ w` of two vectors that the same mask chooses."""
+        left, right = map(self.full, inputs)
+        if ufunc not in (np.matmul, np.vecdot) or not self.is_whole or not all(isinstance(x, Masked) for x in inputs):
+            refuse(f"np.{ufunc.__name__} of x[mask]")
+        return np.sum((np.conj(left) if ufunc is np.vecdot else left) * right, where=self.mask)
+
     def __array_function__(self, function: Any, types: Any, args: Sequence[Any], kwargs: Any) -> Any:
-        is_whole = len(self.mask.shape) == len(self.values.shape)
-        if function not in _REDUCTIONS or len(args) != 1 or kwargs or not is_whole:
+        if function in (np.dot, np.inner, np.vdot) and len(args) == 2 and not kwargs:
+            return self._product(np.vecdot if function is np.vdot else np.matmul, *args)
+        if function not in _REDUCTIONS or len(args) != 1:
             refuse(f"np.{function.__name__} of x[mask]")
-        return function(self.values, where=self.mask)
+        return self._reduced(function, **kwargs)
+
+    def _reduced(self, function: Callable[..., Any], axis: Any = None, **kwargs: Any) -> Any:
+        """A sum, or another reduction, of what is chosen; `axis` counts as in `x[mask]`, where what the mask chooses is one axis."""
+        if kwargs or (axis not in (None, 0) and not (self.is_whole and axis == -1)):
+            refuse(f"np.{function.__name__} of x[mask] with settings")
+        along = None if axis is None else tuple(range(len(self.mask.shape)))
+        return function(self.values, axis=along, where=spread_mask(self.mask, len(self.values.shape)))
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         refuse("the array x[mask]")
@@ -111,8 +135,8 @@ class Masked(NDArrayOperatorsMixin):
 
 
 def _method(function: Callable[..., Any]) -> Callable[..., Any]:
-    def call(self: Any) -> Any:
-        return function(self)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._reduced(function, *args, **kwargs)
 
     return call
 

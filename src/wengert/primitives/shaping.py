@@ -433,7 +433,7 @@ truncated = discrete(
 
 def to_dtype(x: Any, dtype: Any) -> Any:
     """`x` under another dtype; a derivative goes on through floating and complex ones only."""
-    dtype = np.dtype(dtype)
+    dtype = np.dtype(dtype).newbyteorder("=")
     if x.dtype == dtype:
         return x
     return cast(x, dtype=dtype) if dtype.kind in "fc" else truncated(x, dtype=dtype)

@@ -14,6 +14,7 @@ import numpy as np
 from wengert.core.array import Array
 from wengert.core.record import Record, walk_back, walk_forward
 from wengert.core.trace import Tracer, beneath
+from wengert.core.types import in_native_order
 from wengert.errors import NotDifferentiableError
 from wengert.primitives.layout import laid_as
 from wengert.primitives.structure import cast, real
@@ -43,7 +44,7 @@ def as_primal(x: Any, name: Callable[[], str] = lambda: "input") -> Any:
         is_numpy_like = not isinstance(x, np.ndarray) and hasattr(x, "__array_function__")  # a Dask array
         if getattr(x, "__array_priority__", 0.0) > 0.0 and not is_numpy_like:
             raise NotDifferentiableError.of_subclass(name(), x)
-        return as_array(x)
+        return in_native_order(as_array(x))
     x = as_array(x) if isinstance(x, (int, bool)) else x
     raise NotDifferentiableError.of_input(name(), x)
 

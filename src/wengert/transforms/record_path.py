@@ -20,7 +20,7 @@ from wengert.core.array import FRONT
 from wengert.core.graph import Const, Graph
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Tracer, beneath, bind
-from wengert.core.types import ArrayType, type_of
+from wengert.core.types import ArrayType, in_native_order, type_of
 from wengert.errors import LeakError
 from wengert.primitives.align import DIRECT
 from wengert.primitives.blank import is_large
@@ -117,6 +117,7 @@ class PathTrace(GraphTrace):
             return primitive.eval(*operands, **params)
         values, atoms = [], []
         unseen = self.unseen.values
+        is_still = True  # whether no derivative flows into it
         for x in operands:
             if isinstance(x, Tracer) and x.watcher is self:
                 place = x.extra
@@ -124,6 +125,7 @@ class PathTrace(GraphTrace):
                     x.value = self.value_of(place)
                 x = x.value
                 atoms.append(self.atom_of(x) if place is None else place)
+                is_still = is_still and (place is None or place.is_discrete)
             else:
                 atoms.append(self.atom_of(x))
             values.append(x)
@@ -131,7 +133,7 @@ class PathTrace(GraphTrace):
         is_guess = result is not None
         if result is None:
             result = bind(primitive, values, params)
-        is_still = primitive.is_discrete or not any(type(a) is Place and not a.is_discrete for a in atoms)
+        is_still = is_still or primitive.is_discrete
         if primitive.n_outputs is None:
             place = Place(self._type(result), is_discrete=is_still)
             self.drafts.append(Draft(primitive, atoms, params, [place], self._location()))
@@ -243,6 +245,7 @@ class PathTrace(GraphTrace):
             x = np.asarray(x)
         if isinstance(x, np.ndarray) and x.ndim:
             return self._array_constant(x)
+        x = in_native_order(x)
         if not isinstance(x, (int, float, complex, np.generic, np.ndarray)):
             return Const(x, type_of(x))
         key = (type(x), str(x.dtype), x.tobytes()) if isinstance(x, (np.generic, np.ndarray)) else (type(x), repr(x))
@@ -257,9 +260,9 @@ class PathTrace(GraphTrace):
         if known is not None and same(known.value, x):
             return known
         uniform = uniform_value(x)
-        value = x.copy() if uniform is None else np.broadcast_to(uniform, x.shape)
+        value = in_native_order(x.copy() if uniform is None else np.broadcast_to(uniform, x.shape))
         self.kept[id(x)] = x
-        constant = self.constants[id(x)] = Const(value, type_of(x))
+        constant = self.constants[id(x)] = Const(value, type_of(value))
         return constant
 
     def outcome(self, guard: tuple[Place, Any]) -> Any:

@@ -56,7 +56,7 @@ class Selection:
 
     def _primal(self, k: int) -> Any:
         leaf = self.leaves[k]
-        if type(leaf) is np.ndarray and leaf.dtype.kind == "f":
+        if type(leaf) is np.ndarray and leaf.dtype.kind == "f" and leaf.dtype.isnative:
             return leaf
         leaf = as_primal(leaf, lambda: f"argument {self.leaf_name(k)}")
         for tracer in layers(leaf):

@@ -15,11 +15,11 @@ _MOST_TERMS = 4  # of a sum
 def chain_rule(step: Step) -> tuple[str, str, str]:
     """The adjoint of a step as a sum: `ā·∂a/∂x + b̄·∂b/∂x`, the same with slopes as formulas, and as numbers."""
     terms = step.received
-    seed = ["1"] if step.is_output else []
-    symbols = _sum([*seed, *map(product_in_symbols, terms)])
-    slopes = _sum([*seed, *map(product_with_slope, terms)]) if any(c.slope for c in terms) else ""
+    seeds = list(dict.fromkeys(says for says, _ in step.seeds))
+    symbols = _sum([*seeds, *map(product_in_symbols, terms)])
+    slopes = _sum([*seeds, *map(product_with_slope, terms)]) if any(c.slope for c in terms) else ""
     is_scalar = np.ndim(step.value) == 0 and all(np.ndim(c.adjoint) == 0 and c.partial is not None for c in terms)
-    numbers = _sum([*seed, *(_product(terse(c.adjoint), terse(c.partial)) for c in terms)]) if terms and is_scalar else ""
+    numbers = _sum([*(terse(value) for _, value in step.seeds), *(_product(terse(c.adjoint), terse(c.partial)) for c in terms)]) if terms and is_scalar else ""
     return f"{bar(step.name)} = {symbols}", f"= {slopes}" if slopes else "", f"= {numbers}" if numbers else ""
 
 

@@ -73,33 +73,33 @@ def primal_view(explanation: Explanation) -> Json:
         if step.adjoint is not None:
             node["adjoint"] = shown(step.adjoint, FULL if len(steps) <= LONGEST else 0)
     found = {step.name: {c.slot: c for c in step.contributions} for step in steps}
-    by_name = {step.name: step for step in steps}
+    full = FULL if len(steps) <= LONGEST else 0
     for edge in view.edges:
-        step = by_name[view.nodes[edge["t"]]["name"]]
-        first = by_name[step.node.outputs and names[step.node.outputs[0]]] if step.node else step
-        edge.update(edge_facts(step, found[first.name].get(edge["slot"]), edge["slot"]))
+        step = steps[edge["t"]]
+        first = names[step.node.outputs[0]] if step.node else step.name
+        edge.update(edge_facts(step, found[first].get(edge["slot"]), edge["slot"], full))
     view.add_inner_programs()
     return view.json()
 
 
-def edge_facts(step: Step, contribution: Contribution | None, slot: int) -> Json:
+def edge_facts(step: Step, contribution: Contribution | None, slot: int, full: int = FULL) -> Json:
     """The local partial derivative on an edge, and the term that it makes."""
-    label, _ = label_of(step, slot)
+    label = label_of(step, slot)
     facts: Json = {"label": label} if label else {}
     if contribution is not None:
         symbols, with_slope = product_in_symbols(contribution), product_with_slope(contribution)
         facts |= {"symbols": symbols}
         if with_slope != symbols:
             facts["withSlope"] = with_slope
-        if contribution.partial is not None:
-            facts["partial"] = shown(contribution.partial)
+        if full and contribution.partial is not None:
+            facts["partial"] = shown(contribution.partial, full)
     return facts
 
 
 def as_json(found: Any, place: Mapping[str, int], edge_of: Mapping[tuple[int, int], int]) -> Json:
     """A pass: the tangent or adjoint at each box, and events in their order: `[edge, term, sum after it]`."""
     return {
-        "label": found.label, "seed": found.seed,
+        "label": found.label, "seed": found.seed, "isSum": found.is_sum,
         "values": {place[name]: value_text(value) for name, value in found.values.items() if value is not None},
         "events": [
             [edge_of[place[name], slot], value_text(term), value_text(total)]
@@ -122,10 +122,18 @@ def shown(value: Any, full: int = FULL) -> Json:
         facts["stats"] = statistics(array)
         if array.size <= full:
             facts["full"] = np.array2string(array, precision=8, separator=", ", max_line_width=90)
-    n_bad = int(np.sum(~np.isfinite(array))) if array.dtype.kind in "fc" else 0
-    if n_bad:
-        facts["nan"], facts["inf"] = int(np.sum(np.isnan(array))), n_bad - int(np.sum(np.isnan(array)))
+    if array.dtype.kind in "fc":
+        n_nan, n_inf = bad_numbers(array)
+        if n_nan or n_inf:
+            facts["nan"], facts["inf"] = n_nan, n_inf
     return facts
+
+
+def bad_numbers(array: Any) -> tuple[int, int]:
+    """How many NaN and how many infinities an array has."""
+    if np.isfinite(array).all():
+        return 0, 0
+    return int(np.isnan(array).sum()), int(np.isinf(array).sum())
 
 
 def statistics(array: Any) -> list[str]:
@@ -134,10 +142,13 @@ def statistics(array: Any) -> list[str]:
         return [f"{int(array.sum())} of {array.size} true"]
     if array.dtype.kind not in "iufc" or not array.size:
         return []
-    finite = array[np.isfinite(array)] if array.dtype.kind in "fc" else array
+    bad = bad_numbers(array) if array.dtype.kind in "fc" else (0, 0)
+    finite = array[np.isfinite(array)] if any(bad) else array
     finite = np.abs(finite) if array.dtype.kind == "c" else finite
     found = [] if not finite.size else [f"min {finite.min():.6g}", f"max {finite.max():.6g}", f"mean {np.mean(finite, dtype=float):.6g}"]
-    return [*found, f"{int(np.isnan(array).sum())} NaN", f"{int(np.isinf(array).sum())} infinite"] if array.dtype.kind in "fc" else found
+    if array.dtype.kind not in "fc":
+        return found
+    return [*found, f"{bad[0]} NaN", f"{bad[1]} infinite"] if any(bad) else [*found, "no NaN or infinity"]
 
 
 def attempted(walks: Any, name: str, make: Callable[[Any], Derived]) -> Json:
@@ -233,13 +244,24 @@ class View:
         if var in self.values:
             is_long = len(self.graph.nodes) > LONGEST
             value = self.values[var]
-            found["value"] = {"text": value_text(value)} if is_long and self.name != "primal" else shown(value, 0 if is_long else FULL)
+            if not is_long or self.name == "primal":
+                found["value"] = shown(value, 0 if is_long else FULL)
+            elif np.ndim(value) == 0:
+                found["value"] = {"text": value_text(value)}
+            if found.get("value", {}).get("inf") and not found["value"]["nan"] and node is not None and any(map(self._is_infinite, node.operands)):
+                found["value"]["given"] = True
         if node is not None and node.location:
             found["loc"] = node.location
         self.nodes.append(found)
         for slot, atom in enumerate(() if node is None else node.operands):
             if atom in self.number:
                 self.edges.append({"s": self.number[atom], "t": number, "slot": slot})
+
+    def _is_infinite(self, atom: Any) -> bool:
+        """Whether an operand has infinities, as that of a mask."""
+        if isinstance(atom, Const):
+            return np.asarray(atom.value).dtype.kind in "fc" and bool(np.isinf(atom.value).any())
+        return bool(self.nodes[self.number[atom]].get("value", {}).get("inf"))
 
     def items(self) -> list[Item]:
         """What an outline counts: inputs, then nodes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,23 @@ from wengert import _optional
 from wengert.api import grad
 from wengert.core.graph import Graph, Var
 from wengert.transforms.record_graph import trace
-from wengert.viz.chain import chain_rule
-from wengert.viz.inside import inside
-from wengert.viz.notation import brief, cut, expression, pad, terse, width
+from wengert.viz.blocks import Block, forward_blocks, indented, reverse_blocks
+from wengert.viz.inner_walks import InnerProgram, inner_programs
+from wengert.viz.notation import brief, expression
 from wengert.viz.polynomial import closed_forms
-from wengert.viz.tables import FORWARD, REVERSE, REVERSE_HEAD, forward_head, html_page, rich_tables
+from wengert.viz.rows import (
+    FORWARD,
+    REVERSE,
+    REVERSE_HEAD,
+    Rows,
+    abridged,
+    aligned,
+    forward_head,
+    forward_rows,
+    reverse_rows,
+)
+from wengert.viz.tables import html_page, rich_tables
 from wengert.viz.walks import Step, Walks, as_floats
-
-LONGEST = 60  # a longer program shows its first and last steps
 
 
 class Explanation:
@@ -80,6 +90,8 @@ class Explanation:
         outputs = [a for a in self.graph.outputs if isinstance(a, Var) and a.type.is_inexact]
         if len(outputs) == 1 and outputs[0].type.shape == ():
             return ""
+        if not outputs:
+            return "No output is a floating-point number that was computed from an input: nothing is walked back."
         return "The output is not one number: the walk starts from ones, and gives the gradient of the sum of all outputs."
 
     @property
@@ -115,27 +127,53 @@ class Explanation:
 
     def shown(self) -> list[Step | None]:
         """The steps that a reader gets to see; `None` stands for those left out of a long program."""
-        if len(self.steps) <= LONGEST:
-            return list(self.steps)
-        half = LONGEST // 2
-        return [*self.steps[:half], None, *self.steps[-half:]]
+        return abridged(self.steps)
+
+    @cached_property
+    def inner(self) -> list[InnerProgram]:
+        """The programs inside of the steps that are shown, with the walks through their passes."""
+        nodes = dict.fromkeys(step.node for step in self.shown() if step is not None and step.node is not None)
+        return inner_programs(self.walks, list(nodes))
+
+    # What the tables of text, terminals and pages are made of.
+
+    @property
+    def forward_rows(self) -> Rows:
+        """The forward walk, one row for each step."""
+        return forward_rows(self.steps, len(self.columns))
+
+    @property
+    def reverse_rows(self) -> Rows:
+        """The reverse walk, from the last step to the first."""
+        return reverse_rows(self.steps)
+
+    @property
+    def forward_blocks(self) -> list[Block]:
+        """The same inside of loops, branches and calls."""
+        return forward_blocks(self.inner, self.columns)
+
+    @property
+    def reverse_blocks(self) -> list[Block]:
+        """The same on the way back."""
+        return reverse_blocks(self.inner)
 
     # --- plain text ------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
         lines = [self.title, f"at {self.point}" if self.point else "", ""]
         lines += [FORWARD, *self.forward_notes, ""]
-        lines += _columns([forward_head(self), *forward_rows(self)], right=range(2, 3 + len(self.columns)))
-        lines += inside(self.graph, self.walks.text)
+        lines += aligned([forward_head(self.columns), *self.forward_rows], right=range(2, 3 + len(self.columns)))
+        lines += indented(self.forward_blocks)
         lines += ["", REVERSE, *([self.note] if self.note else []), ""]
-        lines += _columns([REVERSE_HEAD, *reverse_rows(self)], right=[len(REVERSE_HEAD) - 1])
+        lines += aligned([REVERSE_HEAD, *self.reverse_rows], right=[len(REVERSE_HEAD) - 1])
+        lines += indented(self.reverse_blocks)
         lines += ["", "Both walks give" if self.columns else "", *(f"  {line}" for line in self.summary())]
         return "\n".join(lines).rstrip()
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        return html_page(self, forward_rows(self), reverse_rows(self))
+        return html_page(self)
 
     @property
     def html(self) -> str:
@@ -143,7 +181,7 @@ class Explanation:
         return self._repr_html_()
 
     def __rich__(self) -> Any:
-        return rich_tables(self, forward_rows(self), reverse_rows(self))
+        return rich_tables(self)
 
     def show(self) -> None:
         """Print it: with colours in a terminal if rich is installed, else as plain text."""
@@ -156,38 +194,3 @@ class Explanation:
             sys.stdout.write(f"{self}\n")
         else:
             console.print(self.__rich__())
-
-
-def forward_rows(explanation: Explanation) -> list[list[str]]:
-    """The forward walk as text, one row for each step."""
-    rows = []
-    for step in explanation.shown():
-        if step is None:
-            rows.append(["…", f"{len(explanation.steps) - LONGEST} more steps", *[""] * (len(explanation.columns) + 2)])
-        else:
-            rows.append([step.name, cut(step.formula, 60), brief(step.value), *map(terse, step.tangents), step.location])
-    return rows
-
-
-def reverse_rows(explanation: Explanation) -> list[list[str]]:
-    """The reverse walk as text, from the last step to the first: each adjoint as the sum over the step's uses."""
-    rows = []
-    for step in reversed(explanation.shown()):
-        if step is None:
-            rows.append(["…", f"{len(explanation.steps) - LONGEST} more steps", "", "", ""])
-        elif step.adjoint is None:
-            rows.append([step.name, "no derivative reaches it", "", "", ""])
-        else:
-            rows.append([step.name, *chain_rule(step), brief(step.adjoint)])
-    return rows
-
-
-def _columns(rows: Sequence[Sequence[str]], right: Sequence[int]) -> list[str]:
-    """Rows of text as aligned columns, those of numbers on the right; a column that is empty is left out."""
-    kept = [k for k in range(len(rows[0])) if any(row[k] for row in rows[1:])]
-    widths = {k: max(width(row[k]) for row in rows) for k in kept}
-    lines = []
-    for row in rows:
-        cells = [pad(row[k], widths[k], right=k in right) for k in kept]
-        lines.append(("  " + "   ".join(cells)).rstrip())
-    return lines

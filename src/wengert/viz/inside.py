@@ -15,30 +15,17 @@ SAYS = {
 }  # fmt: skip
 
 
-def inside(graph: Graph, name: Any) -> list[str]:
-    """Lines for every program inside of a graph; `name` says what a variable of the graph is called.
-
-    ::
-
-        Inside root, a while loop:
-          goes on while, of (a, b):  abs(b·b - a) > 1e-12
-          each step, of (a, b):  0.5·(b + a / b)
-    """
-    lines: list[str] = []
-    for node in graph.nodes:
-        programs = {key: node.params[key] for key in SAYS if isinstance(node.params.get(key), Graph)}
-        if programs:
-            outputs = ", ".join(map(name, node.outputs))
-            lines += ["", f"Inside {outputs}, {kind_of(node)}:"]
-            for key, program in programs.items():
-                lines += [f"  {line}" for line in written(SAYS[key], program)]
-    return lines
+def programs_of(node: Node) -> dict[str, Graph]:
+    """The programs that a node owns, by what they are for."""
+    return {key: node.params[key] for key in SAYS if isinstance(node.params.get(key), Graph)}
 
 
 def kind_of(node: Node) -> str:
     """What a node with programs is."""
     names = {"scan": "a scan", "while": "a while loop", "cond": "a branch", "loop_adjoint": "a way back through a loop"}
     steps = f" of {node.params['length']:,} steps" if node.params.get("length", -1) >= 0 else ""
+    if node.primitive.family == "call":
+        return "a checkpointed call" if node.primitive.name == "checkpoint" else "a call with a rule of its own"
     return f"{names.get(node.primitive.name, node.primitive.name)}{steps}"
 
 
@@ -59,7 +46,10 @@ def written(says: str, program: Graph) -> Iterator[str]:
     for node in program.nodes:
         yield f"  {', '.join(map(text, node.outputs))} = {formula(node, list(map(text, node.operands)))}"
     yield f"  gives {', '.join(map(text, program.outputs))}"
-    yield from (f"  {line}" for line in inside(program, text) if line)
+    for node in program.nodes:
+        for key, inner in programs_of(node).items():
+            yield f"  inside {', '.join(map(text, node.outputs))}, {kind_of(node)}:"
+            yield from (f"    {line}" for line in written(SAYS[key], inner))
 
 
 def short(program: Graph, output: Any, text: Any) -> str:

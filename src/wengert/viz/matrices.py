@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from wengert.core.graph import Const, Graph
+from wengert.core.graph import Atom, Graph, Node, Var
 from wengert.core.pattern import Pattern
-from wengert.core.trace import bind
-from wengert.transforms.sparsity import pattern_of
+from wengert.transforms.colouring import colour_columns
 from wengert.viz.explanation import Explanation
 from wengert.viz.notation import number
 from wengert.viz.passes import MOST_ROWS, Pass
 from wengert.viz.walks import Walks
 
+MOST_COLOURED = 20_000  # entries of a pattern whose columns are coloured
 FINEST = 128  # cells along each side of a pattern
 MOST_WORK = 4_000_000  # elements of all values together, times what one of them may depend on
 
@@ -41,29 +43,60 @@ def jacobian_pattern(walks: Walks) -> dict[str, Any]:
     """Which outputs depend on which inputs: `cells` are `[row, column, share of entries]` of a grid, or `why` there is none."""
     graph = walks.graph
     inputs = [v for v in graph.inputs if v.type.is_inexact]
-    sizes = [int(np.prod(v.type.shape, dtype=int)) for v in inputs]
+    sizes = [_size(v) for v in inputs]
     n = sum(sizes)
-    work = sum(int(np.prod(y.type.shape, dtype=int)) for node in graph.nodes for y in node.outputs) * max(n, 1)
+    work = sum(_size(y) for node in graph.nodes for y in node.outputs) * max(n, 1)
     if work > MOST_WORK:
         return {"why": f"the program is large, and {n} inputs make its pattern long to find: wg.sparsity(f)(...) gives it"}
     try:
-        pattern, values = pattern_of(lambda *xs: _run(graph, walks, dict(zip(inputs, xs, strict=True))), [walks.values[v] for v in inputs])
+        pattern = _composed(graph, walks, inputs, sizes)
     except Exception as error:  # the page has much else to show
         return {"why": f"{type(error).__name__}: {error}"}
     names = [walks.names[v] for v in inputs]
     outputs = [walks.text(a) for a in graph.outputs]
-    return {
-        **coarse(pattern), "columns": _spans(names, sizes), "rows": _spans(outputs, [int(np.size(v)) for v in values]),
-    }  # fmt: skip
+    return {**coarse(pattern), **colours(pattern), "columns": _spans(names, sizes), "rows": _spans(outputs, [_size(a) for a in graph.outputs])}
 
 
-def _run(graph: Graph, walks: Walks, places: dict[Any, Any]) -> list[Any]:
-    """The outputs; inputs that have no derivative are what they were."""
-    places = {**{v: walks.values[v] for v in graph.inputs}, **places}
+def colours(pattern: Pattern) -> dict[str, Any]:
+    """How many passes give the entries of a sparse Jacobian: forward ones for groups of columns, reverse ones for groups of rows."""
+    if not 0 < pattern.nnz <= MOST_COLOURED:
+        return {}
+    return {"colours": {"columns": int(colour_columns(pattern).max()) + 1, "rows": int(colour_columns(pattern.T).max()) + 1}}
+
+
+def _composed(graph: Graph, walks: Walks, inputs: Sequence[Var], sizes: Sequence[int]) -> Pattern:
+    """The patterns of the operations along the graph, whose values are known, composed; as `wg.sparsity` does while a program runs."""
+    n = sum(sizes)
+    known: dict[Atom, Pattern] = {}
+    for var, size, end in zip(inputs, sizes, np.cumsum(sizes), strict=True):
+        here = np.arange(size)
+        known[var] = Pattern(here, here + end - size, (size, n), is_sorted=True)
     for node in graph.nodes:
-        result = bind(node.primitive, [a.value if isinstance(a, Const) else places[a] for a in node.operands], node.params)
-        places.update(zip(node.outputs, (result,) if node.primitive.n_outputs is None else result, strict=True))
-    return [np.asarray(a.value) if isinstance(a, Const) else places[a] for a in graph.outputs]
+        found = _of_node(node, walks, known)
+        if found is not None:
+            ends = np.cumsum([_size(y) for y in node.outputs])
+            for y, end in zip(node.outputs, ends, strict=True):
+                if y.type.is_inexact:
+                    known[y] = found if len(ends) == 1 else found.block(slice(int(end) - _size(y), int(end)), slice(0, n))
+    parts = [known.get(a) or Pattern.empty((_size(a), n)) for a in graph.outputs]
+    offsets = np.cumsum([0, *(part.shape[0] for part in parts)])
+    rows = [part.rows + offset for part, offset in zip(parts, offsets, strict=False)]
+    return Pattern(np.concatenate(rows), np.concatenate([part.columns for part in parts]), (int(offsets[-1]), n), is_sorted=True)
+
+
+def _of_node(node: Node, walks: Walks, known: Mapping[Atom, Pattern]) -> Pattern | None:
+    """On which inputs the results of one operation depend; `None` if on none."""
+    if node.primitive.is_discrete:
+        return None
+    results = [walks.values[y] for y in node.outputs]
+    y = results[0] if node.primitive.n_outputs is None else tuple(results)
+    xs = [walks.value(a) for a in node.operands]
+    pieces = [node.primitive.pattern(slot, y, xs, node.params) @ known[a] for slot, a in enumerate(node.operands) if a in known]
+    return functools.reduce(operator.or_, pieces) if pieces else None
+
+
+def _size(atom: Atom) -> int:
+    return int(np.prod(atom.type.shape, dtype=int))
 
 
 def _spans(names: list[str], sizes: list[int]) -> list[list[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -89,9 +90,14 @@ def cut(text: str, longest: int) -> str:
 
 
 def _nested(array: Any, digits: int = 4) -> str:
-    return f"[{', '.join(_nested(x, digits) if x.ndim else number(x, digits) for x in array)}]"
+    return _nested_list(array.tolist(), digits)
 
 
+def _nested_list(values: Any, digits: int) -> str:
+    return f"[{', '.join(_nested_list(x, digits) if isinstance(x, list) else number(x, digits) for x in values)}]"
+
+
+@lru_cache(10_000)
 def bar(name: str) -> str:
     """The adjoint of a variable: its name with a bar over it, of `params['w']` over `params`."""
     head = re.match(r"\w*", name)
@@ -103,7 +109,7 @@ def bar(name: str) -> str:
 
 def width(text: str) -> int:
     """How many columns a text takes in a terminal."""
-    return sum(not unicodedata.combining(letter) for letter in text)
+    return len(text) if text.isascii() else sum(not unicodedata.combining(letter) for letter in text)
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
@@ -125,12 +131,20 @@ def formula(node: Node, texts: Sequence[str]) -> str:
     template = node.primitive.formula
     if not isinstance(template, str) or not template or " = " in template:  # an equation says what results mean
         return _call(node, texts)
-    template = re.sub(r"\{(\w+)\}", lambda match: _param(node.params.get(match[1]), len(texts)), template)
-    template = _WORD.sub(r"\1\2(\3)", template)
-    template = _PRODUCT.sub(lambda match: f"{match[1] or ''}·", template)
-    if any(_slot(match[0]) >= len(texts) for match in _OPERAND.finditer(template)):
+    if "{" in template:
+        template = re.sub(r"\{(\w+)\}", lambda match: _param(node.params.get(match[1]), len(texts)), template)
+    template, last = _prepared(template)
+    if last >= len(texts):
         return _call(node, texts)
     return _OPERAND.sub(lambda match: _operand(match, template, texts), template)
+
+
+@lru_cache(10_000)
+def _prepared(template: str) -> tuple[str, int]:
+    """A card's formula with `f(a)` for `f a` and `a·b` for `a b`, and the last operand that it names."""
+    template = _WORD.sub(r"\1\2(\3)", template)
+    template = _PRODUCT.sub(lambda match: f"{match[1] or ''}·", template)
+    return template, max((_slot(match[0]) for match in _OPERAND.finditer(template)), default=-1)
 
 
 def _slot(letter: str) -> int:
@@ -152,8 +166,11 @@ def _operand(match: re.Match[str], template: str, texts: Sequence[str]) -> str:
     return f"({text})" if is_compound and not is_enclosed else text
 
 
+@lru_cache(10_000)
 def is_atomic(text: str) -> bool:
     """Whether a formula needs no parentheses around it: a name, a number, `f(...)`, `x[...]`, `|x|`."""
+    if text.isidentifier() and "·" not in text:  # a dot in the middle is a letter of Catalan names
+        return True
     text = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c)).rstrip(_POWERS)
     if re.fullmatch(r"[\w.]+|[\d.]+e[+-]\d+", text) or (text[:1] == text[-1:] == "|" and text.count("|") == 2):
         return True

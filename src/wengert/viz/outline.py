@@ -132,7 +132,7 @@ def _common(left: Sequence[Scope], right: Sequence[Scope]) -> int:
     return n
 
 
-def by_argument(names: Sequence[str], least: int = 7) -> list[tuple[Scope, ...]]:
+def by_argument(names: Sequence[str], least: int = 5) -> list[tuple[Scope, ...]]:
     """The paths of inputs: those of one argument are together, if there are many."""
     if len(names) < least:
         return [() for _ in names]

@@ -16,6 +16,7 @@ from wengert.viz.explanation import Explanation
 from wengert.viz.walks import MOST_COLUMNS, Column, Walks, make_columns, push
 
 MOST_ROWS = 6
+SUM = "d(sum of outputs)"
 LONGEST = 600  # steps of a program whose every term is computed
 MOST_LONG = 2  # directions of a longer one
 
@@ -28,6 +29,11 @@ class Pass:
     seed: str
     values: dict[str, Any] = field(default_factory=dict)
     events: list[tuple[str, int, Any, Any]] = field(default_factory=list)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it gives no column or row, but the sum of several."""
+        return self.label.endswith("·1") or self.label == SUM
 
 
 def forward_passes(explanation: Explanation) -> list[Pass]:
@@ -70,7 +76,7 @@ def reverse_passes(explanation: Explanation) -> list[Pass]:
     size = sum(int(np.prod(a.type.shape, dtype=int)) for a in outputs)
     name = explanation.walks.names
     if len(outputs) == 1 and size == 1 or size > MOST_ROWS or len(explanation.steps) > LONGEST:
-        label = f"d{name[outputs[0]]}" if len(outputs) == 1 and size == 1 else "d(sum of outputs)"
+        label = f"d{name[outputs[0]]}" if len(outputs) == 1 and size == 1 else SUM
         return [_walked(explanation, label, outputs)] if outputs else []
     found = []
     for output in dict.fromkeys(outputs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,7 +140,8 @@ def origins(before: Graph, after: Graph) -> list[tuple[int, ...]]:
         if not near:
             anchor = max((place.get(a, 0) for a in node.operands if isinstance(a, Var)), default=0)
             alike = touching.get((node.location, node.primitive.name)) or touching.get((node.location, ""), [])
-            near = [min(alike, key=lambda k: abs(k - anchor))] if alike else []
+            at = bisect.bisect(alike, anchor)
+            near = sorted(alike[max(0, at - 1) : at + 1], key=lambda k: abs(k - anchor))[:1]
         place.update((var, near[0]) for var in node.outputs if near)
         found.append(tuple(near))
     return found

@@ -71,7 +71,7 @@ def build_scene(explanation: Explanation) -> Scene:
     links = [
         (operand, step, slot) for step in shown for slot, operand in _parents(step, inside)
     ]
-    edges = [Edge(source, step.name, SMALL * width(label_of(step, slot)[0]) + 10, 18.0) for source, step, slot in links]
+    edges = [Edge(source, step.name, SMALL * width(label_of(step, slot)) + 10, 18.0) for source, step, slot in links]
     sizes = {name: _size(texts) for name, texts in lines.items()}
     if n_hidden:
         sizes, edges = _with_hidden(sizes, edges, shown, n_hidden)
@@ -82,7 +82,7 @@ def build_scene(explanation: Explanation) -> Scene:
     arrows = []
     for k, edge in enumerate(edges):
         route = layout.routes[k]
-        label, hover = label_of(links[k][1], links[k][2]) if k < len(links) else ("", "")
+        label, hover = (label_of(*links[k][1:]), _hover_of(*links[k][1:])) if k < len(links) else ("", "")
         arrows.append(Arrow(edge.source, edge.target, route.points, label, route.label, hover))
         if route.is_cut:
             size = mentions[edge.source]
@@ -116,22 +116,36 @@ def _contribution(step: Step, slot: int) -> Contribution | None:
     return next((c for c in step.contributions if c.slot == slot), None)
 
 
-def label_of(step: Step, slot: int) -> tuple[str, str]:
-    """The local partial derivative on an edge, in short and in full."""
+def label_of(step: Step, slot: int) -> str:
+    """The local partial derivative on an edge, in short; empty where no derivative came back along it."""
     found = _contribution(step, slot)
-    slope = f"∂{step.name}/∂{step.operands[slot]}"
     if found is None:
-        return "", f"{step.operands[slot]} → {step.name}"
-    value = found.partial
-    if value is None or (not found.is_elementwise and np.size(value) > 4):
+        return ""
+    slope, value = f"∂{step.name}/∂{step.operands[slot]}", found.partial
+    if _is_large(found):
         shape = (*np.shape(step.value), *np.shape(found.value))
-        return f"{slope}: {'×'.join(map(str, shape))}", describe_contribution(found)
+        return f"{slope}: {'×'.join(map(str, shape))} {'matrix' if len(shape) == 2 else 'numbers'}"
     short = found.slope if width(found.slope) <= _LONGEST_SLOPE else ""
     number = terse(value)
     is_norm = number.startswith("norm")
     said = ", ".join(filter(None, (short, number))) if is_norm else " = ".join(filter(None, (short, number)))
-    full = f"{slope} = {found.slope} = {brief(value)}" if found.slope else f"{slope} = {brief(value)}"
-    return f"{slope}{': ' if is_norm and not short else ' = '}{said}", f"{full}\n{describe_contribution(found)}"
+    return f"{slope}{': ' if is_norm and not short else ' = '}{said}"
+
+
+def _hover_of(step: Step, slot: int) -> str:
+    """The same in full, with the term that it makes."""
+    found = _contribution(step, slot)
+    if found is None:
+        return f"{step.operands[slot]} → {step.name}"
+    if _is_large(found):
+        return describe_contribution(found)
+    said = [f"∂{step.name}/∂{step.operands[slot]}", found.slope, brief(found.partial)]
+    return f"{' = '.join(filter(None, said))}\n{describe_contribution(found)}"
+
+
+def _is_large(found: Contribution) -> bool:
+    """Whether a derivative is a matrix that no label has room for."""
+    return found.partial is None or (not found.is_elementwise and np.size(found.partial) > 4)
 
 
 def barred(text: str) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from wengert._source import COMPREHENSIONS, is_user_code, location, loops_around
 from wengert.transforms.record_graph import watched_call
 
 _ROOMS_WITH_MODULES = tuple(f"{os.sep}wengert{os.sep}{room}{os.sep}" for room in ("nn",))
+_FUNCTIONS = ("losses.py", "ctc.py", "attention.py")  # in those rooms: of functions that users call by themselves
 _WALKS_BACK = frozenset({"walk_back", "walk_entries", "pull_back"})
 LoopSpan = tuple[int, int, int, str, bool]  # first line, column, last line, header, whether it is a comprehension
 
@@ -110,9 +111,11 @@ def running_levels() -> tuple[list[Level], bool]:
 
 @cache
 def _is_shown(code: CodeType) -> bool:
-    """The user's functions, and what modules of networks do when they are called."""
+    """The user's functions, and of networks what modules do when they are called, and functions as `cross_entropy`."""
     if any(room in code.co_filename for room in _ROOMS_WITH_MODULES):
-        return code.co_name in {"__call__", "forward"} and code.co_varnames[:1] == ("self",)
+        is_module = code.co_name in {"__call__", "forward"} and code.co_varnames[:1] == ("self",)
+        is_function = os.path.basename(code.co_filename) in _FUNCTIONS and code.co_qualname.isidentifier() and code.co_name[0] not in "_<"
+        return is_module or is_function
     return is_user_code(code.co_filename)
 
 

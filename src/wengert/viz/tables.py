@@ -8,13 +8,11 @@ from html import escape
 from typing import Any
 
 from wengert import _optional
+from wengert.viz.blocks import Block, Table
+from wengert.viz.rows import FORWARD, REVERSE, REVERSE_HEAD, Rows, filled, forward_head
 
-Rows = Sequence[Sequence[str]]
 _BAR = "\u0305"
 _BARRED = re.compile(f"(?:\\w{_BAR})+")
-FORWARD = "Forward walk: the value of each step, and how fast it changes with each input"
-REVERSE = "Reverse walk: how fast the output changes with each step, from last to first"
-REVERSE_HEAD = ("step", "adjoint by the chain rule", "with the slopes", "in numbers", "adjoint")
 STYLE = """
 .wengert { --ink: #1b1f24; --soft: #59636e; --line: #d1d9e0; --paper: #ffffff; --value: #0072b2; --adjoint: #b34e00;
   color: var(--ink); background: var(--paper); font: 14px/1.5 system-ui, sans-serif; padding: 0.5em 1em; }
@@ -28,58 +26,99 @@ STYLE = """
 .wengert .bar { text-decoration: overline; }
 .wengert .scroll { overflow-x: auto; } .wengert .faint { color: var(--soft); }
 .wengert tr.lit td { background: color-mix(in srgb, var(--value) 14%, transparent); }
+.wengert .gap, .wengert details { margin: 0.4em 0 0.4em 1.2em; } .wengert summary { cursor: pointer; } .wengert details.inside > summary { font-weight: 600; }
+.wengert .program { font: 13px/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap; margin-left: 1.2em; color: var(--ink); }
 @media (prefers-color-scheme: dark) { .wengert { --ink: #e6edf3; --soft: #9aa6b2; --line: #3d444d; --paper: #10151b;
   --value: #6cc0f5; --adjoint: #f2a65a; } }
 """
 
 
-def rich_tables(explanation: Any, forward: Rows, reverse: Rows) -> Any:
+def rich_tables(explanation: Any) -> Any:
     """A group of rich tables."""
-    table, text = _optional.load("rich.table", "coloured tables", "viz"), _optional.load("rich.text", "coloured tables", "viz")
-    group = _optional.load("rich.console", "coloured tables", "viz").Group
+    text, group = _rich("text").Text, _rich("console").Group
+    head = text(explanation.title, style="bold")
+    point = text(f"at {explanation.point}\n" if explanation.point else "")
+    notes = [text(note, style="dim") for note in explanation.forward_notes]
+    note = [text(explanation.note, style="dim")] if explanation.note else []
+    forward = [forward_head(explanation.columns), *explanation.forward_rows]
+    reverse = [REVERSE_HEAD, *explanation.reverse_rows]
+    tail = text("\n".join(["Both walks give", *(f"  {line}" for line in explanation.summary())]), style="bold")
+    return group(
+        head, point, text(FORWARD, style="italic"), *notes, _rich_table(forward), *_rich_blocks(explanation.forward_blocks, 2),
+        text(REVERSE, style="italic"), *note, _rich_table(reverse), *_rich_blocks(explanation.reverse_blocks, 2), tail,
+    )  # fmt: skip
 
-    first = table.Table(box=_optional.load("rich.box", "coloured tables", "viz").SIMPLE_HEAD, pad_edge=False)
-    first.add_column("step", style="bold")
-    first.add_column("formula")
-    first.add_column("value", justify="right", style="cyan")
-    for column in explanation.columns:
-        first.add_column(text.Text(column.label), justify="right", style="green")
-    first.add_column("line", style="dim")
-    for row in forward:
-        first.add_row(*map(text.Text, row))
-    second = table.Table(box=first.box, pad_edge=False)
-    kept = [k for k in range(5) if any(row[k] for row in reverse)]
-    styles = ["bold", "", "", "", "yellow"]
+
+def _rich(module: str) -> Any:
+    return _optional.load(f"rich.{module}", "coloured tables", "viz")
+
+
+def _rich_table(rows: Rows) -> Any:
+    """A walk in colours; of the reverse one the columns in which nothing stands are left out."""
+    found = _rich("table").Table(box=_rich("box").SIMPLE_HEAD, pad_edge=False)
+    is_reverse = tuple(rows[0]) == REVERSE_HEAD
+    kept = filled(rows) if is_reverse else list(range(len(rows[0])))
+    last = len(rows[0]) - 1
     for k in kept:
-        second.add_column(REVERSE_HEAD[k], style=styles[k])
-    for row in reverse:
-        second.add_row(*(text.Text(row[k]) for k in kept))
-    head = text.Text(explanation.title, style="bold")
-    point = text.Text(f"at {explanation.point}\n" if explanation.point else "")
-    notes = [text.Text(note, style="dim") for note in explanation.forward_notes]
-    note = [text.Text(explanation.note, style="dim")] if explanation.note else []
-    tail = text.Text("\n".join(["Both walks give", *(f"  {line}" for line in explanation.summary())]), style="bold")
-    titles = [text.Text(title, style="italic") for title in (FORWARD, REVERSE)]
-    return group(head, point, titles[0], *notes, first, titles[1], *note, second, tail)
+        style = {0: "bold", last: "yellow"} if is_reverse else {0: "bold", 1: "", 2: "cyan", last: "dim"}
+        is_number = k == last if is_reverse else 1 < k < last
+        found.add_column(_rich("text").Text(rows[0][k]), style=style.get(k, "" if is_reverse else "green"), justify="right" if is_number else "left")
+    for row in rows[1:]:
+        found.add_row(*(_rich("text").Text(row[k]) for k in kept))
+    return found
 
 
-def forward_head(explanation: Any) -> list[str]:
-    """The column titles of the forward walk."""
-    return ["step", "formula", "value", *(column.label for column in explanation.columns), "line"]
+def _rich_blocks(blocks: Sequence[Block], margin: int) -> list[Any]:
+    """What is inside of steps, further to the right."""
+    text, padding = _rich("text").Text, _rich("padding").Padding
+    found = []
+    for block in blocks:
+        found.append(padding(text(block.title, style="bold italic"), (0, 0, 0, margin)))
+        found.append(padding(text("\n".join([*block.lines, ""])), (0, 0, 0, margin + 2)))
+        for table in block.tables:
+            found.append(padding(text(table.caption, style="italic"), (0, 0, 0, margin + 2)))
+            if table.rows:
+                found.append(padding(_rich_table(table.rows), (0, 0, 0, margin + 2)))
+            found += _rich_blocks(table.inner, margin + 4)
+    return found
 
 
-def html_tables(explanation: Any, forward: Rows, reverse: Rows) -> str:
-    """The two tables, without their style sheet."""
-    kinds = ["name", "", "number value", *["number"] * len(explanation.columns), "faint"]
+def html_tables(explanation: Any) -> str:
+    """The two tables, and folded below them what is inside of their steps; without their style sheet."""
     summary = "".join(f"<div>{escape(line)}</div>" for line in explanation.summary())
-    kept = [k for k in range(len(REVERSE_HEAD)) if any(row[k] for row in reverse)]
-    styles = ["name", "", "", "", "number adjoint"]
-    reverse_table = _table([REVERSE_HEAD[k] for k in kept], [styles[k] for k in kept], [[row[k] for k in kept] for row in reverse])
+    forward = [forward_head(explanation.columns), *explanation.forward_rows]
+    reverse = [REVERSE_HEAD, *explanation.reverse_rows]
     return (
-        f"{_heading(FORWARD, explanation.forward_notes)}{_table(forward_head(explanation), kinds, forward)}"
-        f"{_heading(REVERSE, [explanation.note] if explanation.note else [])}{reverse_table}"
+        f"{_heading(FORWARD, explanation.forward_notes)}{_html_table(forward)}{_html_blocks(explanation.forward_blocks)}"
+        f"{_heading(REVERSE, [explanation.note] if explanation.note else [])}{_html_table(reverse)}{_html_blocks(explanation.reverse_blocks)}"
         f"<h3>Both walks give</h3><div class='adjoint result'>{summary}</div>"
     )
+
+
+def _html_table(rows: Rows, *, is_inner: bool = False) -> str:
+    if tuple(rows[0]) != REVERSE_HEAD:
+        kinds = ["name", "", "number value", *["number"] * (len(rows[0]) - 4), "faint"]
+        return _table(rows[0], kinds, rows[1:], is_inner=is_inner)
+    kept = filled(rows)
+    styles = ["name", "", "", "", "number adjoint"]
+    head, *body = [[row[k] for k in kept] for row in rows]
+    return _table(head, [styles[k] for k in kept], body, is_inner=is_inner)
+
+
+def _html_blocks(blocks: Sequence[Block]) -> str:
+    """What is inside of steps; a click opens it."""
+    return "".join(
+        f"<details class='inside'><summary>{marked(block.title)}</summary>"
+        f"{''.join(f'<p class=program>{marked(line)}</p>' for line in block.lines)}{''.join(map(_html_pass, block.tables))}</details>"
+        for block in blocks
+    )  # fmt: skip
+
+
+def _html_pass(table: Table) -> str:
+    if not table.rows:
+        return f"<p class='gap'>{escape(table.caption)}</p>"
+    inner = f"{_html_table(table.rows, is_inner=True)}{_html_blocks(table.inner)}"
+    return f"<details open><summary>{escape(table.caption)}</summary>{inner}</details>"
 
 
 def _heading(title: str, notes: Sequence[str]) -> str:
@@ -88,10 +127,10 @@ def _heading(title: str, notes: Sequence[str]) -> str:
     return f"<h3>{head}</h3>" + "".join(f"<p>{escape(line)}</p>" for line in said)
 
 
-def html_page(explanation: Any, forward: Rows, reverse: Rows) -> str:
+def html_page(explanation: Any) -> str:
     """The tables with their style sheet, for a notebook cell."""
     title = f"<h3>{escape(explanation.title)}</h3><p>at {escape(explanation.point)}</p>"
-    return f"<div class='wengert'><style>{STYLE}</style>{title}{html_tables(explanation, forward, reverse)}</div>"
+    return f"<div class='wengert'><style>{STYLE}</style>{title}{html_tables(explanation)}</div>"
 
 
 def marked(text: str) -> str:
@@ -99,11 +138,12 @@ def marked(text: str) -> str:
     return _BARRED.sub(lambda match: f"<span class='bar'>{match[0].replace(_BAR, '')}</span>", escape(text))
 
 
-def _table(head: Sequence[str], kinds: Sequence[str], rows: Rows) -> str:
+def _table(head: Sequence[str], kinds: Sequence[str], rows: Rows, *, is_inner: bool = False) -> str:
     def row(cells: Sequence[str], tag: str) -> str:
         pairs = zip(cells, [f' class="{kind}"' if kind else "" for kind in kinds], strict=True)
         return "".join(f"<{tag}{kind}>{marked(cell)}</{tag}>" for cell, kind in pairs)
 
-    body = "".join(f'<tr data-step="{escape(cells[0])}">{row(cells, "td")}</tr>' for cells in rows)
+    steps = ["" if is_inner else f' data-step="{escape(cells[0])}"' for cells in rows]
+    body = "".join(f"<tr{step}>{row(cells, 'td')}</tr>" for step, cells in zip(steps, rows, strict=True))
     table = f"<thead><tr>{row(head, 'th')}</tr></thead><tbody>{body}</tbody>"
     return f"<div class='scroll'><table>{table}</table></div>"

@@ -75,73 +75,61 @@ class Step:
     contributions: list[Contribution] = field(default_factory=list)  # to the adjoints of its operands
     received: list[Contribution] = field(default_factory=list)  # by its own adjoint
     location: str = ""
-    is_output: bool = False
+    seeds: list[tuple[str, Any]] = field(default_factory=list)  # what its adjoint has besides: 1 for an output
 
     @property
     def is_input(self) -> bool:
         return self.node is None
 
 
-class Walks:
-    """Both walks of one call of a function."""
+class GraphWalks:
+    """Both walks along a graph whose values are known."""
 
-    def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        args, kwargs = as_floats(tuple(args), dict(kwargs))
-        scopes = Scopes()
-        recording = Recording(function, args, kwargs, scopes)
-        scopes.release()
-        self.scopes, self.files = scopes.paths, scopes.files  # around each node; where source lines can be read
-        self.graph: Graph = recording.graph
-        self.values = recording.values
-        self.names = name_atoms(self.graph)
-        columns = make_columns([(self.names[v], self.values[v]) for v in self.graph.inputs])
-        work = sum(map(np.size, self.values.values()))
-        self.most_columns = max(1, min(MOST_COLUMNS, MOST_WORK // max(1, work)))
-        self.columns, self.n_directions = columns[: self.most_columns], len(columns)
-        self._by_var: dict[Var, Step] = {}
-        self._walk_forward()
-        self._walk_back()
-        self.steps = list(self._by_var.values())
+    def __init__(self, graph: Graph, values: Mapping[Var, Any], names: Mapping[Any, str]) -> None:
+        self.graph, self.values, self.names = graph, values, names
+        self.by_var: dict[Var, Step] = {}
+
+    @property
+    def steps(self) -> list[Step]:
+        """A step for each variable, in order."""
+        return list(self.by_var.values())
 
     def text(self, atom: Any) -> str:
         """A variable's name, or a constant's value."""
         return constant(atom) if isinstance(atom, Const) else self.names[atom]
 
-    def tangent(self, atom: Any, column: int) -> Any:
-        """How fast an operand moves in one direction; `None` if it does not."""
-        return self._by_var[atom].tangents[column] if isinstance(atom, Var) else None
+    def tangents(self, atom: Any, n_columns: int) -> list[Any]:
+        """How fast a value moves in each direction; `None` where it does not."""
+        return self.by_var[atom].tangents if isinstance(atom, Var) else [None] * n_columns
 
-    def _walk_forward(self) -> None:
+    def walk_forward(self, tangents: Mapping[Var, Sequence[Any]], said: Mapping[Var, str] | None = None) -> None:
+        """From inputs that move so fast; `said` are words for them, in place of a formula."""
         for var in self.graph.inputs:
-            name = self.names[var]
-            tangents = [column.seed if column.input == name else None for column in self.columns]
-            self._by_var[var] = Step(name, "input", self.values[var], tangents)
+            self.by_var[var] = Step(self.names[var], (said or {}).get(var, "input"), self.values[var], list(tangents[var]))
+        n_columns = max(map(len, tangents.values()), default=0)
         for node in self.graph.nodes:
             xs = [self.value(a) for a in node.operands]
             results = [self.values[y] for y in node.outputs]
             y = results[0] if node.primitive.n_outputs is None else tuple(results)
-            tangents = [
-                push(node, [self.tangent(a, k) for a in node.operands], y, xs)
-                for k in range(len(self.columns))
-            ]
-            said = formula(node, [self.text(a) for a in node.operands])
+            moving = [self.tangents(a, n_columns) for a in node.operands]
+            pushed = [push(node, [dxs[k] for dxs in moving], y, xs) for k in range(n_columns)]
+            said_here = formula(node, [self.text(a) for a in node.operands])
             for k, var in enumerate(node.outputs):
-                self._by_var[var] = Step(
-                    self.names[var], said if len(results) == 1 else f"{said}[{k}]", results[k],
-                    [None if dy is None else dy[k] for dy in tangents], node,
+                self.by_var[var] = Step(
+                    self.names[var], said_here if len(results) == 1 else f"{said_here}[{k}]", results[k],
+                    [None if dy is None else dy[k] for dy in pushed], node,
                     tuple(self.text(a) for a in node.operands), location=node.location,
                 )  # fmt: skip
 
-    def _walk_back(self) -> None:
+    def walk_back(self, seeds: Sequence[tuple[Var, Any, str]]) -> None:
+        """From adjoints of outputs, `(output, adjoint, words for it)`."""
         adjoints: dict[Var, Any] = {}
-        for output in self.graph.outputs:
-            if isinstance(output, Var) and output.type.is_inexact:
-                ones = np.ones(output.type.shape, output.type.dtype)[()]
-                adjoints[output] = ones if output not in adjoints else adjoints[output] + ones
-                self._by_var[output].is_output = True
+        for output, seed, says in seeds:
+            adjoints[output] = seed if output not in adjoints else adjoints[output] + seed
+            self.by_var[output].seeds.append((says, seed))
         for node, slot, piece in self.pull_back(adjoints):
-            operand = self._by_var[node.operands[slot]]  # type: ignore[index]
-            step = self._by_var[node.outputs[0]]
+            operand = self.by_var[node.operands[slot]]  # type: ignore[index]
+            step = self.by_var[node.outputs[0]]
             names = tuple(self.names[y] for y in node.outputs)
             total, ct = adjoints[node.operands[slot]], adjoints.get(node.outputs[0])  # type: ignore[index]
             results = [self.values[y] for y in node.outputs]
@@ -152,7 +140,7 @@ class Walks:
             step.contributions.append(found)
             operand.received.append(found)
         for var, adjoint in adjoints.items():
-            self._by_var[var].adjoint = adjoint
+            self.by_var[var].adjoint = adjoint
 
     def pull_back(self, adjoints: dict[Var, Any]) -> Iterator[tuple[Node, int, Any]]:
         """One walk back: completes the adjoints of the outputs, and gives each term that a node adds to an operand's adjoint."""
@@ -177,6 +165,26 @@ class Walks:
     def value(self, atom: Any) -> Any:
         """What an operand was."""
         return atom.value if isinstance(atom, Const) else self.values[atom]
+
+
+class Walks(GraphWalks):
+    """Both walks of one call of a function."""
+
+    def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        args, kwargs = as_floats(tuple(args), dict(kwargs))
+        scopes = Scopes()
+        recording = Recording(function, args, kwargs, scopes)
+        scopes.release()
+        self.scopes, self.files = scopes.paths, scopes.files  # around each node; where source lines can be read
+        super().__init__(recording.graph, recording.values, name_atoms(recording.graph))
+        inputs = self.graph.inputs
+        columns = make_columns([(self.names[v], self.values[v]) for v in inputs])
+        work = sum(map(np.size, self.values.values()))
+        self.most_columns = max(1, min(MOST_COLUMNS, MOST_WORK // max(1, work)))
+        self.columns, self.n_directions = columns[: self.most_columns], len(columns)
+        self.walk_forward({v: [c.seed if c.input == self.names[v] else None for c in self.columns] for v in inputs})
+        outputs = [a for a in self.graph.outputs if isinstance(a, Var) and a.type.is_inexact]
+        self.walk_back([(y, np.ones(y.type.shape, y.type.dtype)[()], "1") for y in outputs])
 
 
 def push(node: Node, dxs: Sequence[Any], y: Any, xs: Sequence[Any]) -> Sequence[Any] | None:

@@ -24,10 +24,12 @@ from wengert.compiler.emit.packing import (
 )
 from wengert.compiler.emit.strong import write_has_nan, write_repair, write_strong_sum
 from wengert.compiler.emit.text import Text
-from wengert.compiler.emit.tiles import Shape, write_tiles
+from wengert.compiler.emit.tiles import AHEAD, Shape, write_tiles
 
 SUMMED = 256  # places of the sum that are taken together
 BLOCK = 2**20  # bytes of the right factor that stay in the cache
+RARE = 4  # tiles up to which columns of the left factor are read where they lie
+PAGE, LINE = 4096, 64  # bytes after which lines share their places in the nearest cache, and of a line
 LEAST = 2**19  # multiplications from which on threads pay
 
 
@@ -61,8 +63,6 @@ def write_multiply(shape: Shape) -> str:
     )
     context = Numbers(text, "%context", CONTEXT)
     k, step = context.get("k"), context.get("step")
-    rows, inner = context.get("row_left", "ptr"), context.get("inner_left", "ptr")
-    is_row = text.test("ne", context.get("left_runs"), 0)
     span = text.sub("%i1", "%i0")
     n_panels, pairs = text.parts(span, shape.rows), text.parts(span, 2)
     together = text.larger(text.div(str(BLOCK), text.mul(step, shape.width * shape.item)), 1)
@@ -76,17 +76,39 @@ def write_multiply(shape: Shape) -> str:
             with text.loop(0, n_panels) as panel:
                 top, bottom = (text.add("%i0", text.mul(text.div(text.mul(text.add(panel, q), pairs), n_panels), 2)) for q in (0, 1))
                 bottom = text.smaller(bottom, "%i1")
-                ahead = text.smaller(text.sub(context.get("m"), top), shape.tall)
-                text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {text.at(rows, top)}, i64 {top}, i64 {ahead}, i64 {text.sub(bottom, top)}, ptr {text.at(inner, begin)}, i64 {depth}, i1 {is_row})")
-                text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr %left, ptr %b, ptr %right, ptr %c, ptr {base}, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
+                where, far, apart = left_panel(text, shape, context, top, bottom, begin, depth, text.sub(high, low))
+                text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr {where}, i64 {far}, i64 {apart}, ptr %b, ptr %right, ptr %c, ptr {base}, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
     return text.finished()
+
+
+def left_panel(text: Text, shape: Shape, context: Numbers, top: str, bottom: str, begin: str, depth: str, uses: str) -> list[str]:
+    """Where a panel of rows begins, and how far apart its rows and places of the sum are.
+
+    It is read where it lies if a row's numbers follow one another, or a column's, and rows don't begin a page apart, as then their lines
+    would drive one another from the cache; else it is laid out.
+    """
+    rows, inner = text.at(context.get("row_left", "ptr"), top), text.at(context.get("inner_left", "ptr"), begin)
+    is_row = text.test("ne", context.get("left_runs"), 0)
+    height = text.sub(bottom, top)
+    far, is_even = even(text, rows, height)
+    is_even = text.both(is_even, text.test("eq", text.new(f"and i64 {height}, 1"), 0))
+    offset = text.new(f"and i64 {text.add(text.mul(far, shape.item), LINE)}, {PAGE - 1}")
+    is_good = text.both(text.both(is_row, is_even), text.test("sgt", offset, 2 * LINE))
+    apart = text.load(context.pointer, CONTEXT.index("left_apart"))
+    is_column = text.both(text.both(text.both(text.test("eq", far, 1), is_even), text.test("ne", apart, 0)), text.test("sle", uses, RARE))
+    is_there = text.new(f"or i1 {is_good}, {is_column}")
+    with text.when(text.new(f"xor i1 {is_there}, true")):
+        ahead = text.smaller(text.sub(context.get("m"), top), shape.tall)
+        text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {rows}, i64 {top}, i64 {ahead}, i64 {height}, ptr {inner}, i64 {depth}, i1 {is_row})")
+    there = text.at("%a", text.add(text.load(rows), text.load(inner)), shape.kind)
+    return [text.choose(is_there, there, "%left", "ptr"), text.choose(is_there, far, "1"), text.choose(is_good, "1", text.choose(is_column, apart, str(shape.tall)))]
 
 
 def write_panel(shape: Shape) -> str:
     """A panel of rows times panels of columns."""
     kind = shape.kind
     text = Text(
-        f"internal void @panel.{shape.suffix}(ptr %context, ptr noalias %left, ptr noalias %b, ptr noalias %right, ptr %c, ptr %d, i64 %top, i64 %bottom, i64 %begin, i64 %depth, i64 %low, i64 %high) #0"
+        f"internal void @panel.{shape.suffix}(ptr %context, ptr noalias %left, i64 %left_far, i64 %left_apart, ptr noalias %b, ptr noalias %right, ptr %c, ptr %d, i64 %top, i64 %bottom, i64 %begin, i64 %depth, i64 %low, i64 %high) #0"
     )
     context = Numbers(text, "%context", CONTEXT)
     scratch = text.new(f"alloca [{shape.rows * shape.width} x {kind}], align 64")
@@ -102,6 +124,7 @@ def write_panel(shape: Shape) -> str:
     into_runs, direct = text.test("ne", context.get("into_runs"), 0), text.test("ne", context.get("direct"), 0)
     block = text.at("%right", text.mul(text.mul("%begin", panels), shape.width), kind)
     bare = text.new("icmp eq ptr %d, null")
+    ahead, nothing = what_comes(text, shape, height)
     with text.loop("%low", "%high") as panel:
         j = text.mul(panel, shape.width)
         past = text.smaller(text.add(j, shape.width), n)
@@ -127,10 +150,26 @@ def write_panel(shape: Shape) -> str:
             factor = text.choose(plain, alpha, "1.0", kind)
             target_far = text.choose(plain, far, str(shape.width))
             base = text.choose(text.new(f"or i1 {bare}, {text.new(f'xor i1 {plain}, true')}"), "null", text.at("%d", place, kind), "ptr")
-            text.do(f"call void {tile}(ptr %left, i64 {shape.tall}, ptr {right}, i64 {right_far}, i64 %depth, ptr {target}, i64 {target_far}, ptr {base}, {kind} {factor})")
+            text.do(f"call void {tile}(ptr %left, i64 %left_far, i64 %left_apart, ptr {right}, i64 {right_far}, i64 %depth, ptr {target}, i64 {target_far}, ptr {base}, {kind} {factor}, ptr {text.choose(text.test('eq', panel, '%low'), ahead, nothing, 'ptr')})")
             with text.when(text.new(f"xor i1 {plain}, true")):
                 text.do(f"call void @scatter.{shape.suffix}(ptr {scratch}, ptr %c, ptr %d, ptr {rows}, i64 {height}, ptr {columns}, i64 {width}, {kind} {alpha})")
     return text.finished()
+
+
+def what_comes(text: Text, shape: Shape, height: str) -> tuple[str, str]:
+    """What tiles fetch ahead: the next panel of the left factor, row by row or place by place; and nothing new."""
+    is_row = text.test("eq", "%left_apart", 1)
+    ahead, nothing = (Numbers(text, text.new(f"alloca [{len(AHEAD)} x i64]"), AHEAD) for _ in range(2))
+    next_panel = text.at("%left", text.choose(is_row, text.mul(height, "%left_far"), text.add(height, LINE // shape.item)), shape.kind)
+    lines = text.parts(text.mul("%depth", shape.item), LINE)
+    apart = text.mul("%left_apart", shape.item)
+    jump = text.sub(text.mul("%left_far", shape.item), text.mul(text.sub(lines, 1), LINE))
+    for table, first, step in ((ahead, next_panel, text.choose(is_row, str(LINE), apart)), (nothing, "%left", "0")):
+        table.set("first", first, "ptr")
+        table.set("step", step)
+        table.set("jump", text.choose(is_row, jump, apart) if table is ahead else "0")
+        table.set("often", lines)
+    return ahead.pointer, nothing.pointer
 
 
 def even(text: Text, table: str, n: str) -> tuple[str, str]:
@@ -315,6 +354,8 @@ def write_facts(text: Text, shape: Shape, context: Numbers) -> None:
         runs[name] = text.new(f"call i1 @is_run(ptr {context.get(table, 'ptr')}, i64 {length})")
         if name:
             context.set(name, text.new(f"zext i1 {runs[name]} to i64"))
+    apart, is_column = even(text, context.get("inner_left", "ptr"), k)
+    context.set("left_apart", text.choose(is_column, apart, "0"))
     _, is_even = even(text, context.get("inner_right", "ptr"), k)
     direct = text.both(text.both(runs[""], is_even), text.test("sle", m, FEW * shape.rows))
     context.set("direct", text.new(f"zext i1 {direct} to i64"))

@@ -62,30 +62,47 @@ class Shape:
 
 
 def write_tile(shape: Shape, v: int, r: int) -> str:
-    """`c = base + alpha * (sum over k)`, without `base` where that is null: `void @tile(a, as, b, bs, k, c, cs, base, alpha)`.
+    """`c = base + alpha * (sum over k)`, without `base` where that is null: `void @tile(a, ar, as, b, bs, k, c, cs, base, alpha, ahead)`.
 
-    Entry `(i, p)` of the left factor is `a[p * as + i]`, `(p, j)` of the right one `b[p * bs + j]`, and `(i, j)` of the result `c[i * cs + j]`.
+    Entry `(i, p)` of the left factor is `a[i * ar + p * as]`, `(p, j)` of the right one `b[p * bs + j]`, and `(i, j)` of the result `c[i * cs + j]`.
     """
     kind, vector = shape.kind, shape.vector
     text = Text(
-        f"internal void @tile.{v}.{r}.{shape.suffix}(ptr noalias %a, i64 %as, ptr noalias %b, i64 %bs, i64 %k, ptr %c, i64 %cs, ptr %base, {kind} %alpha) #0"
+        f"internal void @tile.{v}.{r}.{shape.suffix}(ptr noalias %a, i64 %ar, i64 %as, ptr noalias %b, i64 %bs, i64 %k, ptr %c, i64 %cs, ptr %base, {kind} %alpha, ptr noalias %ahead) #0"
     )
     sums = [f"%s{i}_{j}" for i in range(r) for j in range(v)]
+    for i in range(r):
+        row = text.mul("%cs", i)
+        for j in range(v):
+            prefetch(text, text.at("%c", text.add(row, j * shape.lanes), kind), 1, 3)
+    first, step, jump, often = (text.load("%ahead", k, "ptr" if k == 0 else "i64", of="i64") for k in range(len(AHEAD)))
     text.do("br label %loop")
     text.begin("loop")
     text.lines += ["  %p = phi i64 [%k, %entry], [%p_next, %loop]", "  %ap = phi ptr [%a, %entry], [%ap_next, %loop]"]
     text.lines.append("  %bp = phi ptr [%b, %entry], [%bp_next, %loop]")
+    text.lines += [f"  %np = phi ptr [{first}, %entry], [%np_next, %loop]", f"  %nc = phi i64 [{often}, %entry], [%nc_next, %loop]"]
     text.lines += [f"  {s} = phi {vector} [zeroinitializer, %entry], [{s}_next, %loop]" for s in sums]
     right = [text.load("%bp", j * shape.lanes, vector, of=kind) for j in range(v)]
     for i in range(r):
-        left = splat(text, shape, text.load("%ap", i, kind))
+        left = splat(text, shape, text.load("%ap", text.mul("%ar", i), kind))
         for j in range(v):
             s = f"%s{i}_{j}"
             text.lines.append(f"  {s}_next = call {vector} @llvm.fmuladd.{vector_suffix(shape)}({vector} {left}, {vector} {right[j]}, {vector} {s})")
+    prefetch(text, "%np", 0, 2)
     text.lines += [
+        "  %nc_less = add nsw i64 %nc, -1", "  %nc_ends = icmp eq i64 %nc_less, 0",
+        f"  %nc_next = select i1 %nc_ends, i64 {often}, i64 %nc_less", f"  %np_far = select i1 %nc_ends, i64 {jump}, i64 {step}",
+        "  %np_next = getelementptr i8, ptr %np, i64 %np_far",
         f"  %ap_next = getelementptr {kind}, ptr %ap, i64 %as", f"  %bp_next = getelementptr {kind}, ptr %bp, i64 %bs",
         "  %p_next = add nsw i64 %p, -1", "  %p_more = icmp ne i64 %p_next, 0", "  br i1 %p_more, label %loop, label %out",
     ]  # fmt: skip
+    write_results(text, shape, v, r)
+    return text.finished()
+
+
+def write_results(text: Text, shape: Shape, v: int, r: int) -> None:
+    """The sums of a tile go to their places."""
+    kind, vector = shape.kind, shape.vector
     text.begin("out")
     alpha = splat(text, shape, "%alpha")
     fresh = text.new("icmp eq ptr %base, null")
@@ -104,7 +121,14 @@ def write_tile(shape: Shape, v: int, r: int) -> str:
                 text.store(value, "%c", place, vector, of=kind)
         if label == "alone":
             text.do("ret void")
-    return text.finished()
+
+
+AHEAD = ("first", "step", "jump", "often")  # what will be needed next: after `often` steps comes a jump, all in bytes
+
+
+def prefetch(text: Text, place: str, written: int, near: int) -> None:
+    """A line is on its way to the cache while there is something else to do."""
+    text.do(f"call void @llvm.prefetch.p0(ptr {place}, i32 {written}, i32 {near}, i32 1)")
 
 
 def splat(text: Text, shape: Shape, number: str) -> str:
@@ -124,6 +148,7 @@ def write_tiles(shape: Shape) -> str:
     names = ", ".join(f"ptr @tile.{v}.{r}.{shape.suffix}" for v, r in heights)
     return "\n".join([
         f"declare {shape.vector} @llvm.fmuladd.{vector_suffix(shape)}({', '.join([shape.vector] * 3)})",
+        "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)",
         *[write_tile(shape, v, r) for v, r in heights],
         f"@tiles.{shape.suffix} = internal constant [{len(heights)} x ptr] [{names}]",
     ])  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import sysconfig
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ def is_array_as_expected() -> bool:
 
     Where threads run Python at the same time, what a container lends may be gone before it is counted: no native way there.
     """
-    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if "t" in getattr(sys, "abiflags", ""):  # as asking `sysconfig` for it, which reads a long file first
         return False
     if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8 or np.ndarray.__basicsize__ < HEAD + ARRAY_SIZE:
         return False

@@ -6,7 +6,8 @@ function valueFacts(name, value) {
   if (!value) return [];
   const found = [...fact(name, ...barred(value.text))];
   if (value.stats && value.stats.length) found.push(...fact("", make("span", { class: "stats" }, value.stats.join(" · "))));
-  if (value.nan || value.inf) found.push(...fact("", make("strong", { class: "alarm" }, `⚠ ${value.nan} NaN, ${value.inf} infinite`)));
+  if (value.given) found.push(...fact("", make("span", { class: "stats" }, `${value.inf} infinite, as an operand is`)));
+  else if (value.nan || value.inf) found.push(...fact("", make("strong", { class: "alarm" }, `⚠ ${value.nan} NaN, ${value.inf} infinite`)));
   if (value.full && value.full !== value.text) found.push(...fact("", make("pre", {}, value.full)));
   return found;
 }

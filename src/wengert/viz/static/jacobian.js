@@ -14,7 +14,9 @@ class Jacobian {
     const passes = (k) => `${k.toLocaleString("en")} pass${k === 1 ? "" : "es"}`;
     const cheaper = n < m ? "forward" : m < n ? "reverse" : "either way alike";
     const whole = `The whole Jacobian is ${m.toLocaleString("en")} × ${n.toLocaleString("en")}: forward ${passes(n)} (a column each), reverse ${passes(m)} (a row each).`;
-    const here = mode === "forward" ? `pass ${pass + 1} of n = ${n.toLocaleString("en")}` : `pass ${pass + 1} of m = ${m.toLocaleString("en")}`;
+    const found = this.app.data[mode][pass];
+    const [what, size, letter] = mode === "forward" ? ["columns", n, "n"] : ["rows", m, "m"];
+    const here = found && found.isSum ? `a sum of ${what}, of ${letter} = ${size.toLocaleString("en")}` : `pass ${pass + 1} of ${letter} = ${size.toLocaleString("en")}`;
     find("#counter").replaceChildren(
       make("strong", {}, `${mode}: ${here}`),
       make("span", { class: "stats" }, whole, ` Cheaper here: ${cheaper}.`),
@@ -46,8 +48,16 @@ class Jacobian {
     const share = m * n ? ((100 * pattern.entries) / (m * n)).toPrecision(3) : 0;
     const coarse = pattern.grid[0] < m || pattern.grid[1] < n ? ` Each cell stands for about ${Math.ceil(m / pattern.grid[0])} × ${Math.ceil(n / pattern.grid[1])} entries; the darker, the more of them.` : "";
     const many = (k, what) => `${k.toLocaleString("en")} ${what}${k === 1 ? "" : "s"}`;
-    words.textContent = `${many(m, "output")} × ${many(n, "input")}; ${pattern.entries.toLocaleString("en")} of the entries (${share}%) can be other than zero.${coarse}`;
+    words.textContent = `${many(m, "output")} × ${many(n, "input")}; ${pattern.entries.toLocaleString("en")} of the entries (${share}%) can be other than zero.${coarse}${this.colours(m, n)}`;
     find("#pattern").setAttribute("aria-label", words.textContent);
+  }
+
+  // How many passes a sparse Jacobian needs.
+  colours(m, n) {
+    const { columns, rows } = this.pattern.colours || {};
+    if (!columns || Math.min(columns, rows) >= Math.min(m, n)) return "";
+    const [few, what, mode] = columns <= rows ? [columns, "Columns that share no row", "forward"] : [rows, "Rows that share no column", "reverse"];
+    return ` ${what} can be had in one pass, so that wg.jacobian(f, sparse=True) needs ${few.toLocaleString("en")} ${mode} pass${few === 1 ? "" : "es"} and not ${Math.min(m, n).toLocaleString("en")}.`;
   }
 
   // Rows are outputs, columns inputs; thin lines part the arguments.

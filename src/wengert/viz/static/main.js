@@ -60,7 +60,6 @@ class App {
 
   firstBad() {
     const { nodes } = this.data.views[0];
-    const isBadValue = (node) => Boolean(node.value && (node.value.nan || node.value.inf));
     let bad = nodes.findIndex(isBadValue);
     if (bad < 0) bad = nodes.findLastIndex(isBad); // a walk back goes from last to first
     this.tab("graph");
@@ -163,7 +162,7 @@ function makeRoom(data) {
     for (const pass of data[mode])
       for (const [id, text] of Object.entries(pass.values)) {
         const node = view.nodes[id];
-        if (linesOf(node).length > 2) node.room = Math.min(44, Math.max(node.room || 0, letters(`${movingName(node, mode)} = ${text} + …`)));
+        if (linesOf(node).length > 2) node.room = Math.min(44, Math.max(node.room || 0, letters(`${movingName(node, mode)} = ${inBrief(text)} + …`)));
       }
 }
 

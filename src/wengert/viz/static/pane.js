@@ -271,7 +271,9 @@ class Pane {
   }
 }
 
-function isBad(node) { return Boolean(node.value && (node.value.nan || node.value.inf)) || Boolean(node.adjoint && (node.adjoint.nan || node.adjoint.inf)); }
+// NaN, or an infinity that was made here: one that came in, as that of a mask, is meant.
+function isBadValue(node) { return Boolean(node.value && (node.value.nan || (node.value.inf && !node.value.given))); }
+function isBad(node) { return isBadValue(node) || Boolean(node.adjoint && (node.adjoint.nan || node.adjoint.inf)); }
 
 function arrowTips(id) {
   return draw("defs", {}, draw("marker", { id: `tip-${id}`, viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 8, markerHeight: 8, markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" },

@@ -8,6 +8,13 @@ const MOST_LABELS = 90; // edges of a larger picture have their labels in the de
 const letters = (text) => text.replace(/\p{M}/gu, "").length;
 const shortened = (text, most) => (letters(text) <= most ? text : `${[...text].slice(0, most - 1).join("")}…`);
 
+// A number in six digits, an array by its shape and range: for boxes and sums; the details have the exact one.
+function inBrief(text) {
+  const number = text === "" ? NaN : Number(text);
+  if (!Number.isNaN(number)) return String(Number(number.toPrecision(6)));
+  return text.replace(/^[a-z]+\d*(?=\[)/, "").replace(/, mean \S+$/, "");
+}
+
 function linesOfBox(fold, key) {
   const id = Number(key.slice(1));
   const most = fold.isBrief ? 24 : fold.view.nodes.length > 60 ? 30 : 44; // the details have all of it
@@ -22,7 +29,7 @@ function linesOfBox(fold, key) {
 
 // Those of the pictures; boxes of other programs have a formula and a value, or a type where there is no one value.
 function linesOf(node) {
-  if (!node.lines) node.lines = [[node.kind === "input" ? node.name : `${node.name} = ${node.formula}`, "name"], [node.value ? node.value.text : node.type, "value"]];
+  if (!node.lines) node.lines = [[node.kind === "input" ? node.name : `${node.name} = ${node.formula}`, "name"], [node.value ? inBrief(node.value.text) : node.type, "value"]];
   return node.lines;
 }
 

@@ -53,8 +53,8 @@ function termOf(view, pass, mode, moment) {
   const partial = edge.partial ? edge.partial.text : undefined;
   const scalar = isNumber(incoming) && isNumber(partial);
   const factors = mode === "forward" ? [partial, incoming] : [incoming, partial];
-  const numbers = scalar ? factors.map(factor).join("·") : "";
-  return { symbols, numbers, value: moment.term, withSlope: mode === "forward" ? "" : edge.withSlope || "" };
+  const numbers = scalar ? factors.map((text) => factor(inBrief(text))).join("·") : "";
+  return { symbols, numbers, value: inBrief(moment.term), withSlope: mode === "forward" ? "" : edge.withSlope || "" };
 }
 
 // The words for a moment: what moves, the local derivative, and the sum with the terms that have come so far.
@@ -64,7 +64,7 @@ function wordsOf(view, pass, mode, moments, at) {
   const name = movingName(target, mode);
   if (moment.edge === undefined) {
     const seeded = moment.seed ? (mode === "forward" ? "this walk moves it" : "the walk back starts here") : target.formula;
-    const all = moment.all && moment.all.length > 1 ? moment.all.map((id) => `${adjointName(view.nodes[id])} = ${pass.values[id]}`).join(", ") : `${name} = ${moment.total}`;
+    const all = moment.all && moment.all.length > 1 ? moment.all.map((id) => `${adjointName(view.nodes[id])} = ${inBrief(pass.values[id])}`).join(", ") : `${name} = ${inBrief(moment.total)}`;
     return { title: all, local: seeded, sum: [], total: moment.total, target: target.name };
   }
   const edge = view.edges[moment.edge];
@@ -73,7 +73,7 @@ function wordsOf(view, pass, mode, moments, at) {
   const term = termOf(view, pass, mode, moment);
   const work = [term.symbols, term.withSlope, term.numbers].filter(Boolean).join(" = ");
   return {
-    title: `${name} += ${work} = ${moment.term}`,
+    title: `${name} += ${work} = ${inBrief(moment.term)}`,
     local: edge.label || partialName(view, edge),
     partial: edge.partial,
     sum: [...start, ...sum],

@@ -27,7 +27,7 @@ class WalkBar {
     const found = this.passes()[this.pass];
     this.moments = found ? momentsOf(this.app.primal.view, found, mode) : [];
     for (const name of ["forward", "reverse"]) find(`#mode-${name}`).setAttribute("aria-pressed", String(name === mode));
-    const options = this.passes().map((one, k) => make("option", { value: k }, mode === "forward" ? `${one.label}: ${one.seed}` : `${one.label}: ${one.seed}`));
+    const options = this.passes().map((one, k) => make("option", { value: k }, mode === "forward" ? `${one.label}: ${one.seed}` : one.seed));
     find("#walk-pass").replaceChildren(...options);
     find("#walk-pass").value = String(this.pass);
     find("#walk-place").max = String(this.moments.length);
@@ -102,7 +102,7 @@ class WalkBar {
       if (!node || linesOf(node).length < 3) continue; // it has no derivative
       const place = box.key[0] === "n" ? id : primal.fold.groups[id].owner;
       const sum = sums ? sums.get(place) : { text: found ? found.values[place] : undefined, partial: false };
-      const text = sum && sum.text !== undefined ? `${sum.text}${sum.partial ? " + …" : ""}` : sums ? "…" : "0";
+      const text = sum && sum.text !== undefined ? `${inBrief(sum.text)}${sum.partial ? " + …" : ""}` : sums ? "…" : "0";
       primal.rewrite(box.key, shortened(`${movingName(node, this.mode)} = ${text}`, Math.floor((box.width - 12) / LETTER)), style);
     }
   }
@@ -122,7 +122,7 @@ function sentence(words, inside) {
     return [k ? " + " : "", make("span", { class: `term${term.now ? " now" : ""}${term.done ? "" : " pending"}` }, ...barred(shownText))];
   });
   const found = [make("p", { class: "work" }, ...barred(words.title), inside ? make("span", { class: "stats" }, `  (inside ${inside})`) : null)];
-  if (words.sum.length) found.push(make("p", {}, ...barred(`${words.name} = `), ...sum, ` → ${words.total} so far`));
+  if (words.sum.length) found.push(make("p", {}, ...barred(`${words.name} = `), ...sum, ` → ${inBrief(words.total)}${words.sum.every((term) => term.done) ? "" : " so far"}`));
   if (words.local) found.push(make("p", { class: "stats" }, "local derivative on the edge: ", ...barred(words.local), words.partial && words.partial.stats ? ` (${words.partial.stats.join(", ")})` : ""));
   if (words.partial && words.partial.full && words.partial.full.includes("\n")) found.push(make("pre", {}, words.partial.full)); // a small matrix
   return found;
