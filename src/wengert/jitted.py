@@ -6,9 +6,12 @@ reaches besides; everything else belongs to the signature.  Each signature has a
 
 from __future__ import annotations
 
+import copy
 import functools
+import importlib
 import inspect
 import operator
+import sys
 import types
 import weakref
 from collections.abc import Callable, Sequence
@@ -262,6 +265,20 @@ class Jitted:
     def __rebuild__(self, parts: Sequence[Any]) -> Jitted:
         return Jitted(parts[0], *self._static.given, cache=self._cache)
 
+    def __reduce__(self) -> Any:
+        """Under the name that a module has for it, as functions are; made anew from its function if there is none."""
+        for module in dict.fromkeys((str(self.__module__), "__main__")):
+            space = getattr(sys.modules.get(module), "__dict__", {})
+            for name in (getattr(self, "__qualname__", ""), *(key for key, value in list(space.items()) if value is self)):
+                if found_under(module, name) is self:
+                    return found_under, (module, name)
+        return made_again, (self._function, self._static.given, self._cache)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Jitted:
+        """Functions are not copied, but the object that a method belongs to is."""
+        function = copy.deepcopy(self._function, memo)
+        return self if function is self._function else made_again(function, self._static.given, self._cache)
+
     def jit_as_well(self, transformed: Callable[..., Any]) -> Jitted:
         """A transformation of this function as one compiled program, with the same static arguments."""
         return Jitted(transformed, *self._static.given, cache=self._cache)
@@ -393,6 +410,19 @@ class Jitted:
             if len(self._signatures) % MANY_SIGNATURES == 0:
                 warn_many_signatures(name_of(self._function), len(self._signatures))
         return found
+
+
+def found_under(module: str, name: str) -> Any:
+    """What a module has under a dotted name; `None` if it has nothing."""
+    try:
+        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    except (AttributeError, ImportError):
+        return None
+
+
+def made_again(function: Callable[..., Any], static: tuple[Any, Any], cache: bool) -> Jitted:
+    """A function as it was compiled elsewhere, or in another process."""
+    return Jitted(function, *static, cache=cache)
 
 
 # --- the short way ---------------------------------------------------------------------------------------------------
