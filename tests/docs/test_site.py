@@ -61,3 +61,21 @@ def test_examples_show_their_source(site):
     text = (site / "examples" / "least_squares.html").read_text(encoding="utf-8")
     assert "curve_fit" in text
     assert "Least squares" in text
+
+
+def test_what_pages_load_is_there(site):
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        loaded = re.findall(r'<(?:script|img)[^>]+src="([^":#?]+)"|<link[^>]+rel="stylesheet"[^>]+href="([^":#?]+)"', text)
+        here = site if path.name == "404.html" else path.parent
+        missing = [name for pair in loaded for name in pair if name and not (here / name.lstrip("/")).exists()]
+        assert not missing, path
+
+
+def test_search_works_from_a_folder(site):
+    """A browser starts no worker there, and reads no JSON: the index is a script, and the worker runs in a frame."""
+    index = (site / "search" / "search_index.js").read_text(encoding="utf-8")
+    assert index.startswith("var __index = {")
+    assert "checkpoint" in index
+    page = (site / "introduction.html").read_text(encoding="utf-8")
+    assert page.index("site/iframe-worker.js") < page.index("assets/javascripts/bundle")
