@@ -1012,6 +1012,17 @@ def warn_many_signatures(name: str, n: int) -> None:
     warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
+def warn_changes(name: str, what: str) -> None:
+    """Say that a function changes what it reaches, and so is compiled at each call."""
+    message = page(
+        f"jit({name}) changes {what} whenever it is recorded, and is recorded and compiled anew at each call.",
+        "What a compiled function reaches belongs to its signature, and each call finds it changed.",
+        "return value, new   # and count, append or assign outside\nn[...] += 1   # in an array `n`, which is an input and not a setting",
+        "compile",
+    )
+    warn_user(message, RuntimeWarning)
+
+
 def warn_disconnected(message: str) -> None:
     """Issue a `DisconnectedWarning`."""
     warn_user(message, DisconnectedWarning)

@@ -27,7 +27,7 @@ from wengert.compiler.runtime.containers import Node, NotNative, is_simple, resu
 from wengert.compiler.runtime.launcher import Input, Launch, Output, Watch, dispatcher
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
-from wengert.errors import CompileError, reveal, warn_many_signatures
+from wengert.errors import CompileError, reveal, warn_changes, warn_many_signatures
 from wengert.programs import CompiledPath, Program, is_recorded
 from wengert.stages import Report, Stages, report_of
 from wengert.transforms.blame import is_bad
@@ -41,6 +41,7 @@ from wengert.transforms.watch import WATCHED, is_expanded, is_watching
 
 _NUMERIC = "biufc"
 MANY_SIGNATURES = 64  # are worth a warning
+MANY_CHANGES = 2  # by a function, of what it reaches: once may be something that it keeps for later calls
 MOST_LAUNCHES = 8  # are tried in turn before a call takes the long way
 MOST_LESSONS = 64  # after which a path that is forgotten again and again takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
@@ -252,9 +253,13 @@ class Jitted:
         self._signatures: dict[Any, Signature] = {}
         self._launches: list[tuple[CompiledPath, Reach, Launch]] = []
         self._learnt: dict[CompiledPath, int] = {}
+        self._n_changes = 0
         self._quick: Callable[..., Any] = self._call_at_length
         self._choose()
         _ALIVE.add(self)
+
+    def __repr__(self) -> str:
+        return f"<wg.jit of {name_of(self._function)}, {len(self._signatures)} signatures compiled>"
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -291,16 +296,26 @@ class Jitted:
         operands = [*captured.arrays, *call.operands]
         if any(map(is_recorded, operands)) or is_expanded.get():
             return self._function(*args, **kwargs)
+        n_signatures = len(self._signatures)
         program = self._signature(captured, call).program
         if any(isinstance(x, Tracer) for x in operands):
             results, outline = program(*operands)
         else:
             results, path = program.run(operands)
             outline = path.path.outline
+            if len(self._signatures) != n_signatures:
+                self._look_for_changes(captured)
             is_lasting = call.reach.is_fixed and not outline.written and not captured.is_volatile
             if is_lasting and all(map(lies_in_rows, operands[len(captured.arrays) :])) and all(map(is_native, captured.arrays)):
                 self._learn(path, captured, call, *marked)
         return outline.finish(results, operands)
+
+    def _look_for_changes(self, captured: Reach) -> None:
+        """Warn of a function that has changed what it reaches, once more, while it was recorded: no compiled version of it is used twice."""
+        what = captured.changed()
+        self._n_changes += what is not None
+        if what is not None and self._n_changes == MANY_CHANGES:
+            warn_changes(name_of(self._function), what)
 
     def _learn(self, path: CompiledPath, captured: Reach, call: SplitCall, args: Any, kwargs: Any) -> None:
         """From now on calls like this one go straight to the launcher."""

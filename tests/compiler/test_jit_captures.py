@@ -362,3 +362,35 @@ def test_containers_that_are_captured_take_the_short_way():
             np.testing.assert_allclose(f(x), value(x), rtol=1e-14)
     assert not f._captured.is_volatile
     assert f._launches
+
+
+class Counted:
+    def __init__(self):
+        self.n, self.calls, self.kept = 0, [], {}
+
+    def counts(self, x):
+        self.n += 1
+        return np.sum(x)
+
+    def appends(self, x):
+        self.calls.append(x.shape)
+        return np.sum(x)
+
+    def keeps(self, x):
+        self.kept["offset"] = 2.0
+        return np.sum(x) + self.kept["offset"]
+
+
+@pytest.mark.parametrize(("name", "what"), [("counts", "`n`"), ("appends", "a list")])
+def test_a_function_that_changes_what_it_reaches_is_told_so_once(name, what):
+    compiled = wg.jit(getattr(Counted(), name))
+    compiled(X)
+    with pytest.warns(RuntimeWarning, match=rf"jit\({name}\) changes {what} whenever it is recorded"):
+        compiled(X)
+    compiled(X)  # and no second warning
+
+
+def test_what_a_function_keeps_for_later_calls_is_no_change():
+    compiled = wg.jit(Counted().keeps)
+    assert [compiled(X) for _ in range(4)] == [np.sum(X) + 2.0] * 4
+    assert repr(compiled) == "<wg.jit of keeps, 2 signatures compiled>"

@@ -101,6 +101,18 @@ class Reach:
             return False
         return not self.lengths or all(len(owner) == n for owner, n in self.lengths)
 
+    def changed(self) -> str | None:
+        """What holds something else, or more, than it did when the walk passed, in words; `None` where that cannot be noticed."""
+        for owner, key, value in self.items:
+            found = owner.get(key, _MISSING) if isinstance(owner, dict) else owner[key] if key < len(owner) else _MISSING
+            if found is not value:
+                return f"`{key}`" if isinstance(key, str) else "a list"
+        for cell, value in self.cells:
+            if contents(cell) is not value:
+                return "a variable of an enclosing function"
+        grown = (type(owner).__name__ for owner, n in self.lengths if len(owner) != n)
+        return next((f"a {kind}" for kind in grown), None)
+
     # --- the walk -----------------------------------------------------------------------------------------------------
 
     def _visit(self, value: Any, parent: int) -> None:
