@@ -25,6 +25,7 @@ from wengert.compiler.lower_callable import LowerCallable, lower_callable
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.runtime.containers import Node, NotNative, is_simple, result_nodes, shape_of
 from wengert.compiler.runtime.launcher import Input, Launch, Output, Watch, dispatcher
+from wengert.compiler.runtime.library import library_behind
 from wengert.core.array import FRONT
 from wengert.core.trace import Tracer, beneath
 from wengert.errors import CompileError, reveal, warn_changes, warn_many_signatures
@@ -319,6 +320,8 @@ class Jitted:
 
     def _learn(self, path: CompiledPath, captured: Reach, call: SplitCall, args: Any, kwargs: Any) -> None:
         """From now on calls like this one go straight to the launcher."""
+        if not library_behind():  # then the next call may
+            return
         if any(known is path and then is captured for known, then, _ in self._launches):
             return
         self._learnt[path] = self._learnt.get(path, 0) + 1

@@ -15,7 +15,7 @@ from wengert.compiler.collector import collector_at_ease, collector_at_rest
 from wengert.compiler.engine import COMPILING
 from wengert.compiler.pipeline import Compiled
 from wengert.compiler.runtime.host import TypeChangedError
-from wengert.compiler.runtime.launcher import Input, Output, conform, launcher
+from wengert.compiler.runtime.launcher import Input, Output, conform, launcher_behind
 from wengert.core.graph import Graph
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
@@ -45,7 +45,7 @@ class CompiledPath:
         self.types = host_types(path.graph)
         self.inputs = [input_of(x) for x in values]
         self.outputs = outputs_of(path)
-        self.launch = launcher(self.compiled.launch_of(self.inputs, self.outputs))
+        self.launch = launcher_behind(self.compiled.launch_of(self.inputs, self.outputs))
 
     def run(self, values: Sequence[Any]) -> tuple[list[Any], int | None]:
         """The results, or the first guard that does not hold."""

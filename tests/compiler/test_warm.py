@@ -125,7 +125,7 @@ def test_a_graph_that_calls_a_function_of_the_user_has_no_name():
 
 def test_facts_as_a_record():
     constants = [TABLE, np.array([True, False]), np.float32(3), np.zeros((0, 3), np.complex128)]
-    facts = Facts("f" * 64, 128, 1e-3, ["float64"], ["erf"], ["dgetrf"], True, [("outside", "a.py:3")], constants)
+    facts = Facts("f" * 64, 128, 1e-3, ["float64"], ["erf"], ["dgetrf"], True, False, [("outside", "a.py:3")], constants)
     again = Facts.from_bytes(facts.to_bytes())
     assert replace(again, constants=[]) == replace(facts, constants=[])
     for a, b in zip(again.constants, constants, strict=True):

@@ -14,7 +14,7 @@ import numpy as np
 
 from wengert.compiler.indices import MOVES, Affine, Index, basic_parts, constant, is_constant, spread_index
 from wengert.compiler.loops import LoopNest, Op, Place, Shape, View, dtype_name
-from wengert.compiler.native import scalar_code
+from wengert.compiler.native import code_of, scalar_code
 from wengert.compiler.scalar import LLVM
 from wengert.compiler.spaces import Axes, axes_of, deposited_index, joined_index, reduced_index
 from wengert.core.graph import Atom, Node
@@ -83,22 +83,46 @@ def place_of(view: View, index: Index, n: int) -> Place:
     return Place(view.buffer, total[1:], total[0])
 
 
+class Codes:
+    """The scalar code of each node and the dtype in which it is taken, as it stands in an `Op`; found once."""
+
+    def __init__(self) -> None:
+        self.known: dict[Node, str | None] = {}
+        self.alike: dict[Any, str | None] = {}  # of floating-point results, by primitive and types
+
+    def of(self, node: Node) -> str | None:
+        """The code; `None` for what is left to NumPy."""
+        try:
+            return self.known[node]
+        except KeyError:
+            found = self.known[node] = self.fresh(node)
+            return found
+
+    def fresh(self, node: Node) -> str | None:
+        if not code_of(node.primitive):
+            return None
+        key = None
+        if node.outputs[0].type.dtype.kind == "f":  # then the values of operands have no say in the dtype
+            key = (node.primitive, *[a.type.dtype.num for a in node.operands], node.outputs[0].type.dtype.num)
+            if key in self.alike:
+                return self.alike[key]
+        found = scalar_code(node)
+        code = None if found is None else f"{found[0]}:{found[1]}"
+        if key is not None:
+            self.alike[key] = code
+        return code
+
+    def is_map(self, node: Node) -> bool:
+        """Whether a node is elementwise, with native code for its dtypes."""
+        return len(node.outputs) == 1 and self.of(node) is not None
+
+
 class Bodies:
     """Writes bodies, given where everything is."""
 
     def __init__(self) -> None:
         self.values: dict[Atom, Value] = {}
-        self.codes: dict[Node, tuple[str, str] | None] = {}
-
-    def code(self, node: Node) -> tuple[str, str] | None:
-        """The scalar code of a node and the dtype in which it is taken; found once."""
-        if node not in self.codes:
-            self.codes[node] = scalar_code(node)
-        return self.codes[node]
-
-    def is_map(self, node: Node) -> bool:
-        """Whether a node is elementwise, with native code for its dtypes."""
-        return len(node.outputs) == 1 and self.code(node) is not None
+        self.codes = Codes()
 
     def value(self, atom: Atom) -> Value:
         raise NotImplementedError
@@ -126,12 +150,14 @@ class Bodies:
 
     def mapped(self, draft: Draft, node: Node, index: Index) -> int:
         """One scalar instruction on the operands at their own indices."""
-        shape = node.outputs[0].type.shape
-        places = tuple([self.evaluate(draft, atom, spread_index(index, atom.type.shape, shape)) for atom in node.operands])
-        found = self.code(node)
-        assert found is not None
-        working, code = found
-        return draft.add(Op(f"{working}:{code}", places, node.outputs[0].type.dtype))
+        out = node.outputs[0].type
+        if index:
+            places = tuple([self.evaluate(draft, atom, spread_index(index, atom.type.shape, out.shape)) for atom in node.operands])
+        else:
+            places = tuple([self.evaluate(draft, atom, index) for atom in node.operands])
+        code = self.codes.of(node)
+        assert code is not None
+        return draft.add(Op(code, places, out.dtype))
 
     def moved(self, draft: Draft, node: Node, index: Index) -> int:
         (source,) = node.operands

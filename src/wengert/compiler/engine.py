@@ -118,6 +118,7 @@ class Effort:
     interleaves: bool = True
 
 
+KEPT = "llvm.compiler.used"  # the list of what LLVM may not drop while its passes run
 LONG_LINE = 1_000  # lines of straight-line code from which on no pass is worth its time
 
 
@@ -166,7 +167,19 @@ def optimise(text: str, machine: Any, effort: Effort) -> Any:
     passes = builder.getModulePassManager()
     passes.run(module, builder)
     dispose(passes)
+    if f"@{KEPT} " in text:
+        leave_unused(module, builder)
     return module
+
+
+def leave_unused(module: Any, builder: Any) -> None:
+    """Vector functions that no loop has come to call are not worth their instructions: what kept them from going is taken away."""
+    kept = module.get_global_variable(KEPT)
+    kept.name, kept.linkage = "kept", "private"
+    passes = binding().create_new_module_pass_manager()
+    passes.add_global_dead_code_eliminate_pass()
+    passes.run(module, builder)
+    dispose(passes)
 
 
 def dispose(passes: Any) -> None:

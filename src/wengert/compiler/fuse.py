@@ -30,7 +30,7 @@ class Fuser(Products, Lines, Controls):
     def __init__(self, graph: Graph, inner: Inner) -> None:
         super().__init__()
         self.graph, self.inner = graph, inner
-        self.spaces = Spaces(graph, self.is_map, same_as)
+        self.spaces = Spaces(graph, self.codes.is_map, same_as)
         self.makers.update((var, node) for node in graph.nodes for var in node.outputs)
         self.users: dict[Atom, list[Node]] = {}
         for node in graph.nodes:
@@ -61,6 +61,10 @@ class Fuser(Products, Lines, Controls):
         name, outputs = node.primitive.name, node.outputs
         if self.waiting and self.taken_in(node):
             return
+        if len(outputs) == 1 and not outputs[0].type.shape and self.codes.is_map(node):  # the usual node of a long program
+            self.makers[outputs[0]] = node
+            self.as_scalar(node)
+            return
         self.makers.update(dict.fromkeys(outputs, node))
         if all(0 in var.type.shape for var in outputs):
             for var in outputs:
@@ -71,7 +75,7 @@ class Fuser(Products, Lines, Controls):
             self.as_move(node)
         elif name in PLACES and all(is_native(a.type.dtype) for a in [*node.operands, *outputs]) and PLACES[name](self, node):
             return
-        elif self.is_map(node):
+        elif self.codes.is_map(node):
             self.as_map(node)
         elif self.along_axis(node) or self.as_control(node):
             return
@@ -90,11 +94,7 @@ class Fuser(Products, Lines, Controls):
         """An elementwise node joins the nest of its space."""
         if node.primitive.name == "add" and self.as_more_deposits(node):
             return
-        out = node.outputs[0]
-        shape = out.type.shape
-        if not shape:
-            self.as_scalar(node)
-            return
+        shape = node.outputs[0].type.shape
         self.at_home(node, lambda index, atom: spread_index(index, atom.type.shape, shape), cost_of(node.primitive))
 
     def as_scalar(self, node: Node) -> None:
@@ -231,6 +231,8 @@ def remove_unused(nest: LoopNest) -> None:
     for place in reversed(range(len(nest.ops))):
         if place in needed:
             needed.update(nest.ops[place].operands)
+    if len(needed) == len(nest.ops):
+        return
     order = sorted(needed)
     places = {old: new for new, old in enumerate(order)}
     ops = []

@@ -64,7 +64,9 @@ class Homes(Bodies):
         """The level from which on `atom[index]` can be had in nests over `space`, the value whose home this has to be
         for that, and the cost of having it there.  What is neither at home there nor cheap is put into memory.
         """
-        value = self.realised(atom)
+        value = self.values.get(atom)
+        if value is None or value.pending is not None:
+            value = self.realised(atom)
         if value.number is not None:
             return 0, None, 0
         if value.view is not None:
@@ -116,19 +118,23 @@ class Homes(Bodies):
 
     def settle(self, found: list[tuple[int, Value | None, int]], at_least: int = 0) -> tuple[int, int]:
         """The level of a reader, and its operands' cost; what is at home there at an earlier level is stored."""
-        level = max([at_least, *[level for level, _, _ in found]])
+        level, total = at_least, 0
+        for its_level, _, cost in found:
+            total += cost
+            level = max(level, its_level)
         for _, value, cost in found:
             if value is not None and value.level < level and cost > CHEAP:
                 assert value.node is not None
                 self.in_memory(value.node.outputs[0])
-        return level, min(WORST, sum(cost for _, _, cost in found))
+        return level, min(WORST, total)
 
     def nest(self, space: Shape, level: int) -> Draft:
         """The nest of a space and level."""
         key = (space, level)
-        if key not in self.nests:
-            self.nests[key] = Draft(space, level)
-        return self.nests[key]
+        found = self.nests.get(key)
+        if found is None:
+            found = self.nests[key] = Draft(space, level)
+        return found
 
     def for_python(self, atoms: Iterable[Atom]) -> tuple[list[Any], int]:
         """Operands of a call of Python, constants or views, and the level from which on they can be read."""

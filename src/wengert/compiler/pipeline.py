@@ -88,7 +88,7 @@ class Lowered:
         emitted = self.emitted
         return Facts(
             code, self.plan.workspace, seconds_of(self.program), sorted(emitted.products), list(emitted.specials), list(emitted.natives),
-            "half" in self.text, [(check.reason, check.location) for check in emitted.checks], [b.value for b in self.plan.constants],
+            "half" in self.text, emitted.needs_runtime, [(check.reason, check.location) for check in emitted.checks], [b.value for b in self.plan.constants],
         )  # fmt: skip
 
 
@@ -97,7 +97,6 @@ class Compiled:
 
     def __init__(self, graph: Graph, *, cache: Cache | bool = True) -> None:
         self.source, self.name = graph, graph.name
-        library()
         store = store_of(cache)
         name = name_of_graph(graph) if store is not None and len(graph.nodes) >= LONG else None
         known = None if store is None or name is None else recall(store, name)
@@ -119,7 +118,11 @@ class Compiled:
             self.module.fill("constants", [value.ctypes.data for value in self.facts.constants])
         self.inputs = [Input(ArrayType(tuple(v.type.shape), v.type.dtype)) for v in graph.inputs]
         self.outputs = [output_of(atom.type) for atom in graph.outputs]
-        self.launch = launcher(self.launch_of(self.inputs, self.outputs))
+
+    @cached_property
+    def launch(self) -> Callable[..., Any]:
+        """The way in, for arrays of exactly these types."""
+        return launcher(self.launch_of(self.inputs, self.outputs))
 
     @cached_property
     def lowered(self) -> Lowered:
@@ -161,6 +164,8 @@ class Compiled:
 
 def provide_all(facts: Facts) -> None:
     """Functions that a program calls are known to LLVM's linker before it is loaded."""
+    if facts.needs_runtime:
+        library()
     if facts.products:
         provide_products(frozenset(facts.products))
     provide_lapack(facts.natives)

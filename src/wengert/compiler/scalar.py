@@ -125,15 +125,19 @@ def suffix(dtype: str) -> str:
 
 
 class Scalars:
-    """Writes scalar instructions into a list of lines; `math` says how a function of the library is called."""
+    """Writes scalar instructions into a list of lines; `math` says how a function of the library is called.
 
-    def __init__(self, lines: list[str], math: Callable[[str, str, list[str]], str]) -> None:
-        self.lines, self.math, self.count = lines, math, 0
+    Results are called `stem` and a number.  With the stem `%` they have no names in LLVM, which reads a long text in two thirds of the
+    time then, but takes them only in the order in which they stand.
+    """
+
+    def __init__(self, lines: list[str], math: Callable[[str, str, list[str]], str], stem: str = "%v") -> None:
+        self.lines, self.math, self.stem, self.count = lines, math, stem, 0
 
     def new(self, text: str) -> str:
         """A fresh name for the result of an instruction."""
         self.count += 1
-        name = f"%v{self.count}"
+        name = f"{self.stem}{self.count}"
         self.lines.append(f"  {name} = {text}")
         return name
 

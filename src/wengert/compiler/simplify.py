@@ -56,7 +56,8 @@ class Simplifier:
             if operands != node.operands:
                 node = Node(node.primitive, operands, node.params, node.outputs, node.location)
             results = self.simple(node)
-            self.same.update(zip(node.outputs, results, strict=True))
+            if results is not node.outputs:
+                self.same.update(zip(node.outputs, results, strict=True))
         outputs = tuple([self.same.get(atom, atom) for atom in self.graph.outputs])
         return remove_dead(replace(self.graph, nodes=tuple(self.builder.nodes), outputs=outputs))
 
@@ -196,9 +197,11 @@ class Simplifier:
         rules = self.structures.get(node.primitive)
         if rules is None:
             rules = self.structures[node.primitive] = (*STRUCTURE.get(node.primitive.name, ()), *expansions_of(node.primitive))
+        inner = None
         for name, rule in rules:
-            inner = Builder()
-            inner.maker, inner.location = self.builder.maker, self.builder.location
+            if inner is None or inner.nodes:
+                inner = Builder()
+                inner.maker, inner.location = self.builder.maker, self.builder.location
             result = rule(node, inner)
             if result is None:
                 continue

@@ -35,10 +35,11 @@ class Splitter:
         parts = [LoopNest(self.nest.space, self.nest.level) for _ in range(self.n_parts)]
         places: list[dict[int, int]] = [{} for _ in parts]
         for number, op in enumerate(self.nest.ops):
-            if number not in self.part_of:
+            if number not in self.part_of:  # free
                 continue
             k = self.part_of[number]
-            operands = tuple([self.place(parts[k], places[k], p, k) for p in op.operands])
+            known = places[k]
+            operands = tuple([known[p] if p in known else self.place(parts[k], known, p, k) for p in op.operands])
             places[k][number] = len(parts[k].ops)
             parts[k].ops.append(Op(op.code, operands, op.dtype, op.place, op.literal))
             if number in self.slots:
@@ -61,7 +62,9 @@ class Splitter:
         """A place in scratch memory for each value that a later part needs."""
         needed: dict[int, None] = {}
         for number, k in self.part_of.items():
-            needed.update(dict.fromkeys(p for p in self.nest.ops[number].operands if self.part_of.get(p, k) < k))
+            for p in self.nest.ops[number].operands:
+                if self.part_of.get(p, k) < k:
+                    needed[p] = None
         for store in self.nest.stores:
             k = max(map(self.home, (store.op, *store.gathers)))
             needed.update(dict.fromkeys(p for p in (store.op, *store.gathers) if self.part_of.get(p, k) < k))

@@ -55,7 +55,7 @@ def emit(scalars: Scalars, templates: dict[Any, Template], code: str, operands: 
     start = scalars.count + 1
     scalars.count += template.n_results
     gaps = [name for name, _ in operands]
-    gaps += [f"%v{k}" for k in range(start, start + template.n_results)]
+    gaps += [f"{scalars.stem}{k}" for k in range(start, start + template.n_results)]
     if template.text:
         scalars.lines.append(template.text.format(*gaps))
     return template.value.format(*gaps), template.dtype

@@ -41,6 +41,7 @@ class Facts:
     specials: list[str]
     natives: list[str]
     has_half: bool
+    needs_runtime: bool  # whether it calls for threads or memory
     checks: list[tuple[str, str]]  # reason and place of each, in the order of their statuses
     constants: list[Any] = field(default_factory=list)
 

@@ -31,6 +31,9 @@ from wengert.compiler.memory import Plan
 from wengert.compiler.scalar import INTRINSICS
 from wengert.compiler.vector_math import VectorMath
 
+RUNTIME = {  # what a program may call of `wengert.compiler.runtime`
+    "wg_parallel": "void @wg_parallel(ptr, ptr, i64, i64)", "wg_take": "ptr @wg_take(i64)", "wg_give": "void @wg_give(ptr)",
+}  # fmt: skip
 INLINED_LINES = 4000  # lines of LLVM text of all steps from which on those that repeat are called
 
 
@@ -44,6 +47,7 @@ class ModuleText:
     products: frozenset[str] = frozenset()  # dtypes of matrix products
     specials: Sequence[str] = ()  # functions of SciPy
     natives: Sequence[str] = ()  # functions of LAPACK
+    needs_runtime: bool = False  # whether it calls for threads or memory
 
 
 def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
@@ -68,7 +72,9 @@ def write_module(program: Program, plan: Plan, vector_bits: int) -> ModuleText:
     tables = [f"@hosts = global [{len(hosts)} x ptr] zeroinitializer"] if hosts else []
     tables += [f"@constants = global [{len(plan.constants)} x ptr] zeroinitializer"] if plan.constants else []
     text = "\n".join([*tables, *declared, *functions, *functions_of_libm.declarations(), *attributes(vector_bits)])
-    return ModuleText(text, hosts, checks, products, functions_of_libm.specials(), sorted(natives))
+    needs_runtime = any(f"@{name}(" in text for name in RUNTIME)
+    text = "\n".join([*[f"declare {signature}" for signature in RUNTIME.values()], text])
+    return ModuleText(text, hosts, checks, products, functions_of_libm.specials(), sorted(natives), needs_runtime)
 
 
 def write_steps(program: Program, library: VectorMath, numbers: Mapping[HostCall | Check, int]) -> tuple[list[str], list[str]]:
@@ -108,9 +114,6 @@ def declarations() -> list[str]:
         "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)",
         "declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)",
         "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)",
-        "declare void @wg_parallel(ptr, ptr, i64, i64)",
-        "declare ptr @wg_take(i64)",
-        "declare void @wg_give(ptr)",
     ]
     for name, arity in {**INTRINSICS, "maximum": 2, "minimum": 2}.items():
         for suffix, kind in (("f64", "double"), ("f32", "float")):

@@ -28,7 +28,7 @@ class NestWriter:
     def __init__(self, nest: LoopNest, name: str, math: VectorMath, rows: int | None = None, lanes: int = 0) -> None:
         self.nest, self.name = nest, name
         self.lines: list[str] = []
-        self.scalars, self.templates = Scalars(self.lines, math.call), math.templates
+        self.scalars, self.templates = Scalars(self.lines, math.call, "%v" if nest.space else "%"), math.templates
         self.pointers = {buffer: f"%b{k}" for k, buffer in enumerate(nest.buffers())}
         self.starts = nest.starts() if rows is None else {}
         self.loops = order_loops(nest, rows, lanes > 0)

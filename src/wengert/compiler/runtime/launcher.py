@@ -60,7 +60,7 @@ from wengert import trees
 from wengert.compiler.runtime import python
 from wengert.compiler.runtime.containers import KINDS as NODE_KINDS
 from wengert.compiler.runtime.containers import Node, Shape, result_nodes, shape_of
-from wengert.compiler.runtime.library import library
+from wengert.compiler.runtime.library import is_loaded, library, library_behind
 from wengert.core.types import ArrayType
 
 FREELY = 20e-6  # seconds: programs that take longer run without the GIL
@@ -184,6 +184,28 @@ def launcher(launch: Launch) -> Callable[..., Any]:
     assert kinds == sorted(kinds, key=lambda kind: kind == "guard"), "guards stand at the end"
     assert not launch.is_single or launch.n_results == 1, "one result, or a tuple"
     return builtin(launch) if is_builtin_possible() else PlainLauncher(launch)
+
+
+class Meanwhile:
+    """The plain way into a program, until the runtime is there for a faster one: it is made behind the first call."""
+
+    def __init__(self, launch: Launch) -> None:
+        self.launch = launch
+        self.way: Callable[..., Any] = PlainLauncher(launch)
+        self.is_final = False
+
+    def __call__(self, *values: Any) -> Any:
+        if not self.is_final and is_loaded():
+            self.way, self.is_final = launcher(self.launch), True
+        result = self.way(*values)
+        if not self.is_final:
+            library_behind()
+        return result
+
+
+def launcher_behind(launch: Launch) -> Callable[..., Any]:
+    """As `launcher`, without waiting for the runtime."""
+    return launcher(launch) if is_loaded() else Meanwhile(launch)
 
 
 def conform(inputs: Sequence[Input], values: Sequence[Any]) -> list[Any]:

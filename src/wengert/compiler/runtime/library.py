@@ -1,17 +1,21 @@
 """The native runtime, written as LLVM text: loaded once for a process, and kept to its end.
 
 Threads sleep in this code and arrays give memory back through it, so it is never unloaded.
+
+To compile it takes as long as a small program does, so who can do without it for a call does: `library_behind` makes it in a thread meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
 import platform
 import re
 import signal
-from functools import cache
+import threading
+import time
 from importlib import resources
 from typing import Any
 
@@ -65,17 +69,23 @@ def default_threads() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
+def checked_text() -> str:
+    """The whole text; raises `CompileError` where the system has not all that it calls."""
+    placement = "placement.ll" if all(map(has_symbol, PLACES)) else "unplaced.ll"
+    text = "\n".join(map(source, (*PARTS, placement)))
+    missing = [name for name in OF_SYSTEM.findall(text) if not has_symbol(name)]
+    if missing:  # LLVM would end the process
+        raise CompileError.of_system(platform.system(), missing)
+    return text
+
+
 class Library:
     """The loaded runtime: addresses of its functions, and functions for Python."""
 
     def __init__(self) -> None:
+        text = checked_text()
         for name, address in python.symbols().items():
             define_symbol(name, address)
-        placement = "placement.ll" if all(map(has_symbol, PLACES)) else "unplaced.ll"
-        text = "\n".join(map(source, (*PARTS, placement)))
-        missing = [name for name in OF_SYSTEM.findall(text) if not has_symbol(name)]
-        if missing:  # LLVM would end the process
-            raise CompileError.of_system(platform.system(), missing)
         self.module = Module(text, EFFORT)
         self.module.keep_forever()
         for name in EXPORTED:
@@ -105,12 +115,52 @@ class Library:
         ctypes.c_int64.from_address(self.module.address(name)).value = value
 
 
-@cache
-def _load() -> Library:
-    return Library()
+_LOADED: list[Library] = []
+_MAKERS: list[threading.Thread] = []
 
 
 def library() -> Library:
     """The runtime of this process."""
     with COMPILING:
-        return _load()
+        if not _LOADED:
+            _LOADED.append(Library())
+        return _LOADED[0]
+
+
+def is_loaded() -> bool:
+    """Whether the runtime is there."""
+    return bool(_LOADED)
+
+
+def library_behind() -> bool:
+    """Whether the runtime is there; where it is not, a thread makes it from now on."""
+    if _LOADED:
+        return True
+    if not _MAKERS:
+        checked_text()
+        maker = threading.Thread(target=_make, name="wengert")
+        _MAKERS.append(maker)
+        try:
+            maker.start()
+        except RuntimeError:  # the interpreter is about to end
+            library()
+    elif not _MAKERS[0].is_alive():  # it has failed, or is the thread of a parent of ours
+        library()
+    return bool(_LOADED)
+
+
+def _make() -> None:
+    time.sleep(1e-4)  # whoever is waiting for this thread to start goes first
+    with contextlib.suppress(Exception):  # who needs the runtime tries again, and is told
+        library()
+
+
+def _finish() -> None:
+    """Before a fork: the thread is not there in the child."""
+    for maker in _MAKERS:
+        if maker.ident is not None and maker is not threading.current_thread():
+            maker.join()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_finish)
