@@ -42,7 +42,7 @@ from wengert.transforms.watch import WATCHED, is_expanded, is_watching
 
 _NUMERIC = "biufc"
 MANY_SIGNATURES = 64  # are worth a warning
-MANY_CHANGES = 2  # by a function, of what it reaches: once may be something that it keeps for later calls
+MANY_CHANGES = 8  # by a function, of what it reaches: a few may be what it keeps for later calls
 MOST_LAUNCHES = 8  # are tried in turn before a call takes the long way
 MOST_LESSONS = 64  # after which a path that is forgotten again and again takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
