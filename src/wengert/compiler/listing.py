@@ -125,6 +125,7 @@ def _product(step: MatrixProduct, names: Names) -> str:
     factor = "" if step.alpha == 1.0 else f"{step.alpha:.6g} * "
     counts = "" if step.counts == (1, 1, 1) else f", {step.counts[1]} axes summed"
     facts = f"{counts}{', strong zeros' if step.is_strong else ''}{', symmetric' if step.is_symmetric else ''}"
+    facts += f"{f', {step.triangle}' if step.triangle else ''}{f', {step.kept} triangle' if step.kept else ''}"
     return f"{base}{factor}{left} @ {right}   # a product of matrices{facts}"
 
 

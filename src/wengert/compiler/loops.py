@@ -189,7 +189,8 @@ class MatrixProduct:
     Each letter stands for any number of axes: views have the axes `[batch..., rows..., inner...]`, `[batch..., inner..., columns...]` and
     `[batch..., rows..., columns...]`, and `counts` says how many axes rows, inner letters and columns are.  Strides are free: transposes,
     repeated arrays and windows need no copies.  `into` lies in `result`, and `base` looks like it.  With `is_strong`, entries that come out as NaN are taken again
-    with `0 * inf = 0 * nan = 0`; with `is_symmetric` only half of a result is computed that equals its transpose.
+    with `0 * inf = 0 * nan = 0`; with `is_symmetric` only half of a result is computed that equals its transpose.  `triangle` names a
+    factor that is 0 beyond its diagonal ("left lower"), `kept` the triangle outside of which the result is 0.
     """
 
     left: View
@@ -202,6 +203,8 @@ class MatrixProduct:
     is_symmetric: bool = False
     alpha: float = 1.0
     base: View | None = None
+    triangle: str = ""
+    kept: str = ""
 
     @property
     def n_batch(self) -> int:
@@ -226,12 +229,13 @@ class MatrixProduct:
     @property
     def is_matrix(self) -> bool:
         """Whether each letter is one axis, nothing is added, and all of it is computed."""
-        return self.counts == (1, 1, 1) and self.base is None and not self.is_symmetric
+        return self.counts == (1, 1, 1) and self.base is None and not (self.is_symmetric or self.triangle or self.kept)
 
     @property
     def work(self) -> int:
         """The number of multiplications."""
-        return math.prod(self.left.shape) * math.prod(self.columns)
+        whole = math.prod(self.left.shape) * math.prod(self.columns)
+        return whole // 2 if self.triangle or self.kept else whole
 
     def reads(self) -> list[Buffer]:
         base = [] if self.base is None else [self.base.buffer]

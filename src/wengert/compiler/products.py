@@ -5,7 +5,7 @@ A product waits as long as its only reader is something that the kernel does alo
     c = matmul a b; s = sum c over the stack     ->  one product, with a longer sum
     y = multiply 0.1 c; z = subtract p y         ->  one product, onto p
 
-Of a product that equals its transpose, half is computed.
+Of a product that equals its transpose, half is computed, and so it is with triangles (`wengert.compiler.triangles`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from wengert.compiler.loops import Buffer, MatrixProduct, Shape, View, contiguou
 from wengert.compiler.places import Places
 from wengert.compiler.spaces import axes_of
 from wengert.compiler.symmetry import is_symmetric
+from wengert.compiler.triangles import kept_of, triangle_of
 from wengert.core.graph import Atom, Const, Node, Var
 
 LARGE = 8192  # multiplications for which a step of its own pays
@@ -53,6 +54,7 @@ class Waiting:
     summed: tuple[int, ...] = ()
     alpha: float = 1.0
     base: Atom | None = None
+    kept: str = ""
 
 
 class Products(Places):
@@ -104,8 +106,11 @@ class Products(Places):
             axes = axes_of(node)
             is_of_stack = product.base is None and not product.summed and product.alpha == 1.0 and max(axes, default=99) < len(product.stack)
             return replace(product, summed=axes) if is_of_stack and not node.params["keepdims"] else None
-        if source.shape != out.shape or product.base is not None:
+        if source.shape != out.shape or product.base is not None or product.kept:
             return None
+        kept = "" if product.stack else kept_of(node, slot)
+        if kept:
+            return replace(product, kept=kept)
         if node.primitive.name == "negative":
             return replace(product, alpha=-product.alpha)
         if node.primitive.name == "multiply":
@@ -149,11 +154,21 @@ class Products(Places):
             left = permuted(batched(left, product.stack), (*kept, n, *product.summed, n + 1))
             right = permuted(batched(right, product.stack), (*kept, *product.summed, n, n + 1))
             counts = (1, 1 + len(product.summed), 1)
-        is_half = base is None and not product.stack and is_symmetric(self.makers, product.left, product.right)
-        step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, is_half, product.alpha, base)
+        is_matrix = not product.stack and counts == (1, 1, 1)
+        is_half = base is None and not product.kept and not product.stack and is_symmetric(self.makers, product.left, product.right)
+        triangle = self.triangle(product) if is_matrix and not is_half else ""
+        step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, is_half, product.alpha, base, triangle, product.kept)
         self.steps.append(step)
         value = self.in_buffer(var, result, level + 1)
         value.view = whole
+
+    def triangle(self, product: Waiting) -> str:
+        """Which factor is 0 beyond its diagonal, if one is."""
+        for side, factor in (("left", product.left), ("right", product.right)):
+            half = triangle_of(self.makers, factor)
+            if half:
+                return f"{side} {half}"
+        return ""
 
     def factors(self, product: Waiting) -> tuple[tuple[View, int], tuple[View, int], tuple[int, int, int]]:
         """Both factors in memory, and how many axes rows, inner letters and columns are: windows are read where they lie."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from wengert.compiler.emit.text import Text
 
 STRONG, SYMMETRIC, SHARED = 1, 2, 4  # flags: zeros absorb; the result equals its transpose; threads may help
+TRIANGLES = {"left lower": 8, "left upper": 16, "right lower": 32, "right upper": 64}  # the factor that has zeros beyond its diagonal
+KEPT = {"lower": 128, "upper": 256}  # the part of the result that is wanted; the rest is 0
+LOOKS = 512  # zeros of a triangle are passed over only if the other factor is finite
 RANGES = {"": 0, "m": 1, "k": 2, "n": 3}  # which letter's outermost axis is run from start to stop only
 FIELDS = (  # of a specification, as i64
     "flags", "range", "m", "k", "n", "members", "left", "right", "into", "base", "alpha", "batch_axes", "row_axes", "inner_axes", "column_axes",

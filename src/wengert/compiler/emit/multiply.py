@@ -12,7 +12,18 @@ rows and columns are shared among threads.
 
 from __future__ import annotations
 
-from wengert.compiler.emit.context import AXIS, CONTEXT, FIELDS, RANGES, SHARED, STRONG, SYMMETRIC, Numbers
+from wengert.compiler.emit.context import (
+    AXIS,
+    CONTEXT,
+    FIELDS,
+    KEPT,
+    RANGES,
+    SHARED,
+    STRONG,
+    SYMMETRIC,
+    TRIANGLES,
+    Numbers,
+)
 from wengert.compiler.emit.packing import (
     SLACK,
     write_is_even,
@@ -22,9 +33,10 @@ from wengert.compiler.emit.packing import (
     write_pack_turned,
     write_table,
 )
-from wengert.compiler.emit.strong import write_has_nan, write_repair, write_strong_sum
+from wengert.compiler.emit.strong import write_has_nan, write_is_wild, write_repair, write_strong_sum
 from wengert.compiler.emit.text import Text
 from wengert.compiler.emit.tiles import AHEAD, Shape, write_tiles
+from wengert.compiler.emit.triangles import has, is_beyond, look_where_asked, places, write_clear, write_look_at_other
 
 SUMMED = 256  # places of the sum that are taken together
 BLOCK = 2**20  # bytes of the right factor that stay in the cache
@@ -72,12 +84,11 @@ def write_multiply(shape: Shape) -> str:
         with text.loop(0, text.parts(k, step)) as block:
             begin = text.mul(block, step)
             depth = text.smaller(step, text.sub(k, begin))
-            base = text.choose(text.test("eq", block, 0), "%d", "%c", "ptr")
             with text.loop(0, n_panels) as panel:
                 top, bottom = (text.add("%i0", text.mul(text.div(text.mul(text.add(panel, q), pairs), n_panels), 2)) for q in (0, 1))
                 bottom = text.smaller(bottom, "%i1")
                 where, far, apart = left_panel(text, shape, context, top, bottom, begin, depth, text.sub(high, low))
-                text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr {where}, i64 {far}, i64 {apart}, ptr %b, ptr %right, ptr %c, ptr {base}, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
+                text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr {where}, i64 {far}, i64 {apart}, ptr %b, ptr %right, ptr %c, ptr %d, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
     return text.finished()
 
 
@@ -112,7 +123,7 @@ def write_panel(shape: Shape) -> str:
     )
     context = Numbers(text, "%context", CONTEXT)
     scratch = text.new(f"alloca [{shape.rows * shape.width} x {kind}], align 64")
-    n, panels, alpha = context.get("n"), context.get("panels"), context.get("alpha", kind)
+    n, k, panels, alpha = context.get("n"), context.get("k"), context.get("panels"), context.get("alpha", kind)
     row_into, column_into = context.get("row_into", "ptr"), context.get("column_into", "ptr")
     column_right, inner_right = context.get("column_right", "ptr"), context.get("inner_right", "ptr")
     height = text.sub("%bottom", "%top")
@@ -120,16 +131,22 @@ def write_panel(shape: Shape) -> str:
     far, is_even = even(text, rows, height)
     pairs = text.parts(height, 2)
     is_even = text.both(is_even, text.test("eq", text.mul(pairs, 2), height))
-    symmetric = text.test("ne", text.new(f"and i64 {context.get('flags')}, {SYMMETRIC}"), 0)
+    flags, end = context.get("flags"), text.add("%begin", "%depth")
+    symmetric = has(text, flags, SYMMETRIC)
     into_runs, direct = text.test("ne", context.get("into_runs"), 0), text.test("ne", context.get("direct"), 0)
     block = text.at("%right", text.mul(text.mul("%begin", panels), shape.width), kind)
-    bare = text.new("icmp eq ptr %d, null")
     ahead, nothing = what_comes(text, shape, height)
     with text.loop("%low", "%high") as panel:
         j = text.mul(panel, shape.width)
         past = text.smaller(text.add(j, shape.width), n)
         below = text.both(symmetric, text.test("sle", past, "%top"))
-        with text.when(text.new(f"xor i1 {below}, true")):
+        below = text.new(f"or i1 {below}, {is_beyond(text, flags, '%top', '%bottom', j, past)}")
+        low, high = places(text, flags, k, "%top", "%bottom", j, past)
+        start = text.larger(low, "%begin")
+        depth, skipped = text.sub(text.smaller(high, end), start), text.sub(start, "%begin")
+        before = text.choose(text.test("sle", "%begin", low), "%d", "%c", "ptr")
+        bare = text.new(f"icmp eq ptr {before}, null")
+        with text.when(text.both(text.test("sgt", depth, 0), text.new(f"xor i1 {below}, true"))):
             width = text.sub(past, j)
             is_narrow = text.test("sle", width, shape.lanes)
             is_full = text.new(f"or i1 {text.test('eq', width, shape.width)}, {text.test('eq', width, shape.lanes)}")
@@ -142,17 +159,18 @@ def write_panel(shape: Shape) -> str:
             plain = text.both(text.both(is_full, is_even), is_run)
             is_direct = text.both(direct, is_full)
             there = text.at("%b", text.add(text.load(inner_right, "%begin"), text.load(column_right, j)), kind)
-            apart = text.sub(text.load(inner_right, text.smaller(text.add("%begin", 1), text.sub(context.get("k"), 1))), text.load(inner_right, "%begin"))
-            right = text.choose(is_direct, there, packed, "ptr")
+            apart = text.sub(text.load(inner_right, text.smaller(text.add("%begin", 1), text.sub(k, 1))), text.load(inner_right, "%begin"))
             width_now = text.choose(is_narrow, str(shape.lanes), str(shape.width))
             right_far = text.choose(is_direct, apart, width_now)
+            right = text.at(text.choose(is_direct, there, packed, "ptr"), text.mul(skipped, right_far), kind)
+            left = text.at("%left", text.mul(skipped, "%left_apart"), kind)
             target = text.choose(plain, text.at("%c", place, kind), scratch, "ptr")
             factor = text.choose(plain, alpha, "1.0", kind)
             target_far = text.choose(plain, far, str(shape.width))
-            base = text.choose(text.new(f"or i1 {bare}, {text.new(f'xor i1 {plain}, true')}"), "null", text.at("%d", place, kind), "ptr")
-            text.do(f"call void {tile}(ptr %left, i64 %left_far, i64 %left_apart, ptr {right}, i64 {right_far}, i64 %depth, ptr {target}, i64 {target_far}, ptr {base}, {kind} {factor}, ptr {text.choose(text.test('eq', panel, '%low'), ahead, nothing, 'ptr')})")
+            base = text.choose(text.new(f"or i1 {bare}, {text.new(f'xor i1 {plain}, true')}"), "null", text.at(before, place, kind), "ptr")
+            text.do(f"call void {tile}(ptr {left}, i64 %left_far, i64 %left_apart, ptr {right}, i64 {right_far}, i64 {depth}, ptr {target}, i64 {target_far}, ptr {base}, {kind} {factor}, ptr {text.choose(text.test('eq', panel, '%low'), ahead, nothing, 'ptr')})")
             with text.when(text.new(f"xor i1 {plain}, true")):
-                text.do(f"call void @scatter.{shape.suffix}(ptr {scratch}, ptr %c, ptr %d, ptr {rows}, i64 {height}, ptr {columns}, i64 {width}, {kind} {alpha})")
+                text.do(f"call void @scatter.{shape.suffix}(ptr {scratch}, ptr %c, ptr {before}, ptr {rows}, i64 {height}, ptr {columns}, i64 {width}, {kind} {alpha})")
     return text.finished()
 
 
@@ -250,8 +268,10 @@ def write_task(shape: Shape) -> str:
             skipped = text.mul(direct, text.sub(panels, ragged))
             text.do(f"call void @lay_out.{shape.suffix}(ptr %context, ptr {own}, ptr {b}, i64 {skipped}, i64 {panels})")
         text.do(f"call void @multiply.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, ptr {d}, ptr {right}, ptr {memory}, i64 {i0}, i64 {i1}, i64 {first}, i64 {past})")
-        with text.when(text.test("ne", text.new(f"and i64 {flags}, {STRONG}"), 0)):
-            j0, j1 = text.mul(first, shape.width), text.smaller(text.mul(past, shape.width), n)
+        j0, j1 = text.mul(first, shape.width), text.smaller(text.mul(past, shape.width), n)
+        with text.when(has(text, flags, sum(KEPT.values()))):
+            text.do(f"call void @clear.{shape.suffix}(ptr %context, ptr {c}, i64 {i0}, i64 {i1}, i64 {j0}, i64 {j1})")
+        with text.when(has(text, flags, STRONG)):
             text.do(f"call void @repair.{shape.suffix}(ptr %context, ptr {a}, ptr {b}, ptr {c}, ptr {d}, i64 {i0}, i64 {i1}, i64 {j0}, i64 {j1})")
     text.do(f"call void @wg_give(ptr {memory})")
     return text.finished()
@@ -282,6 +302,7 @@ def write_product(shape: Shape) -> str:
     tables = write_tables(text, spec, context)
     write_operands(text, shape, spec, context)
     write_facts(text, shape, context)
+    look_where_asked(text, shape, context)
     threads = write_division(text, shape, context)
     packed = write_packing(text, shape, context)
     write_run(text, shape, context, threads)
@@ -365,12 +386,14 @@ def write_division(text: Text, shape: Shape, context: Numbers) -> str:
     """How many parts the result has; the number of threads."""
     members, m, k, n, panels = (context.get(name) for name in ("members", "m", "k", "n", "panels"))
     work = text.mul(text.mul(members, m), text.mul(k, n))
-    shared = text.test("ne", text.new(f"and i64 {context.get('flags')}, {SHARED}"), 0)
+    flags = context.get("flags")
+    shared = has(text, flags, SHARED)
     helps = text.both(shared, text.test("sge", work, LEAST))
     threads = text.choose(helps, text.load("@wg_threads"), "1")
     wanted = text.choose(text.test("eq", threads, 1), "1", text.smaller(text.mul(threads, 4), text.parts(work, LEAST // 8)))
     each = text.parts(wanted, members)
-    rows_most = text.larger(text.div(m, 2 * shape.rows), 1)
+    whole = has(text, flags, TRIANGLES["left lower"] | TRIANGLES["left upper"])  # so that panels, and their sums, begin where they always do
+    rows_most = text.choose(whole, "1", text.larger(text.div(m, 2 * shape.rows), 1))
     by_rows = text.smaller(each, rows_most)
     columns_rest = text.smaller(text.parts(each, by_rows), panels)
     by_columns = text.smaller(each, text.larger(text.div(panels, 2), 1))
@@ -406,7 +429,7 @@ def write_run(text: Text, shape: Shape, context: Numbers, threads: str) -> None:
         text.do(f"call void @task.{shape.suffix}(ptr {context.pointer}, i64 0, i64 {tasks})")
     with text.when(text.new(f"xor i1 {alone}, true")):
         text.do(f"call void @wg_parallel(ptr @task.{shape.suffix}, ptr {context.pointer}, i64 {tasks}, i64 1)")
-    with text.when(text.test("ne", text.new(f"and i64 {context.get('flags')}, {SYMMETRIC}"), 0)):
+    with text.when(has(text, context.get("flags"), SYMMETRIC)):
         text.do(f"call void @mirror.{shape.suffix}(ptr {context.pointer})")
 
 
@@ -418,11 +441,11 @@ def write_products(dtype: str, bits: int) -> str:
     shape = Shape(dtype, max(bits, 128))
     writers = (
         write_pack, write_pack_turned, write_lay_out, write_multiply, write_panel, write_scatter, write_repair,
-        write_has_nan, write_strong_sum, write_lay_out_task, write_task, write_mirror, write_product,
+        write_has_nan, write_is_wild, write_strong_sum, write_clear, write_look_at_other, write_lay_out_task, write_task, write_mirror, write_product,
     )  # fmt: skip
     return "\n".join([
         write_table(), write_is_run(), write_is_even(), write_is_run_or(),
-        "declare i64 @llvm.smin.i64(i64, i64)", "declare i64 @llvm.smax.i64(i64, i64)",
+        "declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)", "declare i64 @llvm.smin.i64(i64, i64)", "declare i64 @llvm.smax.i64(i64, i64)",
         f"declare {shape.kind} @llvm.fmuladd.{shape.suffix}({', '.join([shape.kind] * 3)})",
         write_tiles(shape), *[write(shape) for write in writers],
     ])  # fmt: skip

@@ -6,12 +6,14 @@ import math
 import struct
 from dataclasses import dataclass, field, replace
 
-from wengert.compiler.emit.context import RANGES, SHARED, STRONG, SYMMETRIC
+from wengert.compiler.emit.context import KEPT, LOOKS, RANGES, SHARED, STRONG, SYMMETRIC, TRIANGLES
 from wengert.compiler.loops import Buffer, MatrixProduct, dtype_name
 
 KERNELS = {"float64": "wg_product_f64", "float32": "wg_product_f32"}
 LANES = {"float64": 8, "float32": 16}  # of the widest vectors
 DEEP = 32  # terms of a sum from which on it pays to have the longer side of a result in vectors
+
+OTHER = {"left": "right", "right": "left", "lower": "upper", "upper": "lower"}
 
 Axis = tuple[int, int, int, int]  # a length, and the strides of left, right and result; 0 where an operand does not move
 
@@ -118,12 +120,23 @@ def write_product(step: MatrixProduct, name: str, rows: str = "", *, is_shared: 
     if not step.is_symmetric and is_better_turned(axes, dtype):
         axes = axes.turned()
         rows = {"m": "n"}.get(rows, rows)
-    numbers = specification(axes, STRONG * step.is_strong | SYMMETRIC * step.is_symmetric | SHARED * is_shared, rows, step.alpha)
+    numbers = specification(axes, flags_of(step, is_turned=axes.is_turned) | SHARED * is_shared, rows, step.alpha)
     left, right = ("right", "left") if axes.is_turned else ("left", "right")
     return _STEP.format(
         name=name, n=len(numbers), numbers=", ".join([f"i64 {number}" for number in numbers]), kernel=KERNELS[dtype], left=left, right=right,
         more=(", ptr %base" if step.base else "") + (", i64 %start, i64 %stop" if rows else ""), base="%base" if step.base else "null", start="%start" if rows else 0, stop="%stop" if rows else 0,
     )  # fmt: skip
+
+
+def flags_of(step: MatrixProduct, *, is_turned: bool) -> int:
+    """What the kernel need not compute, and what it looks at; transposed, factors and triangles change places."""
+    triangle, kept = step.triangle, step.kept
+    if is_turned:
+        side, _, half = triangle.partition(" ")
+        triangle = f"{OTHER[side]} {OTHER[half]}" if triangle else ""
+        kept = OTHER[kept] if kept else ""
+    flags = STRONG * step.is_strong | SYMMETRIC * step.is_symmetric | TRIANGLES.get(triangle, 0) | KEPT.get(kept, 0)
+    return flags | LOOKS * (triangle != "" and not step.is_strong)
 
 
 def specification(axes: Axes, flags: int, rows: str, alpha: float = 1.0) -> list[int]:

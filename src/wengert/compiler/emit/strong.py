@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from wengert.compiler.emit.context import CONTEXT, Numbers
 from wengert.compiler.emit.text import Text
 from wengert.compiler.emit.tiles import Shape
@@ -30,9 +32,19 @@ def write_repair(shape: Shape) -> str:
 
 
 def write_has_nan(shape: Shape) -> str:
-    """Whether an entry of a row is NaN: a vector at a time where the columns lie one after the other."""
+    """Whether an entry of a row is NaN."""
+    return write_look(shape, "has_nan", lambda text, value, kind: value)
+
+
+def write_is_wild(shape: Shape) -> str:
+    """Whether an entry of a row is infinite or NaN."""
+    return write_look(shape, "is_wild", lambda text, value, kind: text.new(f"fsub {kind} {value}, {value}"))
+
+
+def write_look(shape: Shape, name: str, seen: Callable[[Text, str, str], str]) -> str:
+    """Whether what is seen of an entry of a row is NaN: a vector at a time where the columns lie one after the other."""
     kind, lanes = shape.kind, shape.lanes
-    text = Text(f"internal i1 @has_nan.{shape.suffix}(ptr %row, ptr noalias %columns, i64 %j0, i64 %j1) #0")
+    text = Text(f"internal i1 @{name}.{shape.suffix}(ptr %row, ptr noalias %columns, i64 %j0, i64 %j1) #0")
     slot, start = text.new("alloca i1"), text.new("alloca i64")
     text.do(f"store i1 false, ptr {slot}")
     text.store("%j0", start)
@@ -41,12 +53,12 @@ def write_has_nan(shape: Shape) -> str:
         stop = text.sub("%j1", text.rest(text.sub("%j1", "%j0"), lanes))
         text.store(stop, start)
         with text.loop("%j0", stop, lanes) as j:
-            values = text.load("%row", text.add(first, text.sub(j, "%j0")), shape.vector, of=kind)
+            values = seen(text, text.load("%row", text.add(first, text.sub(j, "%j0")), shape.vector, of=kind), shape.vector)
             are_nan = text.new(f"fcmp uno {shape.vector} {values}, {values}")
             bits = text.new(f"bitcast <{lanes} x i1> {are_nan} to i{lanes}")
             text.store(text.new(f"or i1 {text.load(slot, 0, 'i1')}, {text.new(f'icmp ne i{lanes} {bits}, 0')}"), slot, 0, "i1")
     with text.loop(text.load(start), "%j1") as j:
-        value = text.load("%row", text.load("%columns", j), kind)
+        value = seen(text, text.load("%row", text.load("%columns", j), kind), kind)
         before, is_nan = text.load(slot, 0, "i1"), text.new(f"fcmp uno {kind} {value}, {value}")
         bad = text.new(f"or i1 {before}, {is_nan}")
         text.do(f"store i1 {bad}, ptr {slot}")
