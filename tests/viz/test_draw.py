@@ -213,3 +213,18 @@ def test_random_graphs_have_room():
 def test_nothing_to_draw():
     assert "<svg" in wg.draw(lambda: 1.0)().svg
     assert "<svg" in wg.draw(lambda x: x)(2.0).svg
+
+
+def test_every_word_of_a_picture_is_inside_of_it(monkeypatch, tmp_path):
+    from matplotlib.figure import Figure
+
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path: figures.append(self))
+    for function, args in ((lambda x: x * x, (3.0,)), (lambda x, y: np.sum(np.sin(x) * y), (np.ones(5), np.arange(5.0)))):
+        wg.draw(function)(*args).save(tmp_path / "graph.png")
+    for figure in figures:
+        canvas = figure.bbox
+        for text in figure.axes[0].texts:
+            box = text.get_window_extent()
+            assert canvas.x0 <= box.x0, text.get_text()
+            assert box.x1 <= canvas.x1, text.get_text()

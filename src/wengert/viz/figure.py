@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from wengert import _optional
-from wengert.viz.scene import LETTER, LINE, Scene, barred
+from wengert.viz.scene import LETTER, LINE, SMALL, Scene, barred
 from wengert.viz.svg import HEAD, LIGHT, MARGIN, bezier
 
 _POINTS = 72 / 96  # of a CSS pixel
+LEGEND = (
+    ("value", "value"), (" (forward walk) · ", "soft"), ("adjoint", "adjoint"), (" (reverse walk) · on edges: local derivative", "soft"),
+)  # fmt: skip
 
 
 def save_figure(scene: Scene, path: str) -> None:
@@ -27,8 +30,9 @@ def save_figure(scene: Scene, path: str) -> None:
     left = -shift
     _write(axes, left, -HEAD - 2, scene.title, 15 * scale, LIGHT["ink"], ha="left", weight="bold")
     _write(axes, left, -HEAD + 19, f"at {scene.point}" if scene.point else "", 12 * scale, LIGHT["soft"], ha="left")
-    legend = "value (forward walk) in blue, adjoint (reverse walk) in orange, local derivatives on edges"
-    _write(axes, left, -HEAD + 39, legend, 11 * scale, LIGHT["soft"], ha="left")
+    for text, kind in LEGEND:
+        _write(axes, left, -HEAD + 39, text, 11 * scale, LIGHT[kind], ha="left")
+        left += SMALL * len(text)
     figure.savefig(path)
 
 

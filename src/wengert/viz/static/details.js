@@ -5,10 +5,12 @@ function fact(name, ...value) { return [make("dt", {}, name), make("dd", {}, ...
 function valueFacts(name, value) {
   if (!value) return [];
   const found = [...fact(name, ...barred(value.text))];
-  if (value.stats && value.stats.length) found.push(...fact("", make("span", { class: "stats" }, value.stats.join(" · "))));
+  const isAlarm = (value.nan || value.inf) && !value.given; // said in red
+  const stats = (value.stats || []).filter((text) => !(isAlarm && / (NaN|infinite)$/.test(text)));
+  if (stats.length) found.push(...fact("", make("span", { class: "stats" }, stats.join(" · "))));
   if (value.given) found.push(...fact("", make("span", { class: "stats" }, `${value.inf} infinite, as an operand is`)));
-  else if (value.nan || value.inf) found.push(...fact("", make("strong", { class: "alarm" }, `⚠ ${value.nan} NaN, ${value.inf} infinite`)));
-  if (value.full && value.full !== value.text) found.push(...fact("", make("pre", {}, value.full)));
+  else if (isAlarm) found.push(...fact("", make("strong", { class: "alarm" }, `⚠ ${value.nan} NaN, ${value.inf} infinite`)));
+  if (value.full && value.full !== value.text) found.push(...fact("", make("pre", { class: value.full.includes("\n") ? "" : "row" }, value.full)));
   return found;
 }
 
