@@ -231,8 +231,9 @@ class UnsupportedFunctionError(DerivativeError, TypeError):
         """The error for a NumPy function without a rule."""
         name = getattr(function, "__name__", str(function))
         module = getattr(function, "__module__", None) or "numpy"
-        if getattr(sys.modules.get("scipy.special"), name, None) is function:  # ufuncs do not say where they are from
-            module = "scipy.special"
+        rooms = [sys.modules.get(room) for room in ("scipy.special", "scipy.special._ufuncs")]
+        if any(getattr(room, name, None) is function for room in rooms):  # ufuncs do not say where they are from
+            module, name = "scipy.special", {"_riemann_zeta": "zeta"}.get(name, name.lstrip("_"))
         if name.endswith("(vectorized)"):
             return cls(
                 page(
