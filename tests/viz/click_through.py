@@ -7,8 +7,10 @@ the network: every request other than for the page itself fails the run.  What i
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -26,8 +28,9 @@ class Visit:
 
     def __init__(self, browser, shots, name, drawing, *, scheme="light", size=(1440, 900)):
         self.name, self.shots = f"{name}-{scheme}", shots
-        path = shots / f"{name}.html"
-        drawing.save(path)
+        path = drawing if isinstance(drawing, Path) else shots / f"{name}.html"
+        if path is not drawing:
+            drawing.save(path)
         self.page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, accept_downloads=True)
         self.problems, self.requests = [], []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
@@ -93,6 +96,22 @@ def walks(browser, shots):
         at.page.wait_for_timeout(2100)
         check("play goes on by itself", int(at.page.input_value("#walk-place")) >= 2)
         at.press(" ")
+
+
+def command(browser, shots):
+    """`wengert explain --open`, with a browser that writes down what it was given."""
+    script, address = shots / "browser.sh", shots / "address.txt"
+    script.write_text(f'#!/bin/sh\nprintf "%s" "$1" > "{address}"\n')
+    script.chmod(0o755)
+    arguments = ["explain", "lambda x, y: (x + y) * (x - y)", "3", "2", "--open"]
+    done = subprocess.run([sys.executable, "-m", "wengert", *arguments], env={**os.environ, "BROWSER": f"{script} %s"}, capture_output=True, text=True, check=True)
+    check("--open says what it did", done.stdout.endswith(f"opened in the browser: {address.read_text()}\n"))
+    page = Path(urllib.request.url2pathname(address.read_text().removeprefix("file://")))
+    with Visit(browser, shots, "command", page) as at:
+        check("and the page is the explorer of the call", "(x + y)·(x - y)" in at.text("h1") and at.boxes() == 5)
+        at.page.click("#picture .box >> nth=2")
+        check("whose line is that of the command", "<command line>:1" in at.text("#details") and "lambda x, y" in at.text("#details"))
+    shutil.rmtree(page.parent)
 
 
 def keys(browser, shots):
@@ -167,6 +186,7 @@ def others(browser, shots):
     function, args = tools.EXAMPLES["sums over neighbours"]
     with Visit(browser, shots, "neighbours", wg.draw(function)(*args), scheme="dark") as at:
         at.press("3")
+        check("it says what a sparse Jacobian costs", "needs 2 forward passes and not 39" in at.text("#pattern-words"))
         at.shot("pattern")
 
 
@@ -182,6 +202,11 @@ def troubles(browser, shots):
         check("a double click opens a loop's body", at.boxes() > before)
         at.press("o")
         at.shot("loop-open")
+        at.press("4")
+        check("what is inside of a loop is folded", not at.page.locator("#panel-tables details td >> nth=0").is_visible())
+        at.page.click("#panel-tables details.inside > summary >> nth=0")
+        check("a click opens it, with the first and the last pass", all(word in at.text("#panel-tables") for word in ("pass 1 of 20", "… 18 more passes", "pass 20 of 20", "from the pass before")))
+        at.shot("loop-tables")
     function, args = tools.EXAMPLES["names that break out"]
     with Visit(browser, shots, "names", wg.draw(function)(*args)) as at:
         check("names with tags in them are words", at.boxes() == 3)
@@ -205,13 +230,29 @@ def large(browser, shots):
             at.shot("compare")
 
 
+def transformer(browser, shots):
+    drawing = wg.draw(tools.transformer_training)(*tools.transformer_arguments())
+    n = len(drawing.explanation.steps)
+    for scheme, size in (("light", (1280, 900)), ("dark", (800, 900))):
+        with Visit(browser, shots, "transformer", drawing, scheme=scheme, size=size) as at:
+            at.shot("opened")
+            check(f"a transformer of {n:,} variables opens in {at.seconds:.2f} s of the processor", n > 5000 and at.seconds < SLOWEST)
+            check(f"it opens as an outline of {at.boxes()} boxes, which can be read", 3 <= at.boxes() <= 60 and at.page.evaluate("wengert.primal.at.scale") > 0.6)
+            check("the infinities of its mask are no alarm", "NaN or infinity" not in at.text("#details"))
+            at.press("/")
+            at.page.keyboard.type("cross_entropy log")
+            at.press("Enter")
+            check("the loss is found by its name", "log" in at.text("#details h2"))
+            at.shot("found")
+
+
 def main():
     shots = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="wengert-"))
     shots.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        for part in (walks, keys, others, troubles, large):
+        for part in (walks, command, keys, others, troubles, large, transformer):
             part(browser, shots)
         browser.close()
     print(f"screenshots are in {shots}")

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 
 import wengert as wg
+from wengert import nn, optim
 from wengert.viz.page import PURE_SCRIPTS, shipped
 
 VOID = {"meta", "input", "br", "link", "img", "hr"}
@@ -57,6 +58,38 @@ def network_arguments():
     rng = np.random.default_rng(0)
     params = {"layers": [rng.standard_normal((3, 3)) for _ in range(4)], "heads": [np.ones(3), np.arange(3.0)]}
     return params, rng.standard_normal(3)
+
+
+class Transformer(nn.Module):
+    """Tokens to scores of the next one."""
+
+    def __init__(self, depth, rng):
+        self.embed = nn.Embedding(30, 16, rng=rng)
+        self.blocks = [nn.TransformerEncoderLayer(16, 4, hidden=32, dropout=0.0, batch_first=True, norm_first=True, rng=rng) for _ in range(depth)]
+        self.head = nn.Linear(16, 30, rng=rng)
+
+    def __call__(self, tokens):
+        h = self.embed(tokens)
+        for block in self.blocks:
+            h = block(h, is_causal=True)
+        return self.head(h)
+
+
+def next_token_loss(model, tokens):
+    return nn.cross_entropy(model(tokens)[:, :-1].reshape(-1, 30), tokens[:, 1:].reshape(-1))
+
+
+def transformer_training(model, tokens):
+    """Steps of gradient descent: 5,000 operations in all."""
+    rule = optim.SGD(0.01)
+    state = rule.init(model)
+    for _ in range(3):
+        model, state = rule.update(model, nn.grad(next_token_loss)(model, tokens), state)
+    return next_token_loss(model, tokens)
+
+
+def transformer_arguments():
+    return Transformer(7, np.random.default_rng(0)), np.arange(20).reshape(2, 10)
 
 
 EXAMPLES = {
