@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -92,6 +93,10 @@ def first_and_later(call, x, clock):
     start = clock()
     call(x)
     first = clock() - start
+    for thread in threading.enumerate():  # what is made behind the first call, once on a machine
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    call(x)
     later: list[float] = []
     while len(later) < 200 and sum(later) < 1.0:
         start = time.perf_counter()

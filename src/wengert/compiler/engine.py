@@ -70,10 +70,16 @@ class Processor:
 
 
 @cache
+def _features() -> Any:
+    """What this processor can do: a dictionary that LLVM takes half a millisecond to fill."""
+    return binding().get_host_cpu_features()
+
+
+@cache
 def processor() -> Processor:
     """The processor that this process runs on."""
     llvm = binding()
-    return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    return Processor(llvm.get_process_triple(), llvm.get_host_cpu_name(), _features().flatten())
 
 
 @cache
@@ -84,7 +90,7 @@ def vector_abi() -> tuple[str, int]:
         return "n", 128
     if llvm.address_of_symbol("_ZGVbN2v_exp") is None:
         return "", 0
-    features = llvm.get_host_cpu_features()
+    features = _features()
     if features.get("avx512f"):
         return "e", 512
     return ("d", 256) if features.get("avx2") else ("b", 128)
