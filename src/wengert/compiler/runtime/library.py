@@ -26,6 +26,7 @@ from wengert.errors import CompileError
 NEAR = 8192  # bytes of workspace that a call has on its stack
 SLOTS = 32  # idle blocks
 IDLE = 2**28  # bytes in idle blocks, at most
+PATIENCE = 5  # seconds that a fork waits: whoever forks may hold the lock that the thread waits for
 SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseconds
 HUGE = getattr(mmap, "MADV_HUGEPAGE", -1)  # where there is no such advice, it is refused and nothing happens
 EXPORTED = ("wg_take", "wg_give", "wg_parallel")  # what compiled programs call by name
@@ -156,10 +157,10 @@ def _make() -> None:
 
 
 def _finish() -> None:
-    """Before a fork: the thread is not there in the child."""
+    """Before a fork: the thread is not there in the child, which would begin anew."""
     for maker in _MAKERS:
         if maker.ident is not None and maker is not threading.current_thread():
-            maker.join()
+            maker.join(PATIENCE)
 
 
 if hasattr(os, "register_at_fork"):
