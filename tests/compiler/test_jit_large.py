@@ -75,6 +75,28 @@ def test_places_come_from_values():
     np.testing.assert_array_equal(wg.jit(f)(X), f(X))
 
 
+def test_places_that_are_found_are_not_looked_at(monkeypatch):
+    def f(x):
+        nearest = np.argmin(np.sum((x[:, None, :] - x[:20]) ** 2, axis=-1), axis=1)
+        chosen = np.concatenate([nearest, nearest[::-1]])
+        return np.sum(np.cross(x[:20][chosen][:, :3], x[:20][chosen][:, 3:6]) ** 2)
+
+    looks = []
+    monkeypatch.setattr(PathTrace, "value_of", lambda *_: looks.append(1))
+    found, slopes = wg.jit(wg.value_and_grad(f))(X)
+    assert not looks
+    monkeypatch.undo()
+    np.testing.assert_allclose(found, f(X), rtol=1e-12)
+    np.testing.assert_allclose(slopes, wg.grad(f)(X), rtol=1e-9)
+
+
+def test_places_outside_of_an_array_are_found_where_nobody_looked():
+    table = np.arange(5.0)
+    jitted = wg.jit(lambda x: np.sum(table[(x * 0).astype(int) + np.argmax(x, axis=1)[:, None]] * x))
+    with pytest.raises(IndexError, match="out of bounds"):
+        jitted(X)
+
+
 def test_views_share_memory_as_they_do_in_numpy():
     def f(x):
         y = x.T * 2

@@ -41,6 +41,69 @@ def blank_of_elements(evaluate: Callable[..., Any]) -> Callable[[Sequence[Any], 
     return blank
 
 
+def blank_of_joined(evaluate: Callable[..., Any]) -> Callable[[Sequence[Any], Params], Any]:
+    """Of arrays one after another, or side by side along a new axis."""
+
+    def blank(xs: Sequence[Any], params: Params) -> Any:
+        axis, (first, *rest) = params["axis"], xs
+        known = [k for k in range(first.ndim) if k - first.ndim != axis] if evaluate is np.concatenate else range(first.ndim)
+        if any(x.ndim != first.ndim or any(x.shape[k] != first.shape[k] for k in known) for x in rest):
+            return None
+        if evaluate is np.concatenate:
+            lengths = list(first.shape)
+            lengths[axis] = sum(x.shape[axis] for x in xs)
+        else:
+            lengths = [*first.shape]
+            lengths.insert(first.ndim + 1 + axis, len(xs))
+        few = [x[(slice(2),) * x.ndim] for x in xs]
+        return _laid_out_as(evaluate(few, axis), lengths)
+
+    return blank
+
+
+def blank_of_vectors(evaluate: Callable[..., Any]) -> Callable[[Sequence[Any], Params], Any]:
+    """Of a product of vectors along the last axis."""
+
+    def blank(xs: Sequence[Any], params: Params) -> Any:
+        a, b = xs
+        try:
+            shape = np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:  # which is for NumPy to say
+            return None
+        with np.errstate(all="ignore"):
+            return _laid_out_as(evaluate(*[x[(slice(2),) * (x.ndim - 1)] for x in xs]), shape)
+
+    return blank
+
+
+def blank_of_reduced(evaluate: Callable[..., Any]) -> Callable[[Sequence[Any], Params], Any]:
+    """Of a reduction along axes that are counted from the end."""
+
+    def blank(xs: Sequence[Any], params: Params) -> Any:
+        x, *others = xs
+        if others:
+            return None
+        with np.errstate(all="ignore"):
+            y = evaluate(x[(slice(2),) * x.ndim], **params)
+        if type(y) is not np.ndarray:  # one number, which means nothing
+            return y
+        axes, keepdims = params["axis"], params["keepdims"]
+        return _laid_out_as(y, [1 if k - x.ndim in axes else n for k, n in enumerate(x.shape) if keepdims or k - x.ndim not in axes])
+
+    return blank
+
+
+def blank_of_deposit(xs: Sequence[Any], params: Params) -> Any:
+    """Of what is added up in an array of zeros."""
+    return np.empty(params["shape"], xs[0].dtype) if math.prod(params["shape"]) >= LARGE else None
+
+
+def _laid_out_as(example: Any, shape: Sequence[int]) -> Any:
+    """An array of a shape whose axes follow one another in memory as those of an example do."""
+    order = sorted(range(example.ndim), key=lambda k: -example.strides[k])
+    return np.empty([shape[k] for k in order], example.dtype).transpose(np.argsort(order))
+
+
 def blank_of_matrices(xs: Sequence[Any], params: Params) -> Any:
     """Of `a @ b` for matrices and stacks of them."""
     a, b = xs

@@ -20,6 +20,7 @@ from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, beneath, constant_like, lowest
 from wengert.core.types import type_of
 from wengert.primitives.align import as_array, as_operand, conform, fit
+from wengert.primitives.blank import blank_of_deposit
 from wengert.primitives.families import discrete, linear, smooth
 from wengert.primitives.layout import laid_like
 from wengert.primitives.masked import Masked, is_batch_of, refuse, spread_mask
@@ -196,7 +197,6 @@ def _accumulate_index(total: Any, ct: Any, xs: Sequence[Any], params: Params) ->
         total[params["layout"]] += ct
 
 
-index.accumulate = _accumulate_index
 deposit = linear(
     "deposit",
     _evaluate_deposit,
@@ -210,6 +210,7 @@ deposit = linear(
         ((make(2, 3), np.array([1, 1])), {"layout": (ARRAY,), "shape": (2, 3)}),
     ],
 )
+index.accumulate, deposit.blank = _accumulate_index, blank_of_deposit
 
 
 # --- selection: the index map of any function that only copies ------------------------------------------------

@@ -13,6 +13,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_array, contains_tracer
+from wengert.primitives.blank import blank_of_joined
 from wengert.primitives.families import smooth
 from wengert.primitives.index import get_item, index
 from wengert.primitives.shaping import duplicate, expand_dims, flatten, into, named, on_axis, reshape_to, to_dtype
@@ -46,7 +47,7 @@ def _joining(name: str, join: Callable[..., Any], part: Callable[..., list[tuple
     card = smooth(
         name, lambda *xs, axis: join(xs, axis), differential, pullback=pullback, batch=batch, pattern=pattern, laws=laws
     )
-    card.is_shaped = True
+    card.blank, card.is_shaped = blank_of_joined(join), True
     return card
 
 

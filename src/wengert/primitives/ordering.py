@@ -108,7 +108,9 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: Any) -> None:
 
 def _ranks(name: str, function: Callable[..., Any], laws: Any) -> Primitive:
     """A card for positions along an axis, which NumPy's own function finds."""
-    return discrete(name, lambda x, axis, **params: function(x, axis=axis, **params), laws=laws)
+    card = discrete(name, lambda x, axis, **params: function(x, axis=axis, **params), laws=laws)
+    card.is_shaped = True
+    return card
 
 
 argsorted = _ranks(

@@ -15,6 +15,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import as_operand, common_dtype, equalize_ranks
+from wengert.primitives.blank import blank_of_vectors
 from wengert.primitives.contraction import einsum_of, matmul
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import multilinear
@@ -355,6 +356,7 @@ strong_cross: Primitive = multilinear(
     "cross_of_derivatives", _strong_cross, _cross_adjoint,
     batch=lambda xs, is_batched, params: strong_cross(*equalize_ranks(xs, is_batched)), **_CROSS,
 )  # fmt: skip
+vector_product.blank, strong_cross.blank = blank_of_vectors(np.cross), blank_of_vectors(_strong_cross)
 
 
 @implements(np.cross)

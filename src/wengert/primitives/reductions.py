@@ -18,6 +18,7 @@ from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer, bind, is_guarded, lowest
 from wengert.primitives.align import NOT_GIVEN, as_array
+from wengert.primitives.blank import blank_of_reduced
 from wengert.primitives.cumulative import accumulating_dtype, backwards, behind, running_product
 from wengert.primitives.elementwise import scaled
 from wengert.primitives.families import of_nobody, smooth
@@ -110,7 +111,7 @@ def reduction(
         name, evaluate, family="smooth", push=push, pull=pull, batch=batch, pattern=sum_pattern,
         formula=formula, laws=laws,
     )  # fmt: skip
-    primitive.is_shaped = True
+    primitive.blank, primitive.is_shaped = blank_of_reduced(evaluate), True
     return primitive
 
 

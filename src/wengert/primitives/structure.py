@@ -9,6 +9,7 @@ import numpy as np
 
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
+from wengert.primitives.blank import blank_of_reduced
 from wengert.primitives.families import linear
 from wengert.primitives.pattern import copies, one_to_one
 
@@ -108,6 +109,7 @@ sum_ = linear(
         ((make(3),), {"axis": (-1,), "keepdims": False, "dtype": np.dtype("float32")}),
     ],
 )
+sum_.blank = blank_of_reduced(_sum)
 reshape: Primitive = linear(
     "reshape",
     lambda x, shape: np.reshape(x, shape),

@@ -155,10 +155,11 @@ class PathTrace(GraphTrace):
             return example
         unknown = [k for k, atom in enumerate(atoms) if self.unseen.is_unknown(atom)]
         for k in list(unknown):
-            is_place = k > 0 and values[k].dtype.kind in "iu" and primitive.family != "elementwise"  # which may be wrong
-            if is_place or not primitive.is_shaped:
+            if not primitive.is_shaped:
                 values[k] = self.value_of(atoms[k])
                 unknown.remove(k)
+            elif k > 0 and values[k].dtype.kind in "iu" and primitive.family != "elementwise":  # places, and there is one at 0
+                values[k] = np.zeros_like(values[k]) if isinstance(values[k], np.ndarray) else values[k].dtype.type(0)
         if unknown:
             try:
                 with np.errstate(all="ignore"):
