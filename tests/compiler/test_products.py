@@ -287,3 +287,20 @@ def test_products_with_transposes_and_slices_need_no_copies():
     found = agree(lambda a, b: a[:, :, ::2, 1] @ b.T[::2], a, b)
     assert found.plan.workspace == 0
     agree(wg.grad(lambda a, b: np.sum(np.tanh(a[:, :, ::2, 1] @ b.T[::2])), (0, 1)), a, b, rtol=1e-9)
+
+
+def test_results_are_written_as_their_only_reader_wants_them():
+    """Rows and columns may change places, and stacks go anywhere; with deep sums, and with short ones."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(4, 3, 40, 50)), rng.normal(size=(4, 3, 50, 32))
+    for cut in (50, 20):
+        for program in (
+            lambda a, b: np.swapaxes(a[..., :cut] @ b[..., :cut, :], 2, 3) + 0.0 * a[0, 0, 0, 0],
+            lambda a, b: np.transpose(a[..., :cut] @ b[..., :cut, :], (0, 3, 1, 2)).reshape(4, 32, 120),
+            lambda a, b: np.transpose(a[..., :cut] @ b[..., :cut, :], (0, 2, 1, 3)).reshape(4, 40, 96),
+            lambda a, b: (a[0, 0, :, :cut] @ b[0, 0, :cut]).T,
+            lambda a, b: (a[0, 0].T @ a[0, 0]).T,
+        ):
+            agree(program, a, b)
+        found = agree(lambda a, b: np.transpose(a[..., :cut] @ b[..., :cut, :], (0, 3, 1, 2)).reshape(4, 32, 120) @ np.ones((120, 40)), a, b)
+        assert len(found.program.steps) == len(products_of(found)) == 2

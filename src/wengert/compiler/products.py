@@ -136,7 +136,8 @@ class Products(Places):
         (left, ready), (right, later), counts = self.factors(product)
         level = max(ready, later)
         shape = tuple(var.type.shape)
-        order = None if product.base is not None else self.wanted_order(var)
+        is_half = product.base is None and not product.kept and not product.stack and is_symmetric(self.makers, product.left, product.right)
+        order = None if product.base is not None or is_half else self.wanted_order(var)
         order = order or tuple(range(len(shape)))
         result = Buffer(tuple([shape[k] for k in order]), var.type.dtype, "temporary")
         strides = contiguous(result.shape)
@@ -214,7 +215,7 @@ class Products(Places):
         return node is not None and node.primitive.name == "windows"
 
     def wanted_order(self, var: Var) -> Shape | None:
-        """The order of axes in which the only reader of a product wants it, if the last axis stays the last."""
+        """The order of axes in which the only reader of a product wants it, if rows or columns stay next to one another."""
         users = self.users.get(var, [])
         if len(users) != 1:
             return None
@@ -225,7 +226,7 @@ class Products(Places):
         if node.primitive.name != "permute":
             return None
         order = tuple(node.params["axes"])
-        return order if order[-1] == len(order) - 1 else None
+        return order if order[-1] >= len(order) - 2 else None
 
 
 def number_of(atom: Atom, dtype: np.dtype[Any]) -> float | None:

@@ -105,9 +105,11 @@ def is_better_turned(axes: Axes, dtype: str) -> bool:
     def is_run(group: list[Axis]) -> bool:
         return bool(group) and group[-1][3] == 1
 
-    if is_run(axes.columns) == is_run(axes.rows) or length_of(axes.inner) >= DEEP:
-        return used(axes.columns) < 0.75 * used(axes.rows)
-    return is_run(axes.rows)
+    if is_run(axes.columns) != is_run(axes.rows) and length_of(axes.inner) < DEEP:
+        return is_run(axes.rows)
+    if is_run(axes.rows) and not is_run(axes.columns):
+        return used(axes.rows) >= 0.75 * used(axes.columns)
+    return used(axes.columns) < 0.75 * used(axes.rows)
 
 
 def write_product(step: MatrixProduct, name: str, rows: str = "", *, is_shared: bool = False) -> str:
