@@ -64,7 +64,10 @@ class Simplifier:
     def simple(self, node: Node) -> tuple[Atom, ...]:
         """What stands for the results of a node whose operands are simple; it is written if it is new."""
         key = self.key_of(node)
-        known = self.seen.get(key) if key is not None else None
+        try:
+            known = self.seen.get(key)
+        except TypeError:  # a setting without a hash
+            key = known = None
         if known is not None:
             self.count("common subexpression")
             return known
@@ -80,13 +83,8 @@ class Simplifier:
         """Equal for nodes that compute the same."""
         keys = self.keys
         parts = tuple([keys.get(a) or self.remember(a) if type(a) is Const else id(a) for a in node.operands])
-        outputs = [keys.get(id(var.type)) or self.remember(var.type) for var in node.outputs]
-        key = (node.primitive, parts, _frozen(node.params), *[k for k, _ in outputs])
-        try:
-            hash(key)
-        except TypeError:
-            return None
-        return key
+        types = [(keys.get(id(var.type)) or self.remember(var.type))[0] for var in node.outputs]
+        return (node.primitive, parts, _frozen(node.params) if node.params else (), *types)
 
     def remember(self, part: Const | ArrayType) -> Any:
         """What stands for a constant, or for a type: found once for an object, which is kept so that its `id` stays its own."""
