@@ -49,7 +49,7 @@ def command(tool: str) -> list[str]:
 
 
 def session(checkout: Path, tool: str, words: list[str]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every message of an eval, with the tool's answer."""
+    """Every message of an eval, with the tool's answer, until the eval is done or the tool gives none."""
     python = checkout / "python" / "gradbench"
     folders = [python, python / "gradbench" / "tools" / tool, os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))}
@@ -60,6 +60,9 @@ def session(checkout: Path, tool: str, words: list[str]) -> Iterator[tuple[dict[
         judged.stdin.write(line)
         judged.stdin.flush()
         answer = judged.stdout.readline()
+        if not answer:  # it has died
+            judge.kill()
+            break
         yield json.loads(line), json.loads(answer)
         judge.stdin.write(answer)
         judge.stdin.flush()
