@@ -27,6 +27,7 @@ from wengert.compiler.runtime.containers import Node, NotNative, is_simple, resu
 from wengert.compiler.runtime.launcher import Input, Launch, Output, Watch, dispatcher
 from wengert.compiler.runtime.library import library_behind
 from wengert.core.array import FRONT
+from wengert.core.quiet import quiet
 from wengert.core.trace import Tracer, beneath
 from wengert.errors import CompileError, reveal, warn_changes, warn_many_signatures
 from wengert.programs import CompiledPath, Program, is_recorded
@@ -339,14 +340,33 @@ class Jitted:
 
     def _choose(self) -> None:
         """How an instance is called: within `wengert.anomaly`, with a look at the result."""
-        self.__call__ = self._call_watched if WATCHED.n_open else self._quick
+        self.__call__ = self._watched() if WATCHED.n_open else self._quick
 
-    def _call_watched(self, *args: Any, **kwargs: Any) -> Any:
-        """A call whose result is looked at; where it is not finite, the function runs once more, operation by operation."""
-        result = self._quick(*args, **kwargs)
+    def _watched(self) -> Callable[..., Any]:
+        """A call whose result is looked at: one that costs less than the rest of a small call, in the usual case."""
+        quick, array, reals, infinity = self._quick, np.ndarray, {np.float64, np.float32}, np.inf
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = quick(*args, **kwargs) if kwargs else quick(*args)
+            if type(result) is array:
+                flat = result if result.ndim == 1 else result.ravel()
+                try:
+                    total = flat.dot(flat)
+                    if type(total) in reals and total < infinity:  # a finite sum of squares is one of finite numbers
+                        return result
+                except (RuntimeWarning, FloatingPointError):  # that squares are too large says nothing
+                    pass
+            return self._judged(result, args, kwargs)
+
+        return call
+
+    def _judged(self, result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result, if it is finite; where it is not, the function runs once more, operation by operation."""
         if is_watching.get() and not is_expanded.get():
             leaves = [result] if type(result) is np.ndarray else [y for y in trees.flatten(result)[0] if hasattr(y, "dtype")]
-            if any(map(is_bad, leaves)) and not any(isinstance(y, Tracer) for y in leaves):
+            with quiet():
+                is_wrong = any(map(is_bad, leaves))
+            if is_wrong and not any(isinstance(y, Tracer) for y in leaves):
                 diagnosis = diagnosed(self._function, (), args, kwargs)
                 raise anomaly_of(diagnosis.bad) if diagnosis.bad else anomaly_lost(name_of(self._function))
         return result

@@ -5,7 +5,8 @@ import pytest
 
 from wengert.core.array import Array
 from wengert.core.record import walk_forward
-from wengert.core.tape import Node, Part, Tape, Walk, is_recording, lineage
+from wengert.core.tape import Node, Part, Tape, is_recording
+from wengert.core.walk import Walk, free, lineage, pull_to_inputs
 from wengert.errors import BackwardError
 from wengert.primitives.align import DIRECT
 
@@ -108,7 +109,7 @@ def test_freed_operations_say_so_and_linear_ones_can_be_walked_again():
     linear, y = np.sum(x + x), np.sum(np.exp(x))
     for root in (linear, y):
         walk = Walk([root.extra])
-        walk.free()
+        free(walk.nodes)
         walk.back([root.extra], [np.float64(1)], [x.extra])
     np.testing.assert_array_equal(back(linear, x)[0], [2, 2])
     with pytest.raises(BackwardError, match="second time"):
@@ -149,3 +150,62 @@ def test_steps_have_the_slope_zero_and_truth_values_none():
     np.testing.assert_array_equal(ct, [0, 0])
     assert (x > 2).extra is None
     assert isinstance(np.floor(x).extra, Node)
+
+
+# --- without ado ------------------------------------------------------------------------------------------------------
+
+
+def to_inputs(y, ct=1.0, *, keep=True):
+    inputs, cts = pull_to_inputs(y.extra, np.float64(ct), keep=keep)
+    return dict(zip(inputs, cts, strict=True))
+
+
+def test_nodes_walked_as_they_are_give_what_the_written_list_gives():
+    x, w = TAPE.input(np.array([1.0, 2.0])), TAPE.input(np.array([[3.0, 5.0], [0.5, 0.1]]))
+    s = np.sin(x * w)
+    y = np.sum(s * s + x[0] * w[:, 1] + np.exp(s))  # what is read at two places adds up in place
+    found = to_inputs(y)
+    expected = back(y, x, w)
+    for node, ct in zip((x.extra, w.extra), expected, strict=True):
+        np.testing.assert_array_equal(found[node], ct)
+
+
+def test_hooks_and_several_results_are_walked_by_the_written_list():
+    x = TAPE.input(np.array([[2.0, 1.0], [1.0, 3.0]]))
+    values, _ = np.linalg.eigh(x)
+    doubled = x * 2.0
+    doubled.extra.hooks = {0: lambda ct: 10 * ct}
+    found = to_inputs(np.sum(values) + np.sum(doubled))
+    np.testing.assert_allclose(found[x.extra], np.eye(2) + 20, atol=1e-12)
+
+
+def test_hooks_of_inputs_see_the_whole_cotangent():
+    x = TAPE.input(np.array([1.0, 2.0]))
+    seen = []
+    x.extra.hooks = {0: lambda ct: seen.append(ct) or -ct}
+    found = to_inputs(np.sum(x * x + x))
+    np.testing.assert_array_equal(seen, [[3, 5]])
+    np.testing.assert_array_equal(found[x.extra], [-3, -5])
+
+
+def test_an_input_is_its_own_gradient():
+    x = TAPE.input(np.float64(2.0))
+    assert to_inputs(x, 3.0) == {x.extra: 3.0}
+
+
+def test_what_was_let_go_is_not_walked_again():
+    x = TAPE.input(np.array([1.0, 2.0]))
+    y = np.sum(np.exp(x))
+    to_inputs(y, keep=False)
+    with pytest.raises(BackwardError, match="second time"):
+        to_inputs(y)
+
+
+def test_no_warning_is_heard_on_the_way_back_and_the_state_is_as_before():
+    x = TAPE.input(np.array([0.0, 4.0]))
+    y = np.sum(np.sqrt(x))
+    with np.errstate(divide="raise", over="warn"):
+        before = np.geterr()
+        found = to_inputs(y)
+        assert np.geterr() == before
+    np.testing.assert_array_equal(found[x.extra], [np.inf, 0.25])

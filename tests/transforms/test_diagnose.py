@@ -376,3 +376,71 @@ def test_anomaly_of_a_function_that_changes_its_argument():
     compiled = wg.jit(f)
     with wg.anomaly(), np.errstate(all="ignore"), pytest.raises(AnomalyError, match=r"the result of the compiled f is not finite\."):
         compiled(np.array([-1.0]))
+
+
+# --- anomaly, forwards ------------------------------------------------------------------------------------------------------
+
+
+def doubled_roots(x):
+    return np.sum(np.sqrt(x) * 2)
+
+
+@pytest.mark.parametrize("make", [lambda f: f, wg.jit])
+def test_anomaly_in_a_tangent_names_the_operation_that_made_it(make):
+    with wg.anomaly(), pytest.raises(AnomalyError, match=r"^infinity in the tangent, by sqrt\.") as caught:
+        wg.jvp(make(doubled_roots), (np.array([4.0, 0.0]),), (np.ones(2),))
+    assert "return np.sum(np.sqrt(x) * 2)" in str(caught.value)
+    assert "where a = 0.0" in str(caught.value)
+
+
+def test_a_tangent_that_is_exactly_zero_makes_no_anomaly():
+    with wg.anomaly():
+        y, dy = wg.jvp(doubled_roots, (np.array([4.0, 0.0]),), (np.array([1.0, 0.0]),))
+    assert (y, dy) == (4.0, 0.5)
+
+
+def test_anomaly_of_a_primal_is_said_before_its_tangent():
+    with wg.anomaly(), np.errstate(all="ignore"), pytest.raises(AnomalyError, match=r"^NaN in the primal, by sqrt\."):
+        wg.jvp(doubled_roots, (np.array([4.0, -1.0]),), (np.ones(2),))
+
+
+def test_a_tangent_that_came_bad_is_said_to_have_come_so():
+    with wg.anomaly(), pytest.raises(AnomalyError, match=r"The tangent of the input x is nan at \[1\] already"):
+        wg.jvp(doubled_roots, (np.array([4.0, 1.0]),), (np.array([1.0, np.nan]),))
+
+
+def test_anomaly_in_a_tangent_of_several_results_and_within_loops():
+    def several(x):
+        values, vectors = np.linalg.eigh(x)
+        return np.sum(np.sqrt(values - values[0] + (x[0, 0] - 1.0)))
+
+    with wg.anomaly(), np.errstate(all="ignore"), pytest.raises(AnomalyError, match=r"in the tangent, by sqrt\."):
+        wg.jvp(several, (np.diag([1.0, 2.0, 4.0]),), (np.diag([1.0, 3.0, 1.0]),))
+
+    def loop(x):
+        return wg.scan(lambda c, _: (np.sqrt(c - 1.0), None), x, length=2)[0]
+
+    with wg.anomaly(), np.errstate(all="ignore"), pytest.raises(AnomalyError, match=r"in step 1 of wg\.scan"):
+        wg.jvp(loop, (np.array(2.0),), (np.array(1.0),))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "complex128"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_the_look_at_a_compiled_result_sees_every_bad_entry(dtype, bad):
+    step = wg.jit(lambda x: x / 2)
+    x = np.arange(1.0, 7.0).reshape(2, 3).astype(dtype)
+    with wg.anomaly(), np.errstate(all="ignore"):
+        np.testing.assert_array_equal(step(x), x / 2)
+        np.testing.assert_array_equal(step(x.T), x.T / 2)
+        for place in np.ndindex(x.shape):
+            y = x.copy()
+            y[place] = bad
+            with pytest.raises(AnomalyError):
+                step(y)
+
+
+def test_the_look_at_a_compiled_result_lets_large_numbers_be():
+    step = wg.jit(lambda x: x * 2)
+    with wg.anomaly():
+        np.testing.assert_array_equal(step(np.full(3, 1e300)), np.full(3, 2e300))  # whose squares are infinite
+        np.testing.assert_array_equal(wg.jit(lambda x: x > 0)(np.ones(2)), [True, True])

@@ -180,13 +180,20 @@ def walk_back(record: Record, outputs: Sequence[Any], cts: Sequence[Any], *, con
     return totals[: record.n_inputs]
 
 
-def walk_entries(entries: list[Entry | None], n_inputs: int, totals: list[Any], *, consume: bool) -> None:
-    """The walk itself: `totals` holds the cotangents of the outputs at first, and those of the inputs in the end."""
-    owned = bytearray(len(entries))  # 1 where a total is an array that this walk made and may add to in place
-    for place in range(len(entries) - 1, n_inputs - 1, -1):
-        entry = entries[place]
+def walk_entries(
+    entries: list[Entry | None], n_inputs: int, totals: Any, *, consume: bool, places: Sequence[Any] | None = None
+) -> None:
+    """The walk itself: `totals` holds the cotangents of the outputs at first, and those of the inputs in the end.
+
+    It is a list, and places are those of the entries; or a dict, and each entry has its place in `places`.
+    """
+    # 1 where a total is an array that this walk made and may add to in place
+    owned: Any = bytearray(len(entries)) if places is None else dict.fromkeys(totals, 0)
+    for k in range(len(entries) - 1, n_inputs - 1, -1):
+        entry = entries[k]
         if entry is None:
             continue
+        place = k if places is None else places[k]
         primitive, values, params, result, slots, parents = entry
         if primitive.n_outputs is None:
             ct = totals[place]
@@ -194,7 +201,7 @@ def walk_entries(entries: list[Entry | None], n_inputs: int, totals: list[Any], 
         else:
             ct = _gather_outputs(totals, place, result)
         if consume:
-            entries[place] = entry = None
+            entries[k] = entry = None
         if ct is None:
             continue
         accumulate = primitive.accumulate

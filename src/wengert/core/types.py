@@ -49,6 +49,8 @@ def _written(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
 
 def type_of(value: Any) -> ArrayType:
     """The type of an array, a traced array, or a number."""
+    if type(value) is np.ndarray:
+        return _known(value.shape, value.dtype)
     dtype = getattr(value, "dtype", None)
     if dtype is None:
         value = np.asarray(value)
@@ -60,3 +62,6 @@ def in_native_order(x: Any) -> Any:
     """`x` in the byte order of this machine: files of other ones (FITS, netCDF) hold numbers the other way round."""
     dtype = getattr(x, "dtype", None)
     return x if dtype is None or dtype.isnative else x.astype(dtype.newbyteorder("="))
+
+
+_known = lru_cache(4096)(ArrayType)  # types are few, and asked for by every operation

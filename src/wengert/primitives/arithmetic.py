@@ -80,7 +80,7 @@ def _align_choice(condition: Any, *choices: Any) -> tuple[Any, ...]:
 
 
 def _first(wins: Any, ties: Any) -> Any:
-    if type(ties) is np.ndarray and not ties.any():
+    if type(ties) is np.ndarray and not np.count_nonzero(ties):  # a third of the time of `any`
         return wins.astype(np.float32)  # widens no dtype that it is multiplied by, as float64 would
     return wins + 0.5 * ties
 

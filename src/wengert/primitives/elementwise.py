@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,14 +11,16 @@ import numpy as np
 from wengert.core.pattern import Pattern
 from wengert.core.primitive import Params, Primitive
 from wengert.core.trace import Tracer
+from wengert.core.types import type_of
 from wengert.primitives.align import align_beside, align_elementwise, align_to_loop, equalize_ranks
 from wengert.primitives.blank import blank_of_elements
 from wengert.primitives.families import discrete
 from wengert.primitives.pattern import no_pattern
 from wengert.primitives.strong import strong_product
-from wengert.primitives.structure import cast
+from wengert.primitives.structure import cast, spread, sum_to
 
 Slope = Callable[..., Any] | float | None
+_REALS = {np.float64, np.float32}
 
 
 def elementwise(
@@ -98,6 +101,33 @@ def step(
     return primitive
 
 
+@functools.cache
+def broadcasting(card: Primitive) -> Primitive:
+    """An elementwise card for operands of several shapes, each of which takes the sum of the cotangents of its copies.
+
+    It is one operation where `spread` and the card are two, for a tape, on which nobody but the walk back reads.
+    """
+
+    def pull(ct: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> Sequence[Any]:
+        if is_sum:  # a sign can wait until there is less to change
+            return [_times_number(card.slopes[slot], sum_to(ct, xs[slot].shape)) for slot in slots]
+        pieces = card.pull(ct, slots, y, xs, params)  # type: ignore[misc]  # cards of this family have a pull
+        return [piece if piece is None else sum_to(piece, xs[slot].shape) for slot, piece in zip(slots, pieces, strict=True)]
+
+    def push(dxs: Sequence[Any], y: Any, xs: Sequence[Any], params: Params) -> Any:
+        dy = card.push(dxs, y, xs, params)  # type: ignore[misc]  # as above
+        return dy if dy is None or dy.shape == y.shape else spread(dy, shape=tuple(y.shape))
+
+    is_sum = all(slope in (1, -1) for slope in card.slopes)
+    primitive = Primitive(
+        card.name, card.eval, family=card.family, push=push, pull=pull, batch=card.batch, pattern=card.pattern,
+        align=card.align, slopes=card.slopes, register=False,
+    )  # fmt: skip
+    if card.kept is not None:  # no value is needed, but the shapes
+        primitive.kept = lambda xs, params, y: (tuple([x if type(x) is float else type_of(x) for x in xs]), params, type_of(y))
+    return primitive
+
+
 def _align_for(evaluate: Callable[..., Any], slopes: Sequence[Slope]) -> Callable[..., Any] | None:
     """How operands meet: at their common dtype; where a ufunc has loops of a kind of its own, as it chooses.
 
@@ -143,9 +173,9 @@ def _adjoint_of(slope: Slope) -> Callable[[Any, Any, Sequence[Any]], Any]:
                 total = flat.dot(flat)
                 if total == total and product.dtype is ct.dtype:
                     return product
-        elif kind is np.float64 and not isinstance(value, Tracer):
+        elif kind in _REALS and not isinstance(value, Tracer):
             product = value * ct
-            if type(product) is np.float64 and product == product:
+            if type(product) is kind and product == product:
                 return product
         return scaled(np.conjugate(value) if ct.dtype.kind == "c" else value, ct)
 

@@ -65,6 +65,8 @@ def linear(
         return None if dxs[0] is None else primitive(dxs[0], *xs[1:], **params)
 
     def pull(ct: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
+        if slots == (0,):
+            return [adjoint(ct, *xs, **params)]
         return [adjoint(ct, *xs, **params) if slot == 0 else None for slot in slots]
 
     def batch_front(xs: Sequence[Any], is_batched: Sequence[bool], params: Params) -> Any:
@@ -76,7 +78,8 @@ def linear(
         return probe_pattern(lambda x: evaluate(x, *xs[1:], **params), xs[0], y)
 
     def kept(xs: Sequence[Any], params: Params, y: Any) -> tuple[Any, Params, Any]:
-        return (type_of(xs[0]), *xs[1:]), params, None  # of the active operand only its type
+        types = (type_of(xs[0]),)  # of the active operand only its type
+        return types if len(xs) == 1 else (*types, *xs[1:]), params, None
 
     primitive = Primitive(
         name, evaluate, family="selection", push=push, pull=pull, batch=batch or batch_front,
@@ -117,6 +120,8 @@ def multilinear(
         return total
 
     def pull(ct: Any, slots: Sequence[int], y: Any, xs: Sequence[Any], params: Params) -> list[Any]:
+        if len(slots) == 1:
+            return [adjoint(slots[0], ct, *xs, **params)]
         return [adjoint(slot, ct, *xs, **params) for slot in slots]
 
     primitive = Primitive(

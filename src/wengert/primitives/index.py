@@ -33,8 +33,8 @@ Layout = tuple[Any, ...]
 
 def fill(layout: Layout, arrays: Sequence[Any]) -> tuple[Any, ...]:
     """The index that a layout and its arrays stand for."""
-    if not arrays:
-        return layout
+    if not arrays or len(arrays) == len(layout):
+        return tuple(arrays) or layout
     rest = iter(arrays)
     return tuple(next(rest) if isinstance(part, str) else part for part in layout)
 
@@ -104,7 +104,8 @@ def _evaluate_index(x: Any, *arrays: Any, layout: Layout) -> Any:
 
 
 def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
-    return deposit(ct, *arrays, layout=layout, shape=tuple(x.shape))
+    put = deposit if any([isinstance(v, Tracer) for v in (ct, *arrays)]) else _evaluate_deposit  # noqa: C419  (quicker as a list)
+    return put(ct, *arrays, layout=layout, shape=tuple(x.shape))
 
 
 def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, ...]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,14 +18,19 @@ from wengert.primitives.pattern import copies, one_to_one
 def _sum(x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Any:
     dtype = x.dtype if dtype is None else dtype
     if type(x) is np.ndarray:  # half the time of `np.sum`, which ends here too
-        return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)  # type: ignore[call-overload]
+        return np.add.reduce(x, axis, dtype, None, keepdims)  # type: ignore[call-overload]
     return np.sum(x, axis=axis, keepdims=keepdims, dtype=dtype)
 
 
 def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: Any = None) -> Any:
     if dtype is not None:
         ct = _cast_adjoint(ct, x, dtype)
-    if not keepdims and ct.shape:
+    if isinstance(ct, np.generic):  # of a sum of everything
+        piece = np.empty(x.shape, ct.dtype)
+        if piece.size <= _FILLED:
+            piece.fill(ct)
+            return piece
+    elif not keepdims and ct.shape:
         kept = list(x.shape)
         for k in axis:
             kept[k] = 1
@@ -34,6 +40,7 @@ def _sum_adjoint(ct: Any, x: Any, axis: tuple[int, ...], keepdims: bool, dtype: 
     return spread(ct, shape=x.shape)
 
 
+_FILLED = 1024  # entries: filling so many is quicker than a view that repeats one
 _NO_STEPS = (0,) * 64
 
 
@@ -81,12 +88,17 @@ def sum_to(ct: Any, shape: tuple[int, ...]) -> Any:
     """The adjoint of `spread`: sum over the axes along which `shape` was repeated."""
     if ct.shape == shape:
         return ct
-    extra = len(ct.shape) - len(shape)
-    axes = tuple(k - len(ct.shape) for k in range(len(ct.shape)) if k < extra or shape[k - extra] != ct.shape[k])
+    axes = _repeated_axes(tuple(ct.shape), tuple(shape))
     if axes:
         plain = type(ct) is np.ndarray  # nobody is watching: without the calls that would find out
         ct = _sum(ct, axes, False) if plain else sum_(ct, axis=axes, keepdims=False)
     return ct if ct.shape == shape else reshape(ct, shape=shape)
+
+
+@functools.lru_cache(maxsize=4096)
+def _repeated_axes(large: tuple[int, ...], small: tuple[int, ...]) -> tuple[int, ...]:
+    rank, extra = len(large), len(large) - len(small)
+    return tuple([k - rank for k in range(rank) if k < extra or small[k - extra] != large[k]])
 
 
 spread = linear(

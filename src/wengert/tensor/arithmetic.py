@@ -11,11 +11,11 @@ from wengert.core.array import FRONT
 from wengert.core.primitive import Primitive
 from wengert.core.trace import Tracer
 from wengert.primitives.align import common_shape
+from wengert.primitives.elementwise import broadcasting
 from wengert.primitives.structure import imag as imag_part
 from wengert.primitives.structure import real as real_part
-from wengert.primitives.structure import spread
 from wengert.tensor.dtypes import get_default_dtype, of_number, result_type
-from wengert.tensor.traced import NOTHING, TAPE, Tensor, as_dtype, method, operand, plain
+from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain
 
 _NUMBERS = (float, int, complex, bool)
 
@@ -42,64 +42,51 @@ def _fitted(x: Any, dtype: np.dtype[Any]) -> Any:
     return x if of_number(kind).kind == dtype.kind or kind in (int, float) and dtype.kind in "fc" else dtype.type(x)
 
 
-def _spread_pair(a: Any, b: Any) -> tuple[Any, Any]:
-    """The operands, of which those with a history have the common shape; NumPy sees to the others."""
-    first, second = a.value.shape, b.value.shape
-    n, m = len(first), len(second)
-    if n >= m and first[n - m :] == second:
-        shape = first
-    elif m > n and second[m - n :] == first:
-        shape = second
-    else:
-        shape = common_shape((a, b))
-    if a.extra is not None and first != shape:
-        a = TAPE.process(spread, (a,), {"shape": shape})
-    if b.extra is not None and second != shape:
-        b = TAPE.process(spread, (b,), {"shape": shape})
-    return a, b
+def binary(ufunc: Any, *, divides: bool = False, is_operator: bool = False) -> Callable[[Any, Any], Any]:
+    """`f(a, b)` for a function of NumPy's: the card that it is, after PyTorch's promotion.
 
-
-def _process_of(card: Any) -> Callable[..., Any]:
-    """How to perform it where nothing has to be aligned; functions that are no cards see to all themselves."""
-    return TAPE.process if isinstance(card, Primitive) else lambda front, operands, params: front(*operands)
-
-
-def binary(ufunc: Any, *, divides: bool = False) -> Callable[[Any, Any], Any]:
-    """`f(a, b)` for a function of NumPy's: the card that it is, after PyTorch's promotion."""
+    An operator leaves to the other operand what it does not know.
+    """
     card = FRONT[ufunc]
-    process = _process_of(card)
+    is_card = isinstance(card, Primitive)  # functions that are none see to all themselves
+    spreading = broadcasting(card) if is_card and card.family == "elementwise" else card
+    two = TAPE.two
 
     def operate(input: Any, other: Any) -> Any:
-        if type(input) is Tensor:  # the usual cases first: a small operation costs no more than this
+        kind = type(other)
+        if type(input) is Tensor and is_card:  # the usual cases first: a small operation costs no more than this
             x = input.value
-            kind = type(other)
             if kind is Tensor:
                 y = other.value
                 if x.dtype is y.dtype and (not divides or x.dtype.kind in "fc"):
                     if x.shape == y.shape:
-                        return process(card, (input, other), NOTHING)
-                    return process(card, _spread_pair(input, other), NOTHING)
+                        return two(card, x, y, input.extra, other.extra)
+                    try:
+                        return two(spreading, x, y, input.extra, other.extra)
+                    except ValueError:
+                        common_shape((x, y))  # which says what is wrong
+                        raise
             elif (kind is float or kind is int) and x.dtype.kind in "fc":
-                return process(card, (input, other), NOTHING)
-        elif type(other) is Tensor and (type(input) is float or type(input) is int) and other.value.dtype.kind in "fc":
-            return process(card, (input, other), NOTHING)
+                return two(card, x, other, input.extra, None)
+        elif kind is Tensor and is_card and (type(input) is float or type(input) is int) and other.value.dtype.kind in "fc":
+            return two(card, input, other.value, None, other.extra)
+        if is_operator and not (_is_operand(input) and _is_operand(other)):
+            return NotImplemented
         a, b = met(input, other, divides=divides)
         return card(a, b)
 
     return operate
 
 
-def _operators(name: str, function: Callable[[Any, Any], Any]) -> None:
+def _operators(name: str, operate: Callable[[Any, Any], Any]) -> None:
     """`a + b`, `b + a` and `a += b` of tensors."""
 
-    def operate(self: Any, other: Any) -> Any:
-        return function(self, other) if _is_operand(other) else NotImplemented
-
     def reflected(self: Any, other: Any) -> Any:
-        return function(other, self) if _is_operand(other) else NotImplemented
+        return operate(other, self)
 
     def in_place(self: Any, other: Any) -> Any:
-        return write(self, function(self, other)) if _is_operand(other) else NotImplemented
+        new = operate(self, other)
+        return new if new is NotImplemented else write(self, new)
 
     setattr(Tensor, f"__{name}__", operate)
     setattr(Tensor, f"__r{name}__", reflected)
@@ -145,19 +132,16 @@ gt, ge = binary(np.greater), binary(np.greater_equal)
 bitwise_and, bitwise_or, bitwise_xor = binary(np.bitwise_and), binary(np.bitwise_or), binary(np.bitwise_xor)
 multiply, subtract, greater, greater_equal, less, less_equal, not_equal = mul, sub, gt, ge, lt, le, ne
 
-for _name, _function in (
-    ("add", _add), ("sub", _sub), ("mul", mul), ("truediv", true_divide), ("floordiv", floor_divide),
-    ("mod", remainder), ("pow", pow), ("and", bitwise_and), ("or", bitwise_or), ("xor", bitwise_xor),
+for _name, _ufunc in (
+    ("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("floordiv", np.floor_divide), ("mod", np.remainder),
+    ("pow", np.power), ("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor),
 ):  # fmt: skip
-    _operators(_name, _function)
-
-
-def _comparison(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    return lambda self, other: function(self, other) if _is_operand(other) else NotImplemented
-
-
-for _name, _function in (("eq", eq), ("ne", ne), ("lt", lt), ("le", le), ("gt", gt), ("ge", ge)):
-    setattr(Tensor, f"__{_name}__", _comparison(_function))
+    _operators(_name, binary(_ufunc, is_operator=True))
+_operators("truediv", binary(np.true_divide, divides=True, is_operator=True))
+for _name, _ufunc in (
+    ("eq", np.equal), ("ne", np.not_equal), ("lt", np.less), ("le", np.less_equal), ("gt", np.greater), ("ge", np.greater_equal),
+):  # fmt: skip
+    setattr(Tensor, f"__{_name}__", binary(_ufunc, is_operator=True))
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
@@ -185,11 +169,11 @@ def floating(x: Any) -> Any:
 def unary(ufunc: Any, *, keeps_integers: bool = False) -> Callable[..., Any]:
     """`f(a)` for a function of NumPy's."""
     card = FRONT[ufunc]
-    process = _process_of(card)
+    one = TAPE.one if isinstance(card, Primitive) else lambda front, operand: front(operand)
 
     def operate(input: Any) -> Any:
         if type(input) is Tensor and input.value.dtype.kind in "fc":
-            return process(card, (input,), NOTHING)
+            return one(card, input)
         return card(operand(input) if keeps_integers else floating(input))
 
     return operate

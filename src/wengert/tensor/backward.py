@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from wengert.core.tape import Node, Walk, is_recording
+from wengert.core.tape import Node, is_recording
 from wengert.core.trace import Tracer
+from wengert.core.walk import Walk, free, pull_to_inputs
 from wengert.errors import BackwardError, describe, page
 from wengert.primitives.structure import real
 from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain
@@ -175,7 +176,7 @@ def _walked(
     walk: Walk, roots: Sequence[Node], cts: Sequence[Any], wanted: Sequence[Node], *, keep: bool, traced: bool
 ) -> list[Any]:
     if not keep:
-        walk.free()
+        free(walk.nodes)
     token = is_recording.set(traced)
     try:
         return walk.back(roots, cts, wanted)
@@ -238,11 +239,12 @@ def _backward(
     """
     value = self.value
     if gradient is None and inputs is None and not create_graph and value.size == 1 and value.dtype.kind == "f" and self.extra is not None:
-        roots = [self.extra]
-        walk = Walk(roots)
-        leaves = walk.nodes[: walk.n_inputs]
         one = np.ones(value.shape, value.dtype) if value.ndim else value.dtype.type(1)
-        found = _walked(walk, roots, [one], leaves, keep=bool(retain_graph), traced=False)
+        token = is_recording.set(False)
+        try:
+            leaves, found = pull_to_inputs(self.extra, one, keep=bool(retain_graph))
+        finally:
+            is_recording.reset(token)
         _add_up([node.variable() for node in leaves], found, traced=False)
         return
     gradients = None if gradient is None else [gradient]

@@ -14,7 +14,8 @@ import numpy as np
 from wengert import api
 from wengert.core.array import Array
 from wengert.core.record import walk_forward
-from wengert.core.tape import Walk, is_recording
+from wengert.core.tape import is_recording
+from wengert.core.walk import Walk
 from wengert.tensor.backward import grad
 from wengert.tensor.traced import as_dtype, leaf, operand, plain
 

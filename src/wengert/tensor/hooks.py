@@ -108,7 +108,7 @@ def register_post_accumulate_grad_hook(self: Any, hook: Callable[[Any], None]) -
                 "backward",
             )
         )
-    if not hasattr(self, "_after"):
+    if self._after is None:
         self._after = {}
     key = next(_ids)
     self._after[key] = hook

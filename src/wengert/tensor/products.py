@@ -14,7 +14,7 @@ from wengert.tensor import arithmetic
 from wengert.tensor.dtypes import promoted
 from wengert.tensor.reductions import norm, sum
 from wengert.tensor.shapes import transpose
-from wengert.tensor.traced import NOTHING, TAPE, Tensor, as_dtype, method, operand
+from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand
 
 
 def _product(ufunc: Any, ranks: tuple[int, int] | None = None) -> Callable[[Any, Any], Any]:
@@ -37,7 +37,7 @@ def _product(ufunc: Any, ranks: tuple[int, int] | None = None) -> Callable[[Any,
                 )
             )
         if is_matmul and type(a) is Tensor is type(b) and len(a.value.shape) > 1 < len(b.value.shape):
-            return TAPE.process(matrix_product, (a, b), NOTHING)
+            return TAPE.two(matrix_product, a.value, b.value, a.extra, b.extra)
         return front(a, b)
 
     return product

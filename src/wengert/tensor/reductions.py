@@ -43,7 +43,7 @@ def sum(input: Any, dim: Dim = None, keepdim: bool = False, *, dtype: Any = None
 
 def _total(x: Any) -> Any:
     """The sum of all entries, without ado."""
-    return TAPE.process(sum_, (x,), _ALL[x.value.ndim])
+    return TAPE.one(sum_, x, _ALL[x.value.ndim])
 
 
 _ALL = [{"axis": tuple(range(-rank, 0)), "keepdims": False} for rank in range(65)]
@@ -232,7 +232,8 @@ def logsumexp(input: Any, dim: Dim, keepdim: bool = False) -> Any:
 def log_softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:
     """`x - log Σ eˣ`."""
     x = arithmetic.floating(input) if dtype is None else as_dtype(operand(input), np.dtype(dtype))
-    return shares.log_softmax(x, axis=axes_of(x, dim))
+    axes = axes_of(x, dim)
+    return TAPE.one(shares.log_softmax, x, {"axis": axes}) if type(x) is Tensor else shares.log_softmax(x, axis=axes)
 
 
 def softmax(input: Any, dim: int, *, dtype: Any = None) -> Any:

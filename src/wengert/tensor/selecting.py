@@ -32,6 +32,7 @@ def _plain_key(key: Any) -> Any:
 
 
 _ONE_ARRAY = {"layout": ("array",)}
+_TWO_ARRAYS = {"layout": ("array", "array")}
 
 
 def _is_places(part: Any) -> bool:
@@ -45,9 +46,9 @@ def _get_item(self: Any, key: Any) -> Any:
     layout: Any = (key,)
     arrays: list[Any] = []
     if kind is Tensor and _is_places(key):
-        return TAPE.process(index, (self, key), _ONE_ARRAY)
-    if kind is tuple and all(map(_is_places, key)):
-        return TAPE.process(index, (self, *key), {"layout": ("array",) * len(key)})
+        return TAPE.one(index, self, _ONE_ARRAY, (key.value,))
+    if kind is tuple and len(key) == 2 and _is_places(key[0]) and _is_places(key[1]):
+        return TAPE.one(index, self, _TWO_ARRAYS, (key[0].value, key[1].value))
     if kind is not int and kind is not slice:
         layout, arrays = split_index(_plain_key(key), self)
     if arrays or any(type(part) is bool for part in layout):

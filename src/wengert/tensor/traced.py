@@ -21,7 +21,6 @@ from wengert.primitives.index import as_view, replace
 from wengert.primitives.structure import cast, real
 from wengert.tensor.dtypes import of_number
 
-NOTHING: dict[str, Any] = {}
 RETAINS = -1  # the key of the hook that keeps a gradient: it comes last, whatever is registered later
 
 
@@ -49,7 +48,7 @@ class Tensor(Array):
         tensor([2., 4.])
     """
 
-    __slots__ = ("_after", "_grad", "_hook_ids")
+    __slots__ = ("_after", "_grad")
     __hash__ = object.__hash__  # type: ignore[assignment]
 
     # --- what it is --------------------------------------------------------------------------------------------
@@ -88,6 +87,8 @@ class Tensor(Array):
         if wanted:
             node = self.extra = Node(None)
             node.variable = weakref.ref(self)
+            if not hasattr(self, "_after"):
+                self._after = None
 
     @property
     def is_leaf(self) -> bool:
@@ -97,19 +98,13 @@ class Tensor(Array):
     @property
     def grad(self) -> Any:
         """What `backward` has summed up so far; `None` before."""
-        try:
-            return self._grad
-        except AttributeError:
-            if not self.is_leaf:
-                warn_no_leaf(self)
-            return None
+        found = getattr(self, "_grad", None)
+        if found is None and not self.is_leaf:
+            warn_no_leaf(self)
+        return found
 
     @grad.setter
     def grad(self, value: Any) -> None:
-        if value is None:
-            if hasattr(self, "_grad"):
-                del self._grad
-            return
         self._grad = value
 
     @property
@@ -299,6 +294,7 @@ def leaf(value: Any) -> Tensor:
     node = Node(None)
     new = Tensor(value, TAPE, node)
     node.variable = weakref.ref(new)
+    new._after = None
     return new
 
 

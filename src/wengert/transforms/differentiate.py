@@ -24,6 +24,7 @@ from wengert.transforms.forward import push_forward
 from wengert.transforms.linearize import Linearization, as_array, finish_all, is_inexact, snapshot
 from wengert.transforms.record_graph import name_of
 from wengert.transforms.selection import ArgNums, Selection, location_of
+from wengert.transforms.watch import is_watching
 
 
 def report_disconnected(selection: Selection, missing: Sequence[int], linear: Linearization, policy: str) -> None:
@@ -169,7 +170,12 @@ def pushforward(
     selection = Selection(function, tuple(range(len(primals))), primals, {}, has_aux, "jvp", constants=True)
     given = tangents_like(selection.structure, tuple(tangents), selection.leaves, "tangents")
     dxs = [given[k] for k in selection.active]
-    ys, dys, strip = push_forward(selection.flat, selection.primals, dxs)
+    if is_watching.get():
+        linear = Linearization(selection.flat, selection.primals, selection.label)
+        strip: Callable[[Any], Any] = linear.record.strip
+        ys, dys = linear.values, linear.push(dxs)
+    else:
+        ys, dys, strip = push_forward(selection.flat, selection.primals, dxs)
     dys = finish_all(dys, ys, (*dxs, *ys))
     aux = selection.strip_aux(strip) if has_aux else None
     return trees.unflatten(selection.out_structure, ys), trees.unflatten(selection.out_structure, dys), aux

@@ -72,13 +72,13 @@ def entry_of(x: Any, index: tuple[int, ...] | None) -> Any:
 class Finding:
     """One operation that made a NaN, an infinity or an exact zero, or that ended a dependence.
 
-    `kind` is `"nan"`, `"infinity"`, `"zero"` or `"disconnected"`; `where` is `"primal"` or `"gradient"`; `formula` has the
+    `kind` is `"nan"`, `"infinity"`, `"zero"` or `"disconnected"`; `where` is `"primal"`, `"gradient"` or (forward) `"tangent"`; `formula` has the
     operands `a`, `b`, `c` in order; `index` is that of the first such entry of `result` (in the gradient: of the cotangent that left);
     `inputs` are those that it concerns: that lead to it, or whose gradient it spoils; `step` is that of the loops around.
     """
 
     kind: Kind
-    where: Literal["primal", "gradient"]
+    where: Literal["primal", "gradient", "tangent"]
     primitive: str
     formula: str
     location: str
@@ -102,7 +102,7 @@ class Finding:
         """The finding as text, without its title."""
         place = f"{self.location}   {self.line}".rstrip() if self.location else ""
         values = [*self.operands[:MOST_SHOWN], *([self.result] if self.result is not None else [])]
-        concerns = f"{'leads from' if self.where == 'primal' else 'concerns'} {_listed(self.inputs)}" if self.inputs else ""
+        concerns = f"{'concerns' if self.where == 'gradient' else 'leads from'} {_listed(self.inputs)}" if self.inputs else ""
         return [x for x in (place, self.step and f"in {self.step}", self.why, *map(str, values), concerns) if x]
 
     def __str__(self) -> str:
@@ -158,13 +158,14 @@ class Diagnosis:
 def anomaly_of(findings: Sequence[Finding]) -> AnomalyError:
     """The error for these findings, of NaN or infinity."""
     first = findings[0]
+    where = "primal" if first.where == "primal" else "gradient"
     texts = [finding.lines() for finding in findings[:1]] + [str(finding).splitlines() for finding in findings[1:3]]
     advice = {
         ("primal", "nan"): "np.where(x > 0, np.log(x), 0.0)   # for an operation with a domain: what is not chosen contributes nothing",
         ("primal", "infinity"): "np.logaddexp.reduce(x)   # for log(sum(exp(x))); and x - np.max(x) before np.exp",
         ("gradient", "infinity"): "np.where(x > 0, np.sqrt(x), 0.0)   # where a slope is infinite; or np.sqrt(x + 1e-12)",
         ("gradient", "nan"): "np.where(x > 0, f(x), 0.0)   # around the operation: what is not chosen contributes nothing",
-    }[first.where, first.kind]
+    }[where, first.kind]
     why = "\n\n".join("\n".join(lines) for lines in texts)
     return AnomalyError(page(f"{first.title}.", why, f"{advice}\nwg.diagnose(f)(...)   # for all that there is to know", "anomaly"))
 

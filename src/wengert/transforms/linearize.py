@@ -18,11 +18,13 @@ from wengert.core.types import in_native_order
 from wengert.errors import NotDifferentiableError
 from wengert.primitives.layout import laid_as
 from wengert.primitives.structure import cast, real
+from wengert.transforms.blame_forward import examine_forward
 from wengert.transforms.findings import Finding, anomaly_of
 from wengert.transforms.provenance import examine
 from wengert.transforms.watch import Watch, is_expanded, is_watching
 
 Flat = Callable[..., Sequence[Any]]
+Look = Callable[[Watch, Sequence[Any], Sequence[Any], Sequence[Any]], list[Finding]]  # at what a walk gives
 
 
 def is_inexact(x: Any) -> bool:
@@ -80,7 +82,11 @@ class Linearization:
         """`dx ↦ J dx`; `None` for an output that is disconnected."""
         self.record.preserved.verify()
         with np.errstate(all="ignore"):
-            return walk_forward(self.record, self.outputs, tangents)
+            pushed = walk_forward(self.record, self.outputs, tangents)
+            found = self._examined(self.record, tangents, pushed, examine_forward) if isinstance(self.record, Watch) else []
+        if found:
+            raise anomaly_of(found)
+        return pushed
 
     def pull(self, cts: Sequence[Any], *, consume: bool = False) -> list[Any]:
         """`ct ↦ Jᴴ ct`; `None` for an input that is disconnected.  `consume` frees the record on the way."""
@@ -96,16 +102,16 @@ class Linearization:
             raise anomaly_of(found)
         return pulled
 
-    def _examined(self, watch: Watch, cts: Sequence[Any], pulled: Sequence[Any]) -> list[Finding]:
+    def _examined(self, watch: Watch, given: Sequence[Any], results: Sequence[Any], look: Look = examine) -> list[Finding]:
         """What is wrong with a watched call; where it is within a closed box, the call is made once more with all boxes open."""
-        found = examine(watch, self.outputs, cts, pulled)
+        found = look(watch, self.outputs, given, results)
         if not any(finding.is_closed for finding in found) or is_expanded.get():
             return found
         token = is_expanded.set(True)
         try:
             with np.errstate(all="ignore"):
                 again = Linearization(self.function, self.inputs, watch.namer)  # type: ignore[arg-type]
-                return again._examined(again.record, cts, pulled) or found  # type: ignore[arg-type]
+                return again._examined(again.record, given, results, look) or found  # type: ignore[arg-type]
         finally:
             is_expanded.reset(token)
 

@@ -81,7 +81,7 @@ class Report:
         if entered is not None:
             why = f"In `{formula_of(step)}` {made}."
         inputs = self.names_in(self.history.reach[k])
-        return self._finding(kind_of(bad), "primal", k, why, inputs, index, operands, value_of("result", bad, index))
+        return self.finding(kind_of(bad), "primal", k, why, inputs, index, operands, value_of("result", bad, index))
 
     # --- the gradient -------------------------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class Report:
             operands = self.operands_of(k, None)
             why = (f"Back through `{formula_of(step)}` a cotangent that is not zero became exactly zero for {letter}: "
                    "its slope there is zero in every entry.")  # fmt: skip
-            return self._finding("zero", "gradient", k, why, concerned, None, operands, value_of("cotangent", piece))
+            return self.finding("zero", "gradient", k, why, concerned, None, operands, value_of("cotangent", piece))
         lost = [x for x in step.operands if is_bad(x)]
         self.causes += [finding for finding in self.primal(lost) if finding not in self.causes] if lost else []
         mask = odd_entries(piece)
@@ -126,7 +126,7 @@ class Report:
         came = entry_of(without_records_all(ct), index)
         cotangent = "a finite cotangent" if came is None else f"the cotangent {came}"
         why = f"Back through `{formula_of(step)}` {cotangent} became {entry_of(without_records_all(piece), index)} for {letter}{at(index)}{where_operands(operands)}."
-        return self._finding(kind_of(piece), "gradient", k, why, concerned, index, operands, value_of("cotangent", piece, index))
+        return self.finding(kind_of(piece), "gradient", k, why, concerned, index, operands, value_of("cotangent", piece, index))
 
     def _sum(self, back: Backwards, place: int, inputs: Sequence[int], test: Callable[[Any], bool]) -> Finding:
         total = back.totals[place]
@@ -142,9 +142,10 @@ class Report:
         result = value_of("cotangent", total)
         if place < self.watch.n_inputs:
             return Finding(kind, "gradient", "", "", "", "", why, concerned, result=result)
-        return self._finding(kind, "gradient", self._step_at(place), why, concerned, None, (), result)
+        return self.finding(kind, "gradient", self.step_at(place), why, concerned, None, (), result)
 
-    def _step_at(self, place: int) -> int:
+    def step_at(self, place: int) -> int:
+        """The step that made what stands at a place."""
         while place not in self.history.at_place:  # a further result of the operation before
             place -= 1
         return self.history.at_place[place]
@@ -178,14 +179,15 @@ class Report:
             why = f"`{step.primitive.name}` ends the dependence: it treats its operand as a constant."
         else:
             why = f"The dependence ends in `{step.primitive.name}`, whose derivative is zero everywhere."
-        return self._finding("disconnected", "gradient", k, why, names, None, self.operands_of(k, None), None)
+        return self.finding("disconnected", "gradient", k, why, names, None, self.operands_of(k, None), None)
 
     # --- words --------------------------------------------------------------------------------------------------------
 
-    def _finding(
+    def finding(
         self, kind: Kind, where: Any, k: int, why: str, inputs: tuple[str, ...], index: tuple[int, ...] | None,
         operands: tuple[Value, ...], result: Value | None,
     ) -> Finding:  # fmt: skip
+        """A finding at a step, with its place in the user's source."""
         step = self.history.steps[k]
         location, _, line = quoted(*step.instruction).partition("   ")
         rounds = " of ".join(part if n == 0 else f"({part})" for n, part in enumerate(reversed(step.rounds)))
@@ -286,15 +288,24 @@ def findings_of(report: Report, cts: Sequence[Any], wanted: Sequence[int]) -> li
 def examine(watch: Watch, outputs: Sequence[Any], cts: Sequence[Any], pulled: Sequence[Any]) -> list[Finding]:
     """The findings of a walk back that was made with a watch; none where all is finite, unless they are collected."""
     values = [watch.strip(y) for y in outputs]
-    found = collected.get()
-    is_wrong = any(map(is_bad, [*values, *(ct for ct in pulled if ct is not None)]))
-    if not is_wrong and found is None or is_guarded([*watch.given, *values]):
+    return looked_at(watch, outputs, [*values, *pulled], lambda report: findings_of(report, cts, range(watch.n_inputs)))
+
+
+def looked_at(
+    watch: Watch, outputs: Sequence[Any], results: Sequence[Any], find: Callable[[Report], list[Finding]], *, is_walk_back: bool = True
+) -> list[Finding]:
+    """What is found in a watched program where some of the results (`None` is none) are not finite; or in any, where findings of
+    walks back are collected, for which it is kept then.
+    """
+    found = collected.get() if is_walk_back else None
+    is_wrong = any(is_bad(x) for x in results if x is not None)
+    if not is_wrong and found is None or is_guarded([*watch.given, *[watch.strip(y) for y in outputs]]):
         return []
     names = [_bare(watch.namer(k)) if watch.namer is not None else f"operand {k}" for k in range(watch.n_inputs)]
     token = is_watching.set(False)
     try:
         with np.errstate(all="ignore"):
-            findings = findings_of(Report(watch, outputs, names), cts, range(watch.n_inputs))
+            findings = find(Report(watch, outputs, names))
     finally:
         is_watching.reset(token)
     if found is not None:
