@@ -52,6 +52,15 @@ def test_it_is_the_loop_that_one_would_write(compiled):
     assert result.stopped == ""
 
 
+def test_data_of_fewer_rows_than_a_batch_are_one_batch():
+    x, y = linear_data(10)
+    result = wg.fit(zeros(), squared, (x, y), optim.SGD(0.1), epochs=4)
+    model, losses = by_hand(x, y, 0.1, 4, 32, 0)
+    np.testing.assert_allclose(result.history.losses, losses, rtol=1e-12)
+    np.testing.assert_allclose(result.model["w"], model["w"], rtol=1e-12)
+    assert result.steps == 4
+
+
 def test_every_row_is_drawn_once_in_an_epoch():
     seen = []
 

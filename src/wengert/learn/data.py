@@ -40,20 +40,16 @@ class Settings:
     shuffle: bool
     seed: int
     dtype: Any = None  # of the floating-point arrays; None leaves them as they are
-    is_training: bool = True  # else a batch may be larger than the data
 
     def for_evaluation(self) -> Settings:
-        """The same for held-out data: in their own order, however few."""
-        return dataclasses.replace(self, shuffle=False, is_training=False)
+        """The same for held-out data: in their own order."""
+        return dataclasses.replace(self, shuffle=False)
 
     def size_for(self, n_rows: int) -> int:
-        """The rows of a batch of data with so many rows."""
+        """The rows of a batch of data with so many rows: all of them, where they are fewer than a batch."""
         if n_rows == 0:
             raise mistakes.empty_data()
-        size = self.batch_size or n_rows
-        if size > n_rows and self.is_training:
-            raise mistakes.large_batch(size, n_rows)
-        return min(size, n_rows)
+        return min(self.batch_size or n_rows, n_rows)
 
     def conform(self, x: Any) -> Any:
         """One leaf of a batch as an array of the dtype that the model computes in."""

@@ -82,7 +82,7 @@ def fit(
             Floating-point arrays take the dtype of the model's parameters, if these have one in common.
         optimiser: one of `wg.optim`, or anything with its `init` and `update`; `wg.optim.Adam()` if left out.
         epochs, steps: walks through the data, and updates in all; training ends with the first that is reached.
-        batch_size: rows of a step; `None` for all.  The last batch of an epoch has what is left.
+        batch_size: rows of a step; `None` for all, which data of fewer rows are too.  The last batch of an epoch has what is left.
         epoch_steps: at most so many steps are an epoch; for data without end.
         shuffle, seed: whether rows are drawn in a random order, which the seed and the epoch's number choose.
         validation: held-out data of any kind that `data` may be, or the fraction of rows to hold out.

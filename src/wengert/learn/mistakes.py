@@ -41,15 +41,6 @@ def lengths_differ(names: Sequence[str], lengths: Sequence[int]) -> TrainingErro
     )
 
 
-def large_batch(batch_size: int, n_rows: int) -> TrainingError:
-    """A batch of more rows than there are."""
-    return _error(
-        f"the batch size is {batch_size}, and the data have {n_rows} rows.",
-        "A batch is drawn without repeating a row, so it cannot be larger than the data.",
-        "batch_size=None   # all rows in each step",
-    )
-
-
 def no_array(name: str, value: Any) -> TrainingError:
     """A leaf of the data without a first axis."""
     return _error(
