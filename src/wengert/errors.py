@@ -35,6 +35,7 @@ The docstring of each class is its page, and `docs/errors.md` is made of them by
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 import warnings
@@ -569,6 +570,21 @@ class ArgumentError(WengertError, TypeError, ValueError):
     def of_choice(cls, name: str, value: Any, choices: Sequence[str]) -> ArgumentError:
         """The error for a setting that is none of its possible values."""
         return cls.of_setting(name, value, f"one of {', '.join(map(repr, choices))}", choices[0])
+
+    @classmethod
+    def of_static(cls, name: str, wrong: int | str, parameters: list[str]) -> ArgumentError:
+        """The error for a static argument of `wg.jit` that the function does not have."""
+        setting = "static_argnames" if isinstance(wrong, str) else "static_argnums"
+        nearest = difflib.get_close_matches(str(wrong), parameters, 1) or parameters[-1:]
+        write = repr(nearest[0]) if nearest else "()"
+        return cls(
+            page(
+                f"{setting} has {wrong!r}, which is no argument of {name}.",
+                f"The arguments of {name} are {', '.join(parameters) or 'none'}.",
+                f"wg.jit({name}, static_argnames={write})",
+                "argument",
+            )
+        )
 
 
 class ShapeError(WengertError, ValueError):

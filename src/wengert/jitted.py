@@ -29,7 +29,7 @@ from wengert.compiler.runtime.library import library_behind
 from wengert.core.array import FRONT
 from wengert.core.quiet import quiet
 from wengert.core.trace import Tracer, beneath
-from wengert.errors import CompileError, reveal, warn_changes, warn_many_signatures
+from wengert.errors import ArgumentError, CompileError, reveal, warn_changes, warn_many_signatures
 from wengert.programs import CompiledPath, Program, is_recorded
 from wengert.stages import Report, Stages, report_of
 from wengert.transforms.blame import is_bad
@@ -158,10 +158,23 @@ class Statics:
         self.positions = {argnums} if isinstance(argnums, int) else set(argnums)
         self.names = {argnames} if isinstance(argnames, str) else set(argnames)
         if self.positions or self.names:
+            self._check(function)
             known = dict(enumerate(parameter_names(function)))
             by_position = {known[k] for k in self.positions if k in known}
             self.positions |= {k for k, name in known.items() if name in self.names}
             self.names |= by_position
+
+    def _check(self, function: Any) -> None:
+        """Refuse names and positions that no call of the function can have, as far as Python knows its parameters."""
+        try:
+            parameters = inspect.signature(function).parameters
+        except (TypeError, ValueError):
+            return
+        kinds = {p.kind for p in parameters.values()}
+        unknown = [name for name in self.names if name not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds]
+        beyond = [k for k in self.positions if k >= len(parameters) and inspect.Parameter.VAR_POSITIONAL not in kinds]
+        for wrong in (*unknown, *beyond):
+            raise ArgumentError.of_static(name_of(function), wrong, list(parameters))
 
     def __call__(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The same call with its static arguments marked."""

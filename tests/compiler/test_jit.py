@@ -8,7 +8,7 @@ import pytest
 from agreeing import agree
 
 import wengert as wg
-from wengert.errors import CompileError
+from wengert.errors import ArgumentError, CompileError
 
 X = np.array([0.3, -0.7, 1.9])
 
@@ -114,6 +114,24 @@ def test_static_arguments():
     assert set(seen) == {float}
     with pytest.raises(CompileError, match="hashable"):
         jitted(X, ["scaled"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"static_argnames": "mod"}, "static_argnames has 'mod', which is no argument of f"),
+        ({"static_argnums": (0, 7)}, "static_argnums has 7, which is no argument of f"),
+    ],
+)
+def test_static_arguments_that_a_function_does_not_have(settings, message):
+    def f(x, mode):
+        return x
+
+    with pytest.raises(ArgumentError, match=message) as error:
+        wg.jit(f, **settings)
+    assert "wg.jit(f, static_argnames='mode')" in str(error.value)
+    wg.jit(lambda x, **settings: x, static_argnames="mod")
+    wg.jit(lambda *xs: xs[0], static_argnums=7)
 
 
 def test_one_version_for_each_type():
