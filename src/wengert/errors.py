@@ -913,6 +913,18 @@ class CompileError(WengertError, RuntimeError):
         )
 
     @classmethod
+    def of_result(cls, name: str, value: Any) -> CompileError:
+        """The error for a result whose values come later, or once only."""
+        return cls(
+            page(
+                f"jit({name}) returned a {type(value).__name__}, and a compiled program computes its results at once.",
+                "Later calls do not run the function again; they would return this very object.",
+                "return list(values)   # or a tuple, a dictionary, an array\nreturn np.stack(list(values))",
+                "compile",
+            )
+        )
+
+    @classmethod
     def of_static(cls, value: Any) -> CompileError:
         """The error for a static argument that cannot be looked up."""
         return cls(

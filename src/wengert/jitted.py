@@ -14,7 +14,7 @@ import operator
 import sys
 import types
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MappingView, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,9 @@ MANY_CHANGES = 8  # by a function, of what it reaches: a few may be what it keep
 MOST_LAUNCHES = 8  # are tried in turn before a call takes the long way
 MOST_LESSONS = 64  # after which a path that is forgotten again and again takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
+
+
+_PASSING = (Iterator, MappingView, Awaitable)  # what gives its values later, or once only
 
 
 class Outline:
@@ -123,6 +126,9 @@ class Signature:
         if bound is not None:
             raise CompileError.of_binding(name_of(self.function), bound)
         leaves, structure = trees.flatten(out)
+        for y in leaves:
+            if isinstance(y, _PASSING):
+                raise CompileError.of_result(name_of(self.function), y)
         written = [k for k, (x, b) in enumerate(zip(operands, before, strict=True))
                    if b is not None and not (x.value is b[0] and x.extra is b[1])]  # fmt: skip
         arrays = [y for y in leaves if is_array(y)] + [operands[k] for k in written]

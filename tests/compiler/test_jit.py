@@ -232,6 +232,15 @@ def test_a_number_of_numpy_is_an_operand():
     assert compiled_versions(jitted) == 1
 
 
+@pytest.mark.parametrize("f", [lambda x: (2 * v for v in x), lambda x: map(np.sin, x), lambda x: zip(x, x), lambda x: {"a": x}.values()])
+def test_results_that_come_later_are_refused(f):
+    compiled = wg.jit(f)
+    for _ in range(2):
+        with pytest.raises(CompileError, match=r"returned a (generator|map|zip|dict_values), and a compiled program"):
+            compiled(X)
+    assert len(wg.jit(lambda x: list(f(x)))(X)) in (1, len(X))
+
+
 def test_results_are_fresh():
     jitted = wg.jit(lambda x: (x, x, x[1:], np.ones(3), x.reshape(3, 1)))
     x = X.copy()
