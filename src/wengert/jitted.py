@@ -248,6 +248,12 @@ def lies_in_rows(x: Any) -> bool:
     return not isinstance(x, np.ndarray) or x.flags.c_contiguous
 
 
+def is_shared(operands: Sequence[Any], written: Sequence[int]) -> bool:
+    """Whether an operand that is written into may lie where another one does; recorded, they are apart."""
+    arrays = [(k, x) for k, x in enumerate(operands) if isinstance(x, np.ndarray)]
+    return any(j != k and np.may_share_memory(operands[k], x) for k in written for j, x in arrays)
+
+
 def is_native(x: Any) -> bool:
     """Whether a captured array has this machine's byte order; compiled code gets a copy of others at each call."""
     return not isinstance(x, np.ndarray) or x.dtype.isnative
@@ -326,6 +332,8 @@ class Jitted:
             outline = path.path.outline
             if len(self._signatures) != n_signatures:
                 self._look_for_changes(captured)
+            if outline.written and is_shared(operands, outline.written):
+                return self._function(*args, **kwargs)  # what it writes into one of them it reads in another
             is_lasting = call.reach.is_fixed and not outline.written and not captured.is_volatile
             if is_lasting and all(map(lies_in_rows, operands[len(captured.arrays) :])) and all(map(is_native, captured.arrays)):
                 self._learn(path, captured, call, *marked)

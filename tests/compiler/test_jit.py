@@ -266,6 +266,25 @@ def test_writing_into_an_argument_is_seen_by_the_caller():
         agree(compiled, eager)
 
 
+def test_arguments_that_share_memory_with_what_is_written():
+    kept = np.arange(3.0)
+
+    def f(a, b):
+        a[1:] *= 2.0
+        return a + 10 * b + kept
+
+    compiled = wg.jit(f)
+    for same in (lambda x: (x, x), lambda x: (x[1:4], x[:3]), lambda x: (x[:3], x[3:]), lambda x: (kept, x[:3])):
+        results = []
+        for function in (compiled, compiled, f):
+            x, kept[:] = np.arange(6.0), np.arange(3.0)
+            operands = same(x[:3]) if same(x)[0] is x else same(x)
+            results.append([function(*operands), x, kept.copy()])
+        for found in results[:2]:
+            for y, right in zip(found, results[2]):
+                np.testing.assert_array_equal(y, right)
+
+
 def test_a_temporary_that_is_refilled_afterwards():
     table = np.ones(3)
 
