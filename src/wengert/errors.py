@@ -35,6 +35,7 @@ The docstring of each class is its page, and `docs/errors.md` is made of them by
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 import warnings
@@ -570,6 +571,21 @@ class ArgumentError(WengertError, TypeError, ValueError):
         """The error for a setting that is none of its possible values."""
         return cls.of_setting(name, value, f"one of {', '.join(map(repr, choices))}", choices[0])
 
+    @classmethod
+    def of_static(cls, name: str, wrong: int | str, parameters: list[str]) -> ArgumentError:
+        """The error for a static argument of `wg.jit` that the function does not have."""
+        setting = "static_argnames" if isinstance(wrong, str) else "static_argnums"
+        nearest = difflib.get_close_matches(str(wrong), parameters, 1) or parameters[-1:]
+        write = repr(nearest[0]) if nearest else "()"
+        return cls(
+            page(
+                f"{setting} has {wrong!r}, which is no argument of {name}.",
+                f"The arguments of {name} are {', '.join(parameters) or 'none'}.",
+                f"wg.jit({name}, static_argnames={write})",
+                "argument",
+            )
+        )
+
 
 class ShapeError(WengertError, ValueError):
     """Shapes that cannot be broadcast against each other: NumPy's `ValueError`, with the place.
@@ -892,6 +908,18 @@ class CompileError(WengertError, RuntimeError):
                 f"jit takes NumPy's own arrays, and was given a {type(value).__name__}.",
                 "A compiled program knows the numbers of an array; a mask, a unit or another library's memory would be lost.",
                 "np.asarray(x)   # of the plain numbers\nf(x)   # without jit",
+                "compile",
+            )
+        )
+
+    @classmethod
+    def of_result(cls, name: str, value: Any) -> CompileError:
+        """The error for a result whose values come later, or once only."""
+        return cls(
+            page(
+                f"jit({name}) returned a {type(value).__name__}, and a compiled program computes its results at once.",
+                "Later calls do not run the function again; they would return this very object.",
+                "return list(values)   # or a tuple, a dictionary, an array\nreturn np.stack(list(values))",
                 "compile",
             )
         )

@@ -14,7 +14,7 @@ import operator
 import sys
 import types
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, MappingView, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from wengert.compiler.runtime.library import library_behind
 from wengert.core.array import FRONT
 from wengert.core.quiet import quiet
 from wengert.core.trace import Tracer, beneath
-from wengert.errors import CompileError, reveal, warn_changes, warn_many_signatures
+from wengert.errors import ArgumentError, CompileError, reveal, warn_changes, warn_many_signatures
 from wengert.programs import CompiledPath, Program, is_recorded
 from wengert.stages import Report, Stages, report_of
 from wengert.transforms.blame import is_bad
@@ -47,6 +47,9 @@ MANY_CHANGES = 8  # by a function, of what it reaches: a few may be what it keep
 MOST_LAUNCHES = 8  # are tried in turn before a call takes the long way
 MOST_LESSONS = 64  # after which a path that is forgotten again and again takes the long way
 ARRAY, NUMBER = object(), object()  # in the place of an output's leaf that is an array, or a Python number
+
+
+_PASSING = (Iterator, MappingView, Awaitable)  # what gives its values later, or once only
 
 
 class Outline:
@@ -123,6 +126,9 @@ class Signature:
         if bound is not None:
             raise CompileError.of_binding(name_of(self.function), bound)
         leaves, structure = trees.flatten(out)
+        for y in leaves:
+            if isinstance(y, _PASSING):
+                raise CompileError.of_result(name_of(self.function), y)
         written = [k for k, (x, b) in enumerate(zip(operands, before, strict=True))
                    if b is not None and not (x.value is b[0] and x.extra is b[1])]  # fmt: skip
         arrays = [y for y in leaves if is_array(y)] + [operands[k] for k in written]
@@ -158,10 +164,23 @@ class Statics:
         self.positions = {argnums} if isinstance(argnums, int) else set(argnums)
         self.names = {argnames} if isinstance(argnames, str) else set(argnames)
         if self.positions or self.names:
+            self._check(function)
             known = dict(enumerate(parameter_names(function)))
             by_position = {known[k] for k in self.positions if k in known}
             self.positions |= {k for k, name in known.items() if name in self.names}
             self.names |= by_position
+
+    def _check(self, function: Any) -> None:
+        """Refuse names and positions that no call of the function can have, as far as Python knows its parameters."""
+        try:
+            parameters = inspect.signature(function).parameters
+        except (TypeError, ValueError):
+            return
+        kinds = {p.kind for p in parameters.values()}
+        unknown = [name for name in self.names if name not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds]
+        beyond = [k for k in self.positions if k >= len(parameters) and inspect.Parameter.VAR_POSITIONAL not in kinds]
+        for wrong in (*unknown, *beyond):
+            raise ArgumentError.of_static(name_of(function), wrong, list(parameters))
 
     def __call__(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The same call with its static arguments marked."""
@@ -227,6 +246,12 @@ def is_operand(x: Any) -> bool:
 def lies_in_rows(x: Any) -> bool:
     """Whether an operand lies as the launcher takes arrays; what a path for another order copies may be a view here, and written into."""
     return not isinstance(x, np.ndarray) or x.flags.c_contiguous
+
+
+def is_shared(operands: Sequence[Any], written: Sequence[int]) -> bool:
+    """Whether an operand that is written into may lie where another one does; recorded, they are apart."""
+    arrays = [(k, x) for k, x in enumerate(operands) if isinstance(x, np.ndarray)]
+    return any(j != k and np.may_share_memory(operands[k], x) for k in written for j, x in arrays)
 
 
 def is_native(x: Any) -> bool:
@@ -307,6 +332,8 @@ class Jitted:
             outline = path.path.outline
             if len(self._signatures) != n_signatures:
                 self._look_for_changes(captured)
+            if outline.written and is_shared(operands, outline.written):
+                return self._function(*args, **kwargs)  # what it writes into one of them it reads in another
             is_lasting = call.reach.is_fixed and not outline.written and not captured.is_volatile
             if is_lasting and all(map(lies_in_rows, operands[len(captured.arrays) :])) and all(map(is_native, captured.arrays)):
                 self._learn(path, captured, call, *marked)

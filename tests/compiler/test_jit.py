@@ -8,7 +8,7 @@ import pytest
 from agreeing import agree
 
 import wengert as wg
-from wengert.errors import CompileError
+from wengert.errors import ArgumentError, CompileError
 
 X = np.array([0.3, -0.7, 1.9])
 
@@ -116,6 +116,24 @@ def test_static_arguments():
         jitted(X, ["scaled"])
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"static_argnames": "mod"}, "static_argnames has 'mod', which is no argument of f"),
+        ({"static_argnums": (0, 7)}, "static_argnums has 7, which is no argument of f"),
+    ],
+)
+def test_static_arguments_that_a_function_does_not_have(settings, message):
+    def f(x, mode):
+        return x
+
+    with pytest.raises(ArgumentError, match=message) as error:
+        wg.jit(f, **settings)
+    assert "wg.jit(f, static_argnames='mode')" in str(error.value)
+    wg.jit(lambda x, **settings: x, static_argnames="mod")
+    wg.jit(lambda *xs: xs[0], static_argnums=7)
+
+
 def test_one_version_for_each_type():
     jitted = wg.jit(lambda x: x * 2)
     for x in (X, X + 1, np.float32(X), X[:2], X[::-1]):
@@ -214,6 +232,15 @@ def test_a_number_of_numpy_is_an_operand():
     assert compiled_versions(jitted) == 1
 
 
+@pytest.mark.parametrize("f", [lambda x: (2 * v for v in x), lambda x: map(np.sin, x), lambda x: zip(x, x), lambda x: {"a": x}.values()])
+def test_results_that_come_later_are_refused(f):
+    compiled = wg.jit(f)
+    for _ in range(2):
+        with pytest.raises(CompileError, match=r"returned a (generator|map|zip|dict_values), and a compiled program"):
+            compiled(X)
+    assert len(wg.jit(lambda x: list(f(x)))(X)) in (1, len(X))
+
+
 def test_results_are_fresh():
     jitted = wg.jit(lambda x: (x, x, x[1:], np.ones(3), x.reshape(3, 1)))
     x = X.copy()
@@ -237,6 +264,25 @@ def test_writing_into_an_argument_is_seen_by_the_caller():
     for _ in range(2):
         agree(jitted(*compiled), f(*eager))
         agree(compiled, eager)
+
+
+def test_arguments_that_share_memory_with_what_is_written():
+    kept = np.arange(3.0)
+
+    def f(a, b):
+        a[1:] *= 2.0
+        return a + 10 * b + kept
+
+    compiled = wg.jit(f)
+    for same in (lambda x: (x, x), lambda x: (x[1:4], x[:3]), lambda x: (x[:3], x[3:]), lambda x: (kept, x[:3])):
+        results = []
+        for function in (compiled, compiled, f):
+            x, kept[:] = np.arange(6.0), np.arange(3.0)
+            operands = same(x[:3]) if same(x)[0] is x else same(x)
+            results.append([function(*operands), x, kept.copy()])
+        for found in results[:2]:
+            for y, right in zip(found, results[2]):
+                np.testing.assert_array_equal(y, right)
 
 
 def test_a_temporary_that_is_refilled_afterwards():

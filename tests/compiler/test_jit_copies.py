@@ -53,7 +53,7 @@ def test_others_are_made_again():
     assert again(X) == compiled(X) == 9.0
     tripled = wg.jit(functools.partial(np.multiply, 3.0), cache=False)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(tripled))(X), 3 * X)
-    static = wg.jit(doubled.__wrapped__, static_argnums=1)
+    static = wg.jit(power.__wrapped__, static_argnums=1)
     assert static.__reduce__()[1][1:] == ((1, ()), True)
 
 

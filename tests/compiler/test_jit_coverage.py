@@ -4,6 +4,7 @@ A sample is recorded at one point and run at another, so that nothing of the fir
 """
 
 import importlib.util
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +75,31 @@ def test_sample(row):
                         jitted(*fresh(point))
                 else:
                     assert_agree(jitted(*fresh(point)), wanted)
+
+
+WRITTEN = {
+    "a number": lambda x: operator.setitem(x, 0, 1),
+    "a truth value": lambda x: operator.setitem(x, (slice(1, None), 0), True),
+    "whole numbers": lambda x: operator.setitem(x, slice(0, 2), np.arange(3)),
+    "at positions": lambda x: operator.setitem(x, [0, 2], np.arange(3)),
+    "where a mask holds": lambda x: operator.setitem(x, x > 0, 2),
+    "single precision": lambda x: operator.setitem(x, 0, np.ones(3, np.float32)),
+    "on the diagonal": lambda x: np.fill_diagonal(x, 0),
+    "put": lambda x: np.put(x, [1, 2], [3, 4]),
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_numbers_of_other_dtypes_are_written_without_python(name):
+    def loss(x):
+        y = x * 2.0
+        WRITTEN[name](y)
+        return np.sum(y**2)
+
+    x = np.random.default_rng(3).standard_normal((3, 3))
+    compiled = wg.jit(wg.value_and_grad(loss))
+    assert compiled.report(x).host_calls == ()
+    value, slope = compiled(x)
+    np.testing.assert_allclose(value, loss(x), rtol=1e-14)
+    moved = [(loss(x + 1e-6 * e) - loss(x - 1e-6 * e)) / 2e-6 for e in np.eye(9).reshape(9, 3, 3)]
+    np.testing.assert_allclose(slope.ravel(), moved, rtol=1e-6, atol=1e-8)

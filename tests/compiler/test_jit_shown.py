@@ -59,11 +59,11 @@ def test_report_counts():
 
 
 def test_report_names_calls_of_python_with_the_users_line():
-    report = wg.jit(lambda x: np.linalg.eigvals(x).real).report(np.eye(3) + 0.1)
+    report = wg.jit(lambda x: np.fft.rfft(x).real).report(np.eye(3) + 0.1)
     names = [call.primitive for call in report.host_calls]
-    assert names == ["eigvals"]
+    assert names == ["complex rfft"]
     assert all(call.location.startswith("test_jit_shown.py:") for call in report.host_calls)
-    assert "eigvals   test_jit_shown.py" in str(report)
+    assert "complex rfft   test_jit_shown.py" in str(report)
 
 
 def test_report_of_guards():

@@ -18,7 +18,7 @@ from wengert.compiler.runtime import launcher as launching
 from wengert.compiler.runtime import library as runtime
 from wengert.compiler.runtime import python
 from wengert.compiler.runtime.launcher import Input, Launch, Output, PlainLauncher, builtin, conform, launcher, probe
-from wengert.compiler.runtime.library import library
+from wengert.compiler.runtime.library import SLOTS, library
 from wengert.core.types import ArrayType
 from wengert.errors import CompileError
 
@@ -388,7 +388,11 @@ def test_idle_memory_is_bounded():
         runtime.set_word("wg_pool_limit", limit)
     results = [launch(x) for _ in range(100)]
     del results
-    assert runtime.word("wg_pool_idle") <= 32 * 802_816
+    assert runtime.word("wg_pool_idle") <= SLOTS * 802_816
+    clear()
+    results = [launch(x) for _ in range(50)]  # the arrays of a model: all of them are there for its next step
+    del results
+    assert runtime.word("wg_pool_idle") >= 50 * x.nbytes
     clear()
     assert runtime.word("wg_pool_idle") == 0
 

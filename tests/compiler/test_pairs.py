@@ -90,7 +90,7 @@ def test_what_has_no_code_is_called_with_complex_arrays():
     z, x = numbers(4, 4), rng.standard_normal((4, 4))
     for name, program in {
         "complex fft": lambda z: np.fft.fft(z, axis=0) * z,
-        "complex eig": lambda z: np.sum(np.abs(np.linalg.eig(z)[0])),
+        "complex pinv": lambda z: np.sum(np.abs(np.linalg.pinv(z))),
     }.items():
         function = wg.jit(program)
         agree(function(z), program(z))

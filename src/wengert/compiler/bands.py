@@ -17,6 +17,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from operator import mul
 
 from wengert.compiler.lanes import is_better_turned, turned
 from wengert.compiler.loops import (
@@ -35,9 +37,11 @@ from wengert.compiler.memory import lives_in, overlaid
 from wengert.compiler.rows import row_of, rows_in
 
 LEAST = 2**16  # bytes handed on from which on a band pays
-AGAIN = 2**20  # or bytes that several steps read
+AGAIN = 2**19  # or bytes that are read again
 IN_HAND = 2**17  # bytes of rows in hand
+LONGEST = 2**19  # bytes of a single row that stay in the cache
 FEWEST, MOST = 32, 4096  # rows of a tile
+FEW = 16  # rows of a band without products, whose rows may be long
 SUMMED = 64  # the fewest where products are summed over rows
 PARTS = 4  # tiles of a turned band at least, where there are enough rows
 BLOCK = 1024  # and the most of a turned band: what totals add up at once
@@ -53,14 +57,16 @@ class Group:
     """A band being collected."""
 
     n: int
-    steps: list[LoopNest | MatrixProduct] = field(default_factory=list)
+    given: list[Step] = field(default_factory=list)
+    steps: list[LoopNest | MatrixProduct] = field(default_factory=list)  # the same, with letters for the rows
     rows: list[int | str] = field(default_factory=list)
     written: set[Buffer] = field(default_factory=set)  # row by row
     totals: set[Buffer] = field(default_factory=set)  # over all rows
     whole: set[Buffer] = field(default_factory=set)  # read, and not written before
 
-    def take(self, step: LoopNest | MatrixProduct, rows: int | str) -> None:
+    def take(self, given: Step, step: LoopNest | MatrixProduct, rows: int | str) -> None:
         """One step more."""
+        self.given.append(given)
         self.steps.append(step)
         self.rows.append(rows)
         self.whole.update(buffer for buffer in step.reads() if buffer not in self.written)
@@ -107,9 +113,9 @@ class Sweep:
             self.begin(step)
             return True
         is_free = group.whole.isdisjoint(writes)
-        rows = rows_in(step, group.n, group.written) if is_free and group.totals.isdisjoint(needed) else None
-        if rows is not None:
-            group.take(step, rows)  # type: ignore[arg-type]
+        found = fitted(step, group) if is_free and group.totals.isdisjoint(needed) else None
+        if found is not None:
+            group.take(step, *found)
             return True
         if not is_free or not (group.written | group.totals).isdisjoint(needed):
             return False
@@ -119,12 +125,13 @@ class Sweep:
     def begin(self, step: Step) -> None:
         """A step with many rows begins a band; any other is on its own."""
         n = self.n or most_rows(step)
-        rows = rows_in(step, n, set()) if n >= 2 * FEWEST else None
-        if rows is None:
+        group = Group(n)
+        found = fitted(step, group)
+        if found is None:
             self.steps.append(step)
             return
-        self.group = Group(n)
-        self.group.take(step, rows)  # type: ignore[arg-type]
+        self.group = group
+        group.take(step, *found)
 
     def close(self) -> None:
         """The band is complete."""
@@ -135,14 +142,15 @@ class Sweep:
         saved = sum(buffer.n_bytes for buffer in inner)
         again = read_again(group)
         if self.n is not None:
+            group = shorter(group) if tile_of(group, inner, is_turned=False) < FEWEST else group
             is_turned = is_better_turned(group.steps, group.rows, group.n, inner)
             tile = tile_of(group, inner, is_turned)
-            pays = saved >= LEAST or again >= AGAIN
+            pays = (saved >= LEAST or again >= AGAIN) and row_bytes(group, inner) <= LONGEST
         else:
             inner, is_turned, tile = [], False, -(-group.n // (CHUNKS * 1024)) * 1024
             pays = work_of(group.steps) >= PARALLEL
         if not pays or tile >= group.n:
-            self.steps += group.steps
+            self.steps += group.given
             return
         self.gain += saved + again
         self.steps += banded(group, inner, tile, is_turned)
@@ -151,6 +159,13 @@ class Sweep:
         """What nobody outside of the band reads or writes."""
         inside = Counter(buffer for step in group.steps for buffer in step.buffers())
         return [b for b in inside if b in group.written and b.kind == "temporary" and self.touched[b] == inside[b]]
+
+
+def fitted(step: Step, group: Group) -> tuple[LoopNest | MatrixProduct, int | str] | None:
+    """A step as the group would take it, and what its rows are."""
+    if group.n < (FEW if isinstance(step, LoopNest) else 2 * FEWEST):
+        return None
+    return rows_in(step, group.n, group.written)
 
 
 def most_rows(step: Step) -> int:
@@ -165,6 +180,7 @@ def lengths_of(step: Step) -> Iterator[int]:
     if isinstance(step, LoopNest):
         if math.prod(step.space) >= SMALLEST:
             yield from step.space
+            yield from {n for buffer in step.writes() for n in accumulate(buffer.shape[:-1], mul)}
     elif isinstance(step, MatrixProduct) and step.is_matrix:
         yield from step.left.shape[-2:]
 
@@ -186,13 +202,36 @@ def instructions(op: Op) -> int:
 
 
 def read_again(group: Group) -> int:
-    """The bytes of rows that come from elsewhere and that more than one step reads."""
-    readers: dict[Buffer, int] = {}
+    """The bytes of rows that are in the cache when a step reads them, as another step has had them."""
+    found, met = 0, set(group.totals)
     for step in group.steps:
-        for buffer in step.reads():
-            if row_of(buffer, group.n) and buffer not in group.written:
-                readers[buffer] = readers.get(buffer, 0) + 1
-    return sum(buffer.n_bytes for buffer, n in readers.items() if n > 1)
+        for buffer in step.buffers():
+            if row_of(buffer, group.n):
+                found += buffer.n_bytes if buffer in met else 0
+                met.add(buffer)
+    return found
+
+
+def row_bytes(group: Group, inner: list[Buffer]) -> int:
+    """The bytes of a row of everything that the steps touch."""
+    touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
+    return sum(b.n_bytes // group.n for b in touched | set(inner))
+
+
+def shorter(group: Group) -> Group:
+    """The same steps with the shortest rows that all of them can take."""
+    shapes = {buffer.shape for buffer in group.written}
+    lengths = {n for shape in shapes for n in accumulate(shape, mul) if n > group.n and n % group.n == 0}
+    for n in sorted(lengths, reverse=True):
+        other = Group(n)
+        for step in group.given:
+            found = fitted(step, other)
+            if found is None or not other.whole.isdisjoint(step.writes()) or not other.totals.isdisjoint(step.reads()):
+                break
+            other.take(step, *found)
+        else:
+            return other
+    return group
 
 
 def tile_of(group: Group, inner: list[Buffer], is_turned: bool) -> int:
@@ -201,9 +240,7 @@ def tile_of(group: Group, inner: list[Buffer], is_turned: bool) -> int:
         lives = lives_in(group.steps, inner)
         _, some = overlaid([(b.n_bytes // group.n * LANES, *lives[b]) for b in inner])
         return max(1, min(BLOCK // LANES, IN_LANES // max(some, 1), group.n // PARTS // LANES)) * LANES
-    touched = {b for step in group.steps for b in step.buffers() if row_of(b, group.n)}
-    row = sum(b.n_bytes // group.n for b in touched | set(inner))
-    fit = IN_HAND // max(row, 1)
+    fit = IN_HAND // max(row_bytes(group, inner), 1)
     if all(isinstance(step, LoopNest) for step in group.steps):  # long rows are worth a loop of their own
         return max(1, fit) if fit < FEWEST else min(MOST, fit // 16 * 16)
     return max(SUMMED if "k" in group.rows else FEWEST, min(MOST, fit // 16 * 16))
@@ -254,7 +291,7 @@ def put_together(tiles: Buffer, total: Buffer, combine: str, level: int) -> Loop
 def group_rows(program: Program) -> Program:
     """The rows of which most would go through memory come first; see the module."""
     steps = program.steps
-    lengths = {n for step in steps for n in lengths_of(step) if n >= 2 * FEWEST}
+    lengths = {n for step in steps for n in lengths_of(step) if n >= FEW}
     gains = {n: Sweep(steps, n).gain for n in lengths}
     for n in sorted(lengths, key=lambda n: (-gains[n], -n)):
         if gains[n]:

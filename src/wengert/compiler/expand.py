@@ -16,6 +16,7 @@ import numpy as np
 from wengert.compiler.builder import Builder, Shape, constant
 from wengert.compiler.decompositions import DECOMPOSITIONS
 from wengert.compiler.gauges import GAUGES
+from wengert.compiler.general import GENERAL
 from wengert.compiler.loops import dtype_name
 from wengert.compiler.narrow import narrowed
 from wengert.compiler.products import is_large_product, pays
@@ -227,6 +228,7 @@ def expansions_of(primitive: Primitive) -> tuple[tuple[str, Rewrite], ...]:
 EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     **REDUCTIONS,
     **DECOMPOSITIONS,
+    **GENERAL,
     **GAUGES,
     **SPECTRA,
     "matmul": (("a small product of matrices", matmul),),

@@ -101,6 +101,12 @@ def beside(builder: Builder, w: Atom) -> tuple[Atom, Atom]:
     return down, along
 
 
+def elsewhere(builder: Builder, truth: Atom) -> Atom:
+    """Whether something is true away from the diagonal."""
+    apart = builder.spread(constant(~np.eye(truth.type.shape[-1], dtype=bool)), tuple(truth.type.shape))
+    return anywhere(builder, builder.elementwise("logical_and", truth, apart, dtype=BOOL))
+
+
 def same_cluster(node: Node, builder: Builder) -> Atom | None:
     """The unit matrix, unless two values are so close that the card has to look who belongs together."""
     w, scale = node.operands
@@ -115,10 +121,20 @@ def same_cluster(node: Node, builder: Builder) -> Atom | None:
         size = builder.elementwise("maximum", builder.elementwise("absolute", one), builder.elementwise("absolute", other))
         share = builder.elementwise("multiply", constant(dtype.type(np.finfo(dtype).eps ** (2 / 3))), size, dtype=dtype)
         close = builder.elementwise("logical_or", close, builder.elementwise("less_equal", gaps, share, dtype=BOOL), dtype=BOOL)
-    apart = builder.spread(constant(~np.eye(n, dtype=bool)), shape)
-    doubt = anywhere(builder, builder.elementwise("logical_and", close, apart, dtype=BOOL))
+    doubt = elsewhere(builder, close)
     alone = builder.spread(constant(np.eye(n, dtype=dtype)), shape)
     return builder.emit(doubted(node.primitive), (doubt, alone, w, scale), {}, node.outputs[0].type)
+
+
+def defect(node: Node, builder: Builder) -> Atom | None:
+    """0, unless values belong together."""
+    v, same = node.operands
+    out = node.outputs[0].type
+    if not is_real(v, same):
+        return None
+    together = builder.elementwise("not_equal", same, constant(same.type.dtype.type(0)), dtype=BOOL)
+    none = builder.spread(constant(out.dtype.type(0)), tuple(out.shape))
+    return builder.emit(doubted(node.primitive), (elsewhere(builder, together), none, v, same), {}, out)
 
 
 def without_gauge(node: Node, builder: Builder) -> Atom | None:
@@ -198,8 +214,7 @@ def descending(node: Node, builder: Builder) -> Atom | None:
     one, other = beside(builder, builder.elementwise("absolute", w))
     larger = builder.elementwise("less", one, other, dtype=BOOL)
     equal = builder.elementwise("equal", one, other, dtype=BOOL)
-    apart = builder.spread(constant(~np.eye(n, dtype=bool)), shape)
-    doubt = anywhere(builder, builder.elementwise("logical_and", equal, apart, dtype=BOOL))
+    doubt = elsewhere(builder, equal)
     place = builder.sum(larger, (len(shape) - 1,), dtype=np.int64)
     places = builder.spread(builder.reshape(place, (*shape[:-1], 1)), shape)
     columns = builder.spread(constant(np.arange(n)), shape)
@@ -217,6 +232,7 @@ GAUGES: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "is_null": (("values that are 0", is_null),),
     "same_cluster": (("values that do not meet", same_cluster),),
     "near_cluster": (("values that do not meet", same_cluster),),
+    "defect": (("values that do not meet", defect),),
     "without_gauge": (("nothing offends", without_gauge),),
     "dependent": (("columns that depend on others", dependent),),
     "rank_of": (("values that count", rank_of),),

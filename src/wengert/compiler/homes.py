@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,8 @@ from wengert.compiler.spaces import indices_of, is_aligned
 from wengert.core.graph import Atom, Const, Node
 
 CHEAP = 32  # instructions that are rather taken again than stored and loaded
+ALONG = 16  # steps of an innermost loop from which on what stays the same along it costs next to nothing
+STREAMS, LARGE = 3, 2**14  # arrays of so many entries that are read once more rather than one that is written and read
 
 
 
@@ -80,9 +83,24 @@ class Homes(Bodies):
             return self.in_memory(atom)[1], None, 1
         if value.space == space and is_aligned(index, value.loops):
             return value.level, value, value.cost
-        if value.cost > CHEAP or not self.can_be_had(atom, index, space):
+        if value.cost > CHEAP or not self.can_be_had(atom, index, space) or self.reads_much(atom):
             return self.in_memory(atom)[1], None, 1
-        return value.level, None, value.cost
+        stays = bool(space) and space[-1] >= ALONG and all(place[-1] == 0 for place in index)
+        return value.level, None, max(1, value.cost // space[-1]) if stays else value.cost
+
+    def reads_much(self, atom: Atom) -> bool:
+        """Whether a large value is made of more large arrays than are worth reading again."""
+        size = math.prod(atom.type.shape)
+        found: set[Buffer] = set()
+        waiting, seen = [atom], {atom}
+        while waiting and size >= LARGE and len(found) <= STREAMS:
+            value = self.realised(waiting.pop())
+            if value.view is not None:
+                found.update([value.view.buffer] if value.view.buffer.size >= size else [])
+            elif value.node is not None:
+                waiting += [part for part in value.node.operands if part not in seen]
+                seen.update(value.node.operands)
+        return len(found) > STREAMS
 
     def can_be_had(self, atom: Atom, index: Index, space: Shape) -> bool:
         """Whether every move below a value can be said at an index."""
@@ -93,13 +111,21 @@ class Homes(Bodies):
         return True
 
     def cost_once(self, atom: Atom, index: Index, space: Shape, cost: int) -> int:
-        """The cost of a value that takes each of its parts once: sums over operands count what they share several times."""
+        """The cost of a value that takes each of its parts once, and parts that stay the same along the last loop never:
+        sums over operands count what they share several times.
+        """
         if not CHEAP < cost <= 3 * CHEAP:
             return cost
         draft = Draft(space, self.values[atom].level)
         self.evaluate(draft, atom, index)
-        codes = [op.code.partition(":")[2] for op in draft.ops if op.code != "number"]
-        return min(cost, sum(cost_of_code(code) if code else 1 for code in codes))
+        moves: list[bool] = []  # along the last loop; what does not is taken before it
+        total = 0
+        for op in draft.ops:
+            is_met = op.place is not None and (not space or space[-1] < ALONG or op.place.strides[-1] != 0)
+            moves.append(is_met or any(moves[p] for p in op.operands))
+            if moves[-1]:
+                total += cost_of_code(op.code.partition(":")[2]) if op.place is None else 1
+        return min(cost, total)
 
     def reach_all(self, atom: Atom, indices: list[Index], space: Shape) -> tuple[int, Value | None, int]:
         """The same for several components: one that cannot be said through a move brings the whole value into memory."""
@@ -123,9 +149,11 @@ class Homes(Bodies):
             total += cost
             level = max(level, its_level)
         for _, value, cost in found:
-            if value is not None and value.level < level and cost > CHEAP:
+            if value is not None and value.level < level:
                 assert value.node is not None
-                self.in_memory(value.node.outputs[0])
+                (atom,) = value.node.outputs
+                if cost > CHEAP or self.reads_much(atom):
+                    self.in_memory(atom)
         return level, min(WORST, total)
 
     def nest(self, space: Shape, level: int) -> Draft:

@@ -18,13 +18,14 @@ from wengert import _optional
 from wengert.compiler.engine import binding, define_symbol
 from wengert.compiler.runtime.python import capsule_pointer
 
-LETTERS = {"float64": "d", "float32": "s"}  # how the names of LAPACK begin
+LETTERS = {"float64": "d", "float32": "s", "complex128": "z", "complex64": "c"}  # how the names of LAPACK begin
+COMPLEX = {"orgqr": "ungqr", "syevd": "heevd"}  # what functions of real matrices are called for complex ones
 PREFIX = "wengert_"
 
 
 def name_of(function: str, dtype: Any) -> str:
     """The symbol of a function for a dtype: `getrf` of float64 is `wengert_dgetrf`."""
-    return f"{PREFIX}{LETTERS[dtype.name]}{function}"
+    return f"{PREFIX}{LETTERS[dtype.name]}{COMPLEX.get(function, function) if dtype.kind == 'c' else function}"
 
 
 @cache
@@ -58,18 +59,21 @@ def provide_lapack(symbols: Iterable[str]) -> None:
 
 
 @cache
-def workspace(symbol: str, arguments: Sequence[Any], dtype: Any) -> tuple[int, int]:
-    """How many numbers and how many whole numbers a function wants for its own use.
+def workspace(symbol: str, arguments: Sequence[Any], dtype: Any) -> tuple[int, int, int]:
+    """How many numbers, how many whole numbers, and beside complex ones how many real numbers a function wants for its own use.
 
-    `arguments` are whole numbers, letters and floats; "work" and "iwork" for the arrays, "lwork" and "liwork" for their lengths (as -1 they
-    make it answer), and `None` for other arrays, which it does not look at then.
+    `arguments` are whole numbers, letters and floats; "work", "iwork" and "rwork" for the arrays, "lwork", "liwork" and "lrwork" for their
+    lengths (as -1 they make it answer), and `None` for other arrays, which it does not look at then.
     """
     work, iwork = np.zeros(8, dtype), np.zeros(8, np.int32)
-    arrays = {"work": work, "iwork": iwork, "lwork": np.array(-1, np.int32), "liwork": np.array(-1, np.int32), None: np.zeros(8, dtype)}
+    rwork = np.zeros(8, work.real.dtype)
+    arrays: dict[Any, Any] = {name: np.array(-1, np.int32) for name in ("lwork", "liwork", "lrwork")}
+    arrays.update({"work": work, "iwork": iwork, "rwork": rwork, None: np.zeros(8, dtype)})
     values = [arrays[x] if x in arrays else plain(x) for x in arguments]
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(values))(address(symbol))
     function(*[value.ctypes.data for value in values])
-    return int(np.ceil(np.nextafter(work[0], np.inf, dtype=work.dtype))), int(iwork[0])
+    numbers, real = (int(np.ceil(np.nextafter(x, np.inf, dtype=rwork.dtype))) for x in (work.real[0], rwork[0]))
+    return numbers, int(iwork[0]), real
 
 
 def plain(value: Any) -> Any:

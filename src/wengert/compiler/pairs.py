@@ -51,17 +51,17 @@ def is_complex(atom: Atom) -> bool:
     return atom.type.dtype in PART
 
 
-def in_pairs(graph: Graph) -> Graph:
-    """See the module."""
+def in_pairs(graph: Graph, rules: Mapping[str, Rule] | None = None) -> Graph:
+    """See the module; `rules` are those of other rooms for cards by name."""
     every = [*graph.inputs, *graph.outputs, *[a for node in graph.nodes for a in (*node.operands, *node.outputs)]]
-    return Pairing(graph).run() if any(map(is_complex, every)) else graph
+    return Pairing(graph, {**RULES, **(rules or {})}).run() if any(map(is_complex, every)) else graph
 
 
 class Pairing:
     """Writes the graph of parts."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph, self.builder = graph, Builder()
+    def __init__(self, graph: Graph, rules: Mapping[str, Rule]) -> None:
+        self.graph, self.builder, self.rules = graph, Builder(), rules
         self.parts: dict[Atom, Pair] = {}
         self.joined: dict[Atom, Atom] = {}  # the arrays of parts, where those lie side by side
         self.same: dict[Atom, Atom] = {}
@@ -82,7 +82,7 @@ class Pairing:
             self.builder.append(replace(node, operands=operands))
             return
         name = node.primitive.name
-        for rule in (RULES.get(name), act_on_parts, multiplied, folded, elementwise):
+        for rule in (self.rules.get(name), act_on_parts, multiplied, folded, elementwise):
             if rule is not None and rule(self, node):
                 return
         on_pairs(self, node)
@@ -260,11 +260,15 @@ def is_power(node: Node) -> bool:
 
 def on_pairs(self: Pairing, node: Node) -> None:
     """A call of Python, which is given complex arrays."""
-    flags = tuple([is_complex(atom) and not isinstance(atom, Const) for atom in node.operands])
-    found = tuple([is_complex(var) for var in node.outputs])
+    flags, found = flags_of(node)
     operands = [self.together(atom) if flag else self.same.get(atom, atom) for atom, flag in zip(node.operands, flags, strict=True)]
     outputs = tuple([self.in_memory(var) if flag else var for var, flag in zip(node.outputs, found, strict=True)])
     self.builder.append(Node(called(node.primitive, flags, found), tuple(operands), node.params, outputs, node.location))
+
+
+def flags_of(node: Node) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """Which operands and results are arrays of parts."""
+    return tuple([is_complex(atom) and not isinstance(atom, Const) for atom in node.operands]), tuple(map(is_complex, node.outputs))
 
 
 def cast(self: Pairing, node: Node) -> bool:

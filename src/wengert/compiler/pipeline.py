@@ -25,6 +25,8 @@ from typing import Any
 from wengert.compiler.bands import group_rows
 from wengert.compiler.cache import Cache
 from wengert.compiler.collector import collector_at_rest
+from wengert.compiler.complex_gauges import COMPLEX_GAUGES
+from wengert.compiler.complex_matrices import MATRICES
 from wengert.compiler.cost import seconds_of
 from wengert.compiler.emit.entry import CHECKED
 from wengert.compiler.emit.module import write_module
@@ -57,7 +59,7 @@ LONG = 50  # operations of a graph from which on a second process looks for what
 def passes(graph: Graph) -> tuple[Graph, Graph]:
     """The simplified graph, and the graph of real numbers that it stands for."""
     simplified = tidy(in_single(graph), simplify)
-    parts = in_pairs(simplified)
+    parts = in_pairs(simplified, {**MATRICES, **COMPLEX_GAUGES})
     if parts is not simplified:
         return simplified, plain_products(simplify(parts))
     real = plain_products(simplified)

@@ -1,5 +1,6 @@
 """LAPACK's functions as primitives of the compiler: what they take and return, and how they are called.
 
+Complex matrices are arrays of parts with a last axis of length 2, as they lie in memory (`of_parts`): distances are counted in parts.
 Matrices lie column by column; what is overwritten is written so by whoever computes it, and readers see results through strides, so
 that nothing is copied only to be turned.  The last result of each is LAPACK's `info`, one for every member of a batch.
 
@@ -12,11 +13,14 @@ that nothing is copied only to be turned.  The last result of each is LAPACK's `
     w, v, info = symmetric_eigen a {vectors, uplo}     a = v diag(w) vᵀ
     u, s, vt, info = singular_values a {job}           a = u diag(s) vt
     x, s, info = least_squares a b {rcond}             |a x - b| smallest
+    re, im, v, info = general_eigen a {vectors}        eigenvalues and packed eigenvectors of a real matrix
+    w, v, info = complex_eigen a {vectors}             a v = v diag(w) of a complex one
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,9 +39,11 @@ INT = np.dtype(np.int32)
 class Site:
     """One place where a routine is called: its operands and results in memory."""
 
-    def __init__(self, homes: Homes, node: Node) -> None:
+    def __init__(self, homes: Homes, node: Node, unit: int = 1) -> None:
         self.homes, self.node, self.params = homes, node, node.params
-        self.dtype = node.operands[0].type.dtype
+        self.unit = unit  # parts of a number
+        self.real = node.operands[0].type.dtype
+        self.dtype = np.dtype(np.result_type(self.real, np.complex64)) if unit == 2 else self.real
         self.batch: Shape = tuple(node.outputs[-1].type.shape)
         self.info = self.room((), INT, is_shared=False)
         self.level = 0
@@ -47,62 +53,80 @@ class Site:
     def shape(self, k: int) -> Shape:
         """The shape of a member of an operand, without the batch."""
         shape = tuple(self.node.operands[k].type.shape)
-        return shape[-2:]
+        return shape[-2:] if self.unit == 1 else shape[-3:-1]
 
-    def room(self, shape: Shape, dtype: Any, *, is_shared: bool = True) -> View:
+    def room(self, shape: Shape, dtype: Any, *, is_shared: bool = True, unit: int = 1) -> View:
         """New memory, the same for all members or for each its own; matrices lie column by column."""
         batch = () if is_shared else self.batch
-        buffer = Buffer((*batch, *shape[::-1]), np.dtype(dtype), "temporary")
-        strides = contiguous(buffer.shape)
+        buffer = Buffer((*batch, *shape[::-1], *[2] * (unit - 1)), np.dtype(dtype), "temporary")
+        strides = contiguous(buffer.shape)[: len(batch) + len(shape)]
         head = (0,) * len(self.batch) if is_shared else strides[: len(batch)]
         return View(buffer, (*self.batch, *shape), (*head, *strides[len(batch) :][::-1]))
 
-    def result(self, k: int, shape: Shape | None = None) -> View:
-        """Memory for a result."""
+    def result(self, k: int, unit: int = 1) -> View:
+        """Memory for a result, of numbers with so many parts."""
         type_ = self.node.outputs[k].type
-        return self.room(tuple(type_.shape[len(self.batch) :]) if shape is None else shape, type_.dtype, is_shared=False)
+        shape = tuple(type_.shape[len(self.batch) : len(type_.shape) - (unit - 1)])
+        return self.room(shape, type_.dtype, is_shared=False, unit=unit)
 
     def overwritten(self, k: int, rows: int = 0) -> View:
         """A copy of an operand; matrices have room for so many rows."""
         atom = self.node.operands[k]
-        m, n = atom.type.shape[-2:]
-        whole = self.room((max(m, rows), n), atom.type.dtype, is_shared=False)
+        m, n = self.shape(k)
+        whole = self.room((max(m, rows), n), atom.type.dtype, is_shared=False, unit=self.unit)
         view = View(whole.buffer, (*self.batch, m, n), whole.strides)
-        self.level = max(self.level, self.homes.store(atom, view) + 1)
+        self.level = max(self.level, self.homes.store(atom, in_parts(view, self.unit)) + 1)
         self.filled.add(view.buffer)
         return view
 
-    def read(self, k: int, rank: int = 2, *, either: bool = False) -> View:
+    def read(self, k: int, rank: int = 2, *, either: bool = False, unit: int = 1) -> View:
         """An operand; matrices lie column by column, or row by row if either will do."""
         view, ready = self.homes.in_memory(self.node.operands[k])
-        if rank == 2 and not (by_columns(view) or (either and by_rows(view))) or rank == 1 and view.strides[-1] != 1 != view.shape[-1]:
-            view, ready = self.turned_copy(view, ready) if rank == 2 else self.homes.copied(view, ready)
+        if unit == 2:
+            view, ready = self.numbers(view, ready)
+        if rank == 2 and not (by_columns(view, unit) or (either and by_rows(view))):
+            view, ready = self.turned_copy(view, ready, unit)
+        elif rank == 1 and view.strides[-1] != unit and view.shape[-1] != 1:
+            view, ready = self.homes.copied(in_parts(view, unit), ready)
+            view, ready = self.numbers(view, ready) if unit == 2 else (view, ready)
         self.level = max(self.level, ready)
         self.read_only.add(view.buffer)
         head = (0,) * (len(self.batch) + rank - len(view.shape))
         strides = tuple([s if n != 1 else 0 for s, n in zip(view.strides[:-rank], view.shape[:-rank], strict=True)])
         return View(view.buffer, (*self.batch, *view.shape[-rank:]), (*head, *strides, *view.strides[-rank:]), view.offset)
 
-    def turned_copy(self, view: View, ready: int) -> tuple[View, int]:
+    def numbers(self, view: View, ready: int) -> tuple[View, int]:
+        """Complex numbers whose parts lie side by side."""
+        if view.strides[-1] != 1:
+            view, ready = self.homes.copied(view, ready)
+        return View(view.buffer, view.shape[:-1], view.strides[:-1], view.offset), ready
+
+    def turned_copy(self, view: View, ready: int, unit: int) -> tuple[View, int]:
         """A stack of matrices laid out column by column."""
         turned = View(view.buffer, (*view.shape[:-2], *view.shape[:-3:-1]), (*view.strides[:-2], *view.strides[:-3:-1]), view.offset)
-        copy, ready = self.homes.copied(turned, ready)
-        return View(copy.buffer, view.shape, (*copy.strides[:-2], *copy.strides[:-3:-1])), ready
+        copy, ready = self.homes.copied(in_parts(turned, unit), ready)
+        strides = copy.strides[: len(view.shape)]
+        return View(copy.buffer, view.shape, (*strides[:-2], *strides[:-3:-1])), ready
+
+    def apart(self, view: View) -> int:
+        """How far apart the columns of a matrix are."""
+        return max(view.strides[-1] // self.unit, view.shape[-2], 1)
 
     def call(self, function: str, *arguments: Any, flops: float) -> None:
-        """One function more; "work", "iwork" and their lengths stand for what it wants for its own use."""
+        """One function more; "work", "iwork", "rwork" and their lengths stand for what it wants for its own use."""
         symbol = name_of(function, self.dtype)
         values = [self.info if x is INFO else x for x in arguments]
         if "work" in arguments:
             sizes = workspace(symbol, tuple([None if isinstance(x, View) else x for x in values]), self.dtype)
-            room = {"work": self.room((sizes[0],), self.dtype), "lwork": sizes[0], "liwork": sizes[1]}
-            if "iwork" in arguments:
-                room["iwork"] = self.room((max(1, sizes[1]),), INT)
+            room = {"work": self.room((sizes[0],), self.real, unit=self.unit), "lwork": sizes[0], "liwork": sizes[1], "lrwork": sizes[2]}
+            for name, size, dtype in (("iwork", sizes[1], INT), ("rwork", sizes[2], self.real)):
+                if name in arguments:
+                    room[name] = self.room((max(1, size),), dtype)
             values = [room.get(x, x) if isinstance(x, str) else x for x in values]
         touched = dict.fromkeys(x.buffer for x in values if isinstance(x, View))
         written = [b for b in touched if b not in self.read_only]
         updated = [b for b in written if b in self.filled]
-        step = NativeCall(symbol, self.batch, values, written, updated, int(flops) + 1, self.level)
+        step = NativeCall(symbol, self.batch, values, written, updated, int(flops * self.unit**2) + 1, self.level)
         self.homes.steps.append(step)
         self.filled.update(written)
         self.level += 1
@@ -110,14 +134,19 @@ class Site:
     def returns(self, *views: View) -> None:
         """The results, but for `info`."""
         for var, view in zip(self.node.outputs, [*views, self.info], strict=True):
-            shape = tuple(var.type.shape)
-            self.homes.in_buffer(var, view.buffer, self.level).view = View(view.buffer, shape, view.strides, view.offset)
+            whole = in_parts(view, 1 + len(var.type.shape) - len(view.shape))
+            self.homes.in_buffer(var, view.buffer, self.level).view = View(view.buffer, tuple(var.type.shape), whole.strides, view.offset)
 
 
-def by_columns(view: View) -> bool:
+def in_parts(view: View, unit: int) -> View:
+    """Numbers of two parts as an array of parts."""
+    return view if unit == 1 else View(view.buffer, (*view.shape, 2), (*view.strides, 1), view.offset)
+
+
+def by_columns(view: View, unit: int = 1) -> bool:
     """Whether LAPACK can read the matrices of a stack as they lie."""
     (m, n), (down, along) = view.shape[-2:], view.strides[-2:]
-    return (down == 1 or m == 1) and (along >= m or n == 1)
+    return (down == unit or m == 1) and (along >= m * unit or n == 1)
 
 
 def by_rows(view: View) -> bool:
@@ -126,22 +155,30 @@ def by_rows(view: View) -> bool:
     return (along == 1 or n == 1) and (down >= n or m == 1)
 
 
-def apart(view: View) -> int:
-    """How far apart the columns of a matrix are."""
-    return max(view.strides[-1], view.shape[-2], 1)
-
-
 class Routine(Placed):
     """A function of LAPACK; `one` is its value for a single member."""
 
-    __slots__ = ("perform",)
+    __slots__ = ("one", "perform", "ranks", "unit")
 
-    def __init__(self, perform: Callable[[Site], None], one: Callable[..., Any], ranks: Shape, n_outputs: int) -> None:
-        self.perform = perform
+    def __init__(self, perform: Callable[[Site], None], one: Callable[..., Any], ranks: Shape, n_outputs: int, unit: int = 1) -> None:
+        self.perform, self.one, self.ranks, self.unit = perform, one, ranks, unit
         super().__init__(perform.__name__, over_batch(one, ranks), n_outputs=n_outputs)
 
     def place(self, homes: Homes, node: Node) -> None:
-        self.perform(Site(homes, node))
+        self.perform(Site(homes, node, self.unit))
+
+
+@cache
+def of_parts(routine: Routine) -> Routine:
+    """The same function for complex matrices, which are arrays of parts."""
+
+    def one(*xs: Any, **params: Any) -> Any:
+        given = [np.ascontiguousarray(x).view(np.result_type(x.dtype, np.complex64))[..., 0] if x.dtype.kind == "f" else x for x in xs]
+        found = routine.one(*given, **params)
+        return tuple([np.stack([y.real, y.imag], -1) if np.iscomplexobj(y) else y for y in found])
+
+    ranks = routine.ranks if routine is not lu_solve else (2, 0, 2)
+    return Routine(routine.perform, one, tuple([r + 1 for r in ranks]), routine.n_outputs or 1, unit=2)
 
 
 def over_batch(one: Callable[..., Any], ranks: Shape) -> Callable[..., Any]:
@@ -179,7 +216,7 @@ def lu_factor(at: Site) -> None:
     """`a = p l u`."""
     a, (m, n) = at.overwritten(0), at.shape(0)
     pivots = at.result(1)
-    at.call("getrf", m, n, a, apart(a), pivots, INFO, flops=2 / 3 * n**3)
+    at.call("getrf", m, n, a, at.apart(a), pivots, INFO, flops=2 / 3 * n**3)
     at.returns(a, pivots)
 
 
@@ -192,8 +229,8 @@ def _solve_by_lu(lu: Any, pivots: Any, b: Any, turned: bool) -> Any:
 def lu_solve(at: Site) -> None:
     """`a x = b`, or with the transpose of `a`."""
     n, k = at.shape(2)
-    lu, pivots, x = at.read(0), at.read(1, 1), at.overwritten(2)
-    at.call("getrs", "NT"[at.params["turned"]], n, k, lu, apart(lu), pivots, x, apart(x), INFO, flops=2 * n * n * k)
+    lu, pivots, x = at.read(0, unit=at.unit), at.read(1, 1), at.overwritten(2)
+    at.call("getrs", "NT"[at.params["turned"]], n, k, lu, at.apart(lu), pivots, x, at.apart(x), INFO, flops=2 * n * n * k)
     at.returns(x)
 
 
@@ -209,8 +246,8 @@ def triangular_solve(at: Site) -> None:
     t, x = at.read(0, either=True), at.overwritten(1)
     is_turned = not by_columns(t)
     uplo, trans = "UL"[at.params["lower"] != is_turned], "NT"[at.params["turned"] != is_turned]
-    distance = max(t.strides[-2], n, 1) if is_turned else apart(t)
-    at.call("trtrs", uplo, trans, "N", n, k, t, distance, x, apart(x), INFO, flops=n * n * k)
+    distance = max(t.strides[-2], n, 1) if is_turned else at.apart(t)
+    at.call("trtrs", uplo, trans, "N", n, k, t, distance, x, at.apart(x), INFO, flops=n * n * k)
     at.returns(x)
 
 
@@ -223,7 +260,7 @@ def _cholesky_of(a: Any) -> Any:
 def cholesky_factor(at: Site) -> None:
     """`a = l lᵀ`."""
     a, (n, _) = at.overwritten(0), at.shape(0)
-    at.call("potrf", "L", n, a, apart(a), INFO, flops=n**3 / 3)
+    at.call("potrf", "L", n, a, at.apart(a), INFO, flops=n**3 / 3)
     at.returns(a)
 
 
@@ -239,8 +276,8 @@ def _qr_of(a: Any) -> Any:
 def qr_factor(at: Site) -> None:
     """`a = q r`, `q` as reflections."""
     a, (m, n) = at.overwritten(0), at.shape(0)
-    scales = at.result(1)
-    at.call("geqrf", m, n, a, apart(a), scales, "work", "lwork", INFO, flops=2 * m * n * min(m, n))
+    scales = at.result(1, at.unit)
+    at.call("geqrf", m, n, a, at.apart(a), scales, "work", "lwork", INFO, flops=2 * m * n * min(m, n))
     at.returns(a, scales)
 
 
@@ -253,9 +290,9 @@ def _columns_of(h: Any, scales: Any, columns: int) -> Any:
 @routine(_columns_of, (2, 1), 2)
 def qr_columns(at: Site) -> None:
     """The first columns of the orthogonal factor; `h` has as many."""
-    scales, q, (m, n) = at.read(1, 1), at.overwritten(0), at.shape(0)
-    k = at.node.operands[1].type.shape[-1]
-    at.call("orgqr", m, n, k, q, apart(q), scales, "work", "lwork", INFO, flops=4 * m * n * k)
+    scales, q, (m, n) = at.read(1, 1, unit=at.unit), at.overwritten(0), at.shape(0)
+    k = at.node.operands[1].type.shape[-at.unit]
+    at.call("orgqr", m, n, k, q, at.apart(q), scales, "work", "lwork", INFO, flops=4 * m * n * k)
     at.returns(q)
 
 
@@ -263,7 +300,7 @@ def qr_columns(at: Site) -> None:
 
 
 def _eigen_of(a: Any, vectors: bool, uplo: str) -> Any:
-    w, v, info = scipy_lapack("syevd", a)(a, compute_v=vectors, lower=uplo == "L")
+    w, v, info = scipy_lapack("heevd" if np.iscomplexobj(a) else "syevd", a)(a, compute_v=vectors, lower=uplo == "L")
     return (w, v if vectors else a, INT.type(info))
 
 
@@ -272,7 +309,9 @@ def symmetric_eigen(at: Site) -> None:
     """`a = v diag(w) vᵀ`, of one triangle, on which signs depend; without vectors the second result is nothing."""
     a, (n, _) = at.overwritten(0), at.shape(0)
     w, vectors = at.result(0), at.params["vectors"]
-    at.call("syevd", "NV"[vectors], at.params["uplo"], n, a, apart(a), w, "work", "lwork", "iwork", "liwork", INFO, flops=(9 if vectors else 4 / 3) * n**3)
+    more = ("rwork", "lrwork") if at.unit == 2 else ()
+    own = ("work", "lwork", *more, "iwork", "liwork")
+    at.call("syevd", "NV"[vectors], at.params["uplo"], n, a, at.apart(a), w, *own, INFO, flops=(9 if vectors else 4 / 3) * n**3)
     at.returns(w, a)
 
 
@@ -286,10 +325,45 @@ def _singular_of(a: Any, job: str) -> Any:
 def singular_values(at: Site) -> None:
     """`a = u diag(s) vt`: all columns (`job="A"`), those that belong to a value ("S"), or values alone ("N")."""
     a, (m, n), job = at.overwritten(0), at.shape(0), at.params["job"]
-    u, s, vt = (at.result(k) for k in range(3))
-    small = at.room((8 * min(m, n),), INT)
-    at.call("gesdd", job, m, n, a, apart(a), s, u, apart(u), vt, apart(vt), "work", "lwork", small, INFO, flops=(4 if job == "N" else 22) * m * n * min(m, n))
+    u, s, vt = (at.result(k, unit) for k, unit in enumerate((at.unit, 1, at.unit)))
+    short, long = min(m, n), max(m, n)
+    own = [at.room((8 * short,), INT)]
+    if at.unit == 2:  # no function tells how many real numbers it wants
+        wanted = 7 * short if job == "N" else short * max(5 * short + 7, 2 * long + 2 * short + 1)
+        own.insert(0, at.room((wanted,), at.real))
+    flops = (4 if job == "N" else 22) * m * n * short
+    at.call("gesdd", job, m, n, a, at.apart(a), s, u, at.apart(u), vt, at.apart(vt), "work", "lwork", *own, INFO, flops=flops)
     at.returns(u, s, vt)
+
+
+def _general_of(a: Any, vectors: bool) -> Any:
+    re, im, _, v, info = scipy_lapack("geev", a)(a, compute_vl=False, compute_vr=vectors)
+    return re, im, v if vectors else np.zeros((1, 1), a.dtype), INT.type(info)
+
+
+@routine(_general_of, (2,), 4)
+def general_eigen(at: Site) -> None:
+    """`a v = v diag(re + i im)`: of a pair of conjugate vectors the first column holds the real part, the second the imaginary one."""
+    a, (n, _), vectors = at.overwritten(0), at.shape(0), at.params["vectors"]
+    re, im, v = (at.result(k) for k in range(3))
+    none = at.room((1, 1), at.real)
+    at.call("geev", "N", "NV"[vectors], n, a, at.apart(a), re, im, none, 1, v, at.apart(v), "work", "lwork", INFO, flops=(25 if vectors else 10) * n**3)
+    at.returns(re, im, v)
+
+
+def _complex_of(a: Any, vectors: bool) -> Any:
+    w, _, v, info = scipy_lapack("geev", a)(a, compute_vl=False, compute_vr=vectors)
+    return w, v if vectors else np.zeros((1, 1), a.dtype), INT.type(info)
+
+
+@routine(_complex_of, (2,), 3)
+def complex_eigen(at: Site) -> None:
+    """`a v = v diag(w)` of complex matrices."""
+    a, (n, _), vectors = at.overwritten(0), at.shape(0), at.params["vectors"]
+    w, v = (at.result(k, at.unit) for k in range(2))
+    none, own = at.room((1, 1), at.real, unit=at.unit), at.room((2 * n,), at.real)
+    at.call("geev", "N", "NV"[vectors], n, a, at.apart(a), w, none, 1, v, at.apart(v), "work", "lwork", own, INFO, flops=(25 if vectors else 10) * n**3)
+    at.returns(w, v)
 
 
 def _least_squares_of(a: Any, b: Any, rcond: float) -> Any:
@@ -307,5 +381,5 @@ def least_squares(at: Site) -> None:
     a, b, s = at.overwritten(0), at.overwritten(1, rows=n), at.result(1)
     rcond, rank = at.dtype.type(at.params["rcond"]), at.room((), INT)
     distance = max(m, n)
-    at.call("gelsd", m, n, k, a, apart(a), b, distance, s, rcond, rank, "work", "lwork", "iwork", INFO, flops=4 * m * n * min(m, n))
+    at.call("gelsd", m, n, k, a, at.apart(a), b, distance, s, rcond, rank, "work", "lwork", "iwork", INFO, flops=4 * m * n * min(m, n))
     at.returns(View(b.buffer, (*at.batch, n, k), b.strides), s)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import accumulate
+from operator import mul
 
-from wengert.compiler.loops import Buffer, LoopNest, MatrixProduct, Place, Shape, Step, View
+from wengert.compiler.emit.order import Loops, order_loops
+from wengert.compiler.loops import Buffer, LoopNest, MatrixProduct, Op, Place, Reduction, Shape, Step, Store, View
 
 MEMBER = 2**18  # bytes of a matrix that every tile reads
 SHARED = 2**18  # and of all of them, or as many as the other factor has
 
 
 def row_of(buffer: Buffer, n: int) -> int:
-    """How many elements a row of a buffer has, if its first axis counts rows; 0 if it does not."""
-    return buffer.size // n if buffer.shape and buffer.shape[0] == n else 0
+    """How many elements a row of a buffer has, if its first axes together count rows; 0 if they do not."""
+    return buffer.size // n if n in accumulate(buffer.shape, mul) else 0
 
 
 def stays_in_row(strides: Shape, offset: int, lengths: Shape, axis: int, row: int) -> bool:
@@ -34,19 +39,63 @@ def view_fits(view: View, axis: int, n: int) -> bool:
     return stays_in_row(view.strides, view.offset, view.shape, len(view.shape) + axis, row_of(view.buffer, n))
 
 
-def rows_in(step: Step, n: int, inside: set[Buffer]) -> int | str | None:
-    """What the rows are in a step, given the buffers that the band has written; `None` if it cannot join."""
+def rows_in(step: Step, n: int, inside: set[Buffer]) -> tuple[LoopNest | MatrixProduct, int | str] | None:
+    """A step with `n` rows and what the rows are in it, given the buffers that the band has written; `None` if it cannot join."""
     if isinstance(step, LoopNest):
-        for letter, length in enumerate(step.space):
-            if length == n and nest_fits(step, letter, n, inside):
-                return letter
+        for nest in with_letter(step, n):
+            for letter, length in enumerate(nest.space):
+                if length == n and nest_fits(nest, letter, n, inside):
+                    return nest, letter
     elif isinstance(step, MatrixProduct) and step.is_matrix:
         m, k = step.left.shape[-2:]
         if m == n and product_fits(step, n, inside):
-            return "m"
+            return step, "m"
         if k == n and sum_fits(step, n, inside):
-            return "k"
+            return step, "k"
     return None
+
+
+def with_letter(nest: LoopNest, n: int) -> Iterator[LoopNest]:
+    """A nest, and others that do the same and have a letter of length `n`: neighbours that every access walks as one are one, and cut anew."""
+    yield nest
+    if math.prod(nest.space) % n or any(op.code == "letter" for op in nest.ops):
+        return
+    merged = along(nest, order_loops(nest, is_kept=True))
+    for letter, length in enumerate(merged.space):
+        if length == n:
+            yield merged
+        elif length % n == 0:
+            yield cut(merged, letter, n)
+
+
+def along(nest: LoopNest, loops: Loops) -> LoopNest:
+    """The same nest with a letter for each loop that is run."""
+    return with_letters(nest, loops.lengths, loops.strides, loops.letters)
+
+
+def cut(nest: LoopNest, letter: int, n: int) -> LoopNest:
+    """The same nest with two letters for one, the first of them of length `n`."""
+    inner = nest.space[letter] // n
+
+    def strides(place: Place) -> Shape:
+        return (*place.strides[:letter], place.strides[letter] * inner, *place.strides[letter:])
+
+    def letters(old: Shape) -> Shape:
+        return tuple([k + (k > letter) for k in old] + ([letter + 1] if letter in old else []))
+
+    return with_letters(nest, (*nest.space[:letter], n, inner, *nest.space[letter + 1 :]), strides, letters)
+
+
+def with_letters(nest: LoopNest, space: Shape, strides: Callable[[Place], Shape], letters: Callable[[Shape], Shape]) -> LoopNest:
+    """The same nest over other letters."""
+
+    def moved(place: Place) -> Place:
+        return replace(place, strides=strides(place))
+
+    ops = [op if op.place is None else Op(op.code, op.operands, op.dtype, moved(op.place), op.literal) for op in nest.ops]
+    stores = [Store(store.op, moved(store.place), store.gathers, store.adds) for store in nest.stores]
+    totals = [Reduction(r.op, letters(r.letters), moved(r.place), r.combine) for r in nest.reductions]
+    return LoopNest(space, nest.level, ops, stores, totals)
 
 
 def sum_fits(step: MatrixProduct, n: int, inside: set[Buffer]) -> bool:

@@ -10,12 +10,10 @@ alone: a total over the rows has the same bits for any number of threads.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from wengert.compiler.bands import CHUNKS, PARALLEL, Group, banded, work_of
-from wengert.compiler.emit.order import Loops, order_loops
-from wengert.compiler.loops import LoopNest, Op, Place, Program, Reduction, Step, Store
-from wengert.compiler.rows import stays_in_row
+from wengert.compiler.emit.order import order_loops
+from wengert.compiler.loops import LoopNest, Place, Program, Reduction, Step
+from wengert.compiler.rows import along, stays_in_row
 
 RUN = 1024  # steps of an innermost loop that a part has at least
 SUMMED = 2**14  # bytes of totals over the rows of which each part has its own
@@ -45,18 +43,6 @@ def shared(nest: LoopNest) -> list[Step]:
     group = Group(length, totals={total.place.buffer for total in totals_over(merged, best)})
     group.steps, group.rows = [merged], [best]
     return banded(group, [], -(-tile // RUN) * RUN if best == n - 1 else tile, is_turned=False)
-
-
-def along(nest: LoopNest, loops: Loops) -> LoopNest:
-    """The same nest with a letter for each loop that is run."""
-
-    def moved(place: Place) -> Place:
-        return replace(place, strides=loops.strides(place))
-
-    ops = [op if op.place is None else Op(op.code, op.operands, op.dtype, moved(op.place), op.literal) for op in nest.ops]
-    stores = [Store(store.op, moved(store.place), store.gathers, store.adds) for store in nest.stores]
-    totals = [Reduction(r.op, loops.letters(r.letters), moved(r.place), r.combine) for r in nest.reductions]
-    return LoopNest(loops.lengths, nest.level, ops, stores, totals)
 
 
 def totals_over(nest: LoopNest, letter: int) -> list[Reduction]:

@@ -30,8 +30,10 @@ from wengert.core.graph import Atom, Graph, Node, Var
 
 UNROLLED = 16
 SHORT, MANY = 6, 128  # axes no longer than this are unrolled up to so many entries together
+STACKED = 4  # members of a stack of rows that are taken side by side, where they are summed or meet the same row
 VECTOR = 8  # numbers for which a function of vectors takes as long as for one
 CALLS = re.compile(r"\w\(")
+REDUCED = ("sum", "prod", "max", "min")
 LARGEST = 4000  # scalars in one region of unrolled values
 
 Axes = tuple[int, ...]
@@ -226,8 +228,18 @@ class Spaces:
         every = [[place[0] for axis, place in enumerate(index) if axis not in mine] for index in indices_of(source, mine)]
         if atom in self.made:
             self.parent[self.root(node.outputs[0])] = self.root(atom)
-        if order != every or len(known) != len(found):
+        is_moved = order != every or len(known) != len(found)
+        if is_moved and not self.is_stack(node, atom):
             self.marked.add(node.outputs[0])
+
+    def is_stack(self, node: Node, atom: Atom) -> bool:
+        """Whether what a node moves along is a stack of rows, which are vectors as they lie: nothing is gained by taking many side by side."""
+        if not self.is_map(node) and node.primitive.name not in (*REDUCED, "spread"):
+            return False
+        shape = max(atom.type.shape, node.outputs[0].type.shape, key=math.prod)
+        loops = loop_candidates(shape)
+        members = [k for k in range(len(shape)) if k not in loops]
+        return max(loops, default=-1) > max(members, default=-1) and math.prod(shape[k] for k in members) > STACKED
 
     def operand_index(self, node: Node, k: int, index: Index, space: Shape) -> Index | None:
         """Some index of operand `k` at an index of the result; `None` for nowhere."""
@@ -237,7 +249,7 @@ class Spaces:
             return spread_index(index, source, shape)
         if name in MOVES and is_basic(node.params.get("layout", ())):
             return MOVES[name](index, source, shape, node.params, space) if k == 0 else None
-        if name in ("sum", "prod", "max", "min"):
+        if name in REDUCED:
             inner = (constant(0, len(space)),) * len(node.params["axis"])
             return reduced_index(index, len(source), axes_of(node), node.params["keepdims"], inner)
         if name == "deposit" and is_basic(node.params["layout"]) and k == 0:

@@ -443,6 +443,8 @@ def set_item(x: Array, key: Any, value: Any) -> None:
     value = as_array(value)
     while len(value.shape) > len(target) and value.shape[0] == 1:
         value = reshape(value, shape=tuple(value.shape[1:]))
+    if not isinstance(value, Tracer) and value.dtype != x.dtype and value.dtype.kind in "biuf" and x.dtype.kind in "fc":
+        value = value.astype(x.dtype)  # compiled code writes numbers of one dtype
     if isinstance(value, Tracer) or value.shape not in ((), target):
         value = fit(value, target, x.dtype)
     replace(x, assign(x, value, *arrays, layout=layout))

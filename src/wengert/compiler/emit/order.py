@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from wengert.compiler.loops import LoopNest, Place, Shape
 
+NEIGHBOUR = 1 / 8  # of an access, where a vector of them is one
 
 @dataclass(frozen=True)
 class Loops:
@@ -31,15 +32,15 @@ def places_of(nest: LoopNest) -> list[Place]:
     return [*found, *[s.place for s in nest.stores], *[r.place for r in nest.reductions]]
 
 
-def order_loops(nest: LoopNest, rows: int | None = None, lanes: bool = False) -> Loops:
-    """The loops of a nest; of the letter `rows` only a range is run.
+def order_loops(nest: LoopNest, rows: int | None = None, lanes: bool = False, *, is_kept: bool = False) -> Loops:
+    """The loops of a nest; of the letter `rows` only a range is run, and with `is_kept` the letters keep their order.
 
-    The innermost is the one along which most accesses are to neighbours; the others keep their order, reduced ones last.
+    The innermost is the one that takes the fewest accesses; the others keep their order, reduced ones last.
     With `lanes` the rows are the innermost.  Letters of length 1 are no loops, and two neighbours that every access walks as one are one.
     """
     letters = [k for k, n in enumerate(nest.space) if n > 1]
-    if len(letters) > 1 and not is_in_order(nest):
-        inner = max(letters, key=lambda k: (lanes and k == rows, _neighbours(nest, k), k))
+    if len(letters) > 1 and not is_kept and not is_in_order(nest):
+        inner = min(letters, key=lambda k: (not (lanes and k == rows), _effort(nest, k), -k))
         letters = [*[k for k in letters if k != inner], inner]
     return _collapse(nest, letters, rows)
 
@@ -49,13 +50,12 @@ def is_in_order(nest: LoopNest) -> bool:
     return any(store.place.steps and not store.adds for store in nest.stores)
 
 
-def _neighbours(nest: LoopNest, k: int) -> float:
-    """How good a letter is as the innermost: neighbours are read and written at once, anything else one by one."""
-    score = 0.0
-    for place in places_of(nest):
-        stride = place.strides[k]
-        score += 1.0 if stride == 1 else 0.0 if stride == 0 else -1.0
-    return score if nest.space[k] >= 4 else score - 100
+def _effort(nest: LoopNest, k: int) -> float:
+    """How many accesses a step along a letter takes as the innermost: neighbours are read and written at once, anything else one by one,
+    and what stays where it is once for all.
+    """
+    total = sum(0.0 if place.strides[k] == 0 else NEIGHBOUR if place.strides[k] == 1 else 1.0 for place in places_of(nest))
+    return total if nest.space[k] >= 4 else total + 100
 
 
 def _collapse(nest: LoopNest, letters: list[int], rows: int | None) -> Loops:

@@ -24,7 +24,7 @@ from wengert.compiler.runtime import python
 from wengert.errors import CompileError
 
 NEAR = 8192  # bytes of workspace that a call has on its stack
-SLOTS = 32  # idle blocks
+SLOTS = 64  # idle blocks: two for each of a model's arrays, and what lies between its steps
 IDLE = 2**28  # bytes in idle blocks, at most
 PATIENCE = 5  # seconds that a fork waits: whoever forks may hold the lock that the thread waits for
 SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseconds
