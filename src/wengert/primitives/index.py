@@ -99,10 +99,6 @@ def _from_members(found: Any, size: int) -> Any:
     return found + (np.arange(n) * size).reshape(n, *(1,) * (len(found.shape) - 1))
 
 
-def _evaluate_index(x: Any, *arrays: Any, layout: Layout) -> Any:
-    return x[fill(layout, arrays)]
-
-
 def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
     put = deposit if any([isinstance(v, Tracer) for v in (ct, *arrays)]) else _evaluate_deposit  # noqa: C419  (quicker as a list)
     return put(ct, *arrays, layout=layout, shape=tuple(x.shape))
@@ -178,7 +174,7 @@ def _deposit_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pa
 
 index = linear(
     "index",
-    _evaluate_index,
+    lambda x, *arrays, layout: x[fill(layout, arrays)],
     _index_adjoint,
     batch=_index_batch,
     pattern=_index_pattern,
@@ -191,8 +187,7 @@ index = linear(
     ],
 )
 def _accumulate_index(total: Any, ct: Any, xs: Sequence[Any], params: Params) -> None:
-    arrays = xs[1:]
-    if arrays:
+    if arrays := xs[1:]:
         np.add.at(total, fill(params["layout"], arrays), ct)
     else:
         total[params["layout"]] += ct
