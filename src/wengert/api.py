@@ -510,8 +510,8 @@ def diagnose(f: Function, argnums: ArgNums = 0) -> Function:
 def anomaly() -> AbstractContextManager[None]:
     """Within this context a NaN or an infinity in a value or a gradient is an error, at the operation that made it.
 
-    It looks at what `grad`, `value_and_grad`, `vjp` and `jacobian` (in reverse) give, and at the results of jitted functions; where one
-    is not finite, `AnomalyError` names the first operation to blame, its line and its values.  A NaN that never arrives is none.
+    It looks at what `grad`, `value_and_grad`, `vjp`, `jvp` and `jacobian` give, at the gradients of tensors (`Tensor.backward`), and at
+    the results of jitted functions; where one is not finite, `AnomalyError` names the first operation to blame, its line and its values.  A NaN that never arrives is none.
 
     Example:
         >>> import numpy as np, wengert as wg

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from wengert._source import Instruction, running_instruction
 from wengert.core.array import Array
 from wengert.core.primitive import Params, Primitive
 from wengert.core.record import Entry, absent
@@ -26,7 +27,8 @@ from wengert.core.types import type_of
 _numbers = count(1)
 _NONE: tuple[int, ...] = ()
 _FIRST, _SECOND, _BOTH = (0,), (1,), (0, 1)  # slots
-is_recording: ContextVar[bool] = ContextVar("is_recording", default=True)
+NOTED = "noted"  # in the place of `True`: nodes remember besides what met there, and on which line
+is_recording: ContextVar[Any] = ContextVar("is_recording", default=True)
 
 
 class Node:
@@ -37,8 +39,9 @@ class Node:
     `replay` is what it takes to run once more an operation that was run so as to give more than its results.
     """
 
-    __slots__ = ("__weakref__", "entry", "hooks", "number", "owner", "replay", "variable")
+    __slots__ = ("__weakref__", "entry", "hooks", "note", "number", "owner", "replay", "variable")
     owner: tuple[Node, int]
+    note: tuple[Primitive, tuple[Any, ...], Params, tuple[Any, ...], Instruction]  # with operands and results as they were
     replay: tuple[Sequence[Any], Params] | None
     variable: Any  # of an input: what the owner of the tape knows about it
 
@@ -80,21 +83,16 @@ class Tape(Trace):
         values = tuple([x.value if isinstance(x, Tracer) else _unchanging(x) for x in operands])
         slots = tuple([k for k, x in enumerate(operands) if isinstance(x, Tracer) and x.extra is not None])
         parents = tuple([operands[k].extra for k in slots])
-        if not slots or primitive.pull is None or not is_recording.get():
-            return self._without_slope(primitive, values, params, slots, parents)
-        if primitive.augment is not None or primitive.n_outputs is not None:
-            return self._process_many(primitive, values, params, slots, parents)
-        result = needed = primitive.eval(*values, **params)
-        if primitive.kept is not None:
-            values, params, needed = primitive.kept(values, params, result)
-        return self.kind(result, self, Node((primitive, values, params, needed, slots, parents)))
+        if is_recording.get() is not True:
+            return self._aside(primitive, values, params, slots, parents)
+        return self._recorded(primitive, values, params, slots, parents)
 
     def one(self, primitive: Primitive, x: Any, params: Mapping[str, Any] = NO_PARAMS, rest: tuple[Any, ...] = ()) -> Any:
         """`process` of one tracer, and of plain values that stay as they are: a small operation costs no more than this."""
         parent = x.extra
         values = (x.value, *rest) if rest else (x.value,)
-        if parent is None or primitive.pull is None or not is_recording.get():
-            return self._without_slope(primitive, values, params, _NONE if parent is None else _FIRST, (parent,))
+        if parent is None or primitive.pull is None or is_recording.get() is not True:
+            return self._aside(primitive, values, params, _NONE if parent is None else _FIRST, (parent,))
         if primitive.augment is not None or primitive.n_outputs is not None:
             return self._process_many(primitive, values, params, _FIRST, (parent,))
         result = needed = primitive.eval(*values, **params)
@@ -110,8 +108,8 @@ class Tape(Trace):
             slots, parents = (_NONE, ()) if second is None else (_SECOND, (second,))
         else:
             slots, parents = (_FIRST, (first,)) if second is None else (_BOTH, (first, second))
-        if not slots or primitive.pull is None or not is_recording.get():
-            return self._without_slope(primitive, (a, b), NO_PARAMS, slots, parents)
+        if not slots or primitive.pull is None or is_recording.get() is not True:
+            return self._aside(primitive, (a, b), NO_PARAMS, slots, parents)
         if primitive.augment is not None or primitive.n_outputs is not None:
             return self._process_many(primitive, (a, b), NO_PARAMS, slots, parents)
         result = needed = primitive.eval(a, b)
@@ -120,6 +118,32 @@ class Tape(Trace):
         if primitive.kept is not None:
             values, params, needed = primitive.kept(values, params, result)
         return self.kind(result, self, Node((primitive, values, params, needed, slots, parents)))
+
+    def _recorded(self, primitive: Primitive, values: tuple[Any, ...], params: Params, slots: tuple[int, ...], parents: tuple[Any, ...]) -> Any:
+        if not slots or primitive.pull is None:
+            return self._without_slope(primitive, values, params, slots, parents)
+        if primitive.augment is not None or primitive.n_outputs is not None:
+            return self._process_many(primitive, values, params, slots, parents)
+        result = needed = primitive.eval(*values, **params)
+        if primitive.kept is not None:
+            values, params, needed = primitive.kept(values, params, result)
+        return self.kind(result, self, Node((primitive, values, params, needed, slots, parents)))
+
+    def _aside(self, primitive: Primitive, values: tuple[Any, ...], params: Params, slots: tuple[int, ...], parents: tuple[Any, ...]) -> Any:
+        """Where nothing is recorded, or more than usual."""
+        if not slots or is_recording.get() is not NOTED:
+            return self._without_slope(primitive, values, params, slots, parents)
+        token = is_recording.set(True)
+        try:
+            result = self._recorded(primitive, values, params, slots, parents)
+        finally:
+            is_recording.reset(token)
+        results = (result,) if primitive.n_outputs is None else tuple(result)
+        node = next((y.extra for y in results if y.extra is not None), None)
+        if node is not None:
+            owner = node.owner[0] if type(node) is Part else node
+            owner.note = primitive, values, params, tuple([y.value for y in results]), running_instruction()
+        return result
 
     def _without_slope(
         self,

@@ -100,8 +100,7 @@ def _from_members(found: Any, size: int) -> Any:
 
 
 def _index_adjoint(ct: Any, x: Any, *arrays: Any, layout: Layout) -> Any:
-    put = deposit if any([isinstance(v, Tracer) for v in (ct, *arrays)]) else _evaluate_deposit  # noqa: C419  (quicker as a list)
-    return put(ct, *arrays, layout=layout, shape=tuple(x.shape))
+    return (deposit if any(isinstance(v, Tracer) for v in (ct, *arrays)) else _evaluate_deposit)(ct, *arrays, layout=layout, shape=tuple(x.shape))
 
 
 def _evaluate_deposit(ct: Any, *arrays: Any, layout: Layout, shape: tuple[int, ...]) -> Any:
@@ -160,9 +159,8 @@ def _deposit_batch(xs: Sequence[Any], is_batched: Sequence[bool], params: Params
 
 
 def _index_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
-    if slot:
-        return no_pattern(slot, y, xs, params)
-    return Pattern.of_positions(positions_of(np.shape(xs[0]), params["layout"], xs[1:]), np.size(xs[0]))
+    found = positions_of(np.shape(xs[0]), params["layout"], xs[1:])
+    return no_pattern(slot, y, xs, params) if slot else Pattern.of_positions(found, np.size(xs[0]))
 
 
 def _deposit_pattern(slot: int, y: Any, xs: Sequence[Any], params: Params) -> Pattern:
@@ -349,8 +347,7 @@ assign = smooth(
     ],
 )
 
-assign.is_shaped = True
-assign.kept = lambda xs, params, y: ((type_of(xs[0]), type_of(xs[1]), *xs[2:]), params, type_of(y))
+assign.is_shaped, assign.kept = True, lambda xs, params, y: ((type_of(xs[0]), type_of(xs[1]), *xs[2:]), params, type_of(y))
 
 
 @last_writers.spell

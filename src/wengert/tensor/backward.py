@@ -7,12 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from wengert import api
 from wengert.core.tape import Node, is_recording
 from wengert.core.trace import Tracer
 from wengert.core.walk import Walk, free, pull_to_inputs
 from wengert.errors import BackwardError, describe, page
 from wengert.primitives.structure import real
+from wengert.tensor.blame import examine_walk
+from wengert.tensor.functions import is_users
+from wengert.tensor.modes import recording
 from wengert.tensor.traced import TAPE, Tensor, as_dtype, method, operand, plain
+from wengert.transforms.watch import is_watching
 
 
 def backward(
@@ -57,7 +62,8 @@ def grad(
         retain_graph: keep what the walk needs, so that it can be walked again; as `create_graph` if left out.
         create_graph: record the walk, so that its result can be differentiated.
         allow_unused: give `None` for an input that the outputs do not depend on; else that is an error.
-        is_grads_batched: `grad_outputs` have one more axis in front, and so have the results: one walk for each.
+        is_grads_batched: `grad_outputs` have one more axis in front, and so have the results: one walk for all (one for each with
+            `create_graph`, and where it calls hooks, or the `backward` of a user's `Function`).
         materialize_grads: give zeros and not `None`.
 
     Raises:
@@ -81,10 +87,15 @@ def grad(
     cts = _starts(ys, grad_outputs, create_graph)
     found = pulled([y.extra for y in ys], cts, [x.extra for x in xs], keep=keep, traced=create_graph)
     results = [None if ct is None else fitted(ct, x, create_graph) for ct, x in zip(found, xs, strict=True)]
+    return _all_there(results, xs, allow_unused, materialize_grads)
+
+
+def _all_there(results: list[Any], xs: Sequence[Any], unused: bool | None, zeros: bool, n: tuple[int, ...] = ()) -> tuple[Any, ...]:
+    """The gradients, where some may be missing; with `n` axes in front of those of the inputs."""
     for k, ct in enumerate(results):
-        if ct is None and materialize_grads:
-            results[k] = plain(np.zeros(xs[k].shape, xs[k].dtype))
-        elif ct is None and not allow_unused:
+        if ct is None and zeros:
+            results[k] = plain(np.zeros((*n, *xs[k].shape), xs[k].dtype))
+        elif ct is None and not unused:
             raise BackwardError(
                 page(
                     f"the outputs do not depend on input {k}, of type {describe(xs[k])}.",
@@ -98,12 +109,39 @@ def grad(
 
 
 def _batched(ys: Any, xs: Any, weights: Any, keep: bool, traced: bool, unused: Any, zeros: bool) -> tuple[Any, ...]:
-    weights = [weights] if isinstance(weights, Tensor) else list(weights)
+    """One walk for all members; one for each where the walk is recorded, or calls what the user wrote for one member."""
+    weights = list(map(operand, [weights] if isinstance(weights, (Tensor, np.ndarray)) else weights))
     n = weights[0].shape[0]
+    for k in range(min(n, 1)):
+        _starts(ys, [w[k] for w in weights], traced)  # which says what is wrong
+    roots, wanted = [y.extra for y in ys], [x.extra for x in xs]
+    walk = Walk(roots, wanted, [node for node in wanted if not node.is_input])
+    if not traced and not is_watching.get() and not any(node.hooks or node.entry and is_users(node.entry[0]) for node in walk.nodes):
+        return _all_there(_of_members(walk, roots, ys, xs, weights, keep), xs, unused, zeros, (n,))
     rows = [
         grad(ys, xs, [w[k] for w in weights], keep or k < n - 1, traced, unused, materialize_grads=zeros) for k in range(n)
     ]
     return tuple([None if column[0] is None else np.stack(column) for column in zip(*rows, strict=True)])
+
+
+def _of_members(walk: Walk, roots: Any, ys: Any, xs: Any, weights: Any, keep: bool) -> list[Any]:
+    """The cotangents of the inputs for a batch of those of the outputs; `None` where nothing arrives."""
+    reached: list[bool] = []
+    wanted = [x.extra for x in xs]
+
+    def pull(*cts: Any) -> tuple[Any, ...]:
+        found = walk.back(roots, cts, wanted, consume=False)
+        reached[:] = [ct is not None for ct in found]
+        return tuple([np.zeros(x.shape, x.dtype) if ct is None else ct for ct, x in zip(found, xs, strict=True)])
+
+    if not keep:
+        free(walk.nodes)
+    token = is_recording.set(False)
+    try:
+        found = api.vmap(pull)(*[as_dtype(w, y.dtype).value for w, y in zip(weights, ys, strict=True)])
+    finally:
+        is_recording.reset(token)
+    return [fitted(ct, x, traced=False) if there else None for ct, x, there in zip(found, xs, reached, strict=True)]
 
 
 # --- where the walk starts ---------------------------------------------------------------------------------------------
@@ -175,13 +213,17 @@ def pulled(roots: Sequence[Node], cts: Sequence[Any], wanted: Sequence[Node | No
 def _walked(
     walk: Walk, roots: Sequence[Node], cts: Sequence[Any], wanted: Sequence[Node], *, keep: bool, traced: bool
 ) -> list[Any]:
+    watched = Walk(roots) if is_watching.get() else None
     if not keep:
         free(walk.nodes)
-    token = is_recording.set(traced)
+    token = is_recording.set(recording(traced))
     try:
-        return walk.back(roots, cts, wanted)
+        found = walk.back(roots, cts, wanted)
     finally:
         is_recording.reset(token)
+    if watched is not None:
+        examine_walk(watched, roots, cts, found)
+    return found
 
 
 def fitted(ct: Any, x: Any, traced: bool) -> Any:
@@ -238,7 +280,7 @@ def _backward(
         tensor([2.7183, 7.3891])
     """
     value = self.value
-    if gradient is None and inputs is None and not create_graph and value.size == 1 and value.dtype.kind == "f" and self.extra is not None:
+    if gradient is None and inputs is None and not create_graph and value.size == 1 and value.dtype.kind == "f" and self.extra is not None and not is_watching.get():
         one = np.ones(value.shape, value.dtype) if value.ndim else value.dtype.type(1)
         token = is_recording.set(False)
         try:

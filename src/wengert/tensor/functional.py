@@ -67,16 +67,18 @@ def _rows(y: Any, xs: Sequence[Any], create_graph: bool) -> list[Any]:
 
 
 def _pushed(ys: Sequence[Any], xs: Sequence[Any], directions: Sequence[Any]) -> list[Any]:
-    """`J v` for each output, by one walk forward."""
+    """`J v` for each output, by one walk forward; by two walks back, where a user's function says only how to go back."""
     wanted = [x.extra for x in xs]
     roots = [y.extra for y in ys if y.extra is not None]
     walk = Walk(roots, wanted)
+    if any(entry is not None and entry[0].push is None for entry in walk.entries):
+        return [dy.detach() for dy in _pushed_back(ys, xs, directions)]
     record = walk.record()
     tangents: list[Any] = [None] * walk.n_inputs
     for node, v in zip(wanted, directions, strict=True):
         place = walk.places.get(node)
         if place is not None:
-            tangents[place] = v
+            tangents[place] = v.value
     outputs = [Array(y.value, record, None if y.extra is None else walk.place_of(y.extra)) for y in ys]
     with np.errstate(all="ignore"):
         found = walk_forward(record, outputs, tangents)
@@ -120,13 +122,16 @@ def jvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     vs = [plain(np.ones(x.shape, x.dtype)) for x in xs] if v is None else list(map(operand, _tuple(v)))
     if create_graph:
         return y, _like(y, _pushed_back(ys, xs, vs))
-    return _detached(y, create_graph), _like(y, _pushed(ys, xs, [w.value for w in vs]))
+    return _detached(y, create_graph), _like(y, _pushed(ys, xs, vs))
 
 
 def _pushed_back(ys: Sequence[Any], xs: Sequence[Any], vs: Sequence[Any]) -> tuple[Any, ...]:
     """`J v` as the transpose of `ct ↦ Jᵀ ct`, which is linear in `ct`."""
     cts = [leaf(np.zeros(y.shape, y.dtype)) for y in ys]
-    pulled = grad(ys, xs, cts, create_graph=True, materialize_grads=True)
+    known = [(y, ct) for y, ct in zip(ys, cts, strict=True) if y.extra is not None]
+    if not known:
+        return tuple([plain(np.zeros(y.shape, y.dtype)) for y in ys])
+    pulled = grad([y for y, _ in known], xs, [ct for _, ct in known], create_graph=True, materialize_grads=True)
     return grad([g for g in pulled if g.extra is not None], cts, [w for g, w in zip(pulled, vs, strict=True) if g.extra is not None],
                 create_graph=True, materialize_grads=True)  # fmt: skip
 
@@ -139,7 +144,7 @@ def hvp(func: Callable[..., Any], inputs: Any, v: Any = None, create_graph: bool
     vs = [plain(np.ones(x.shape, x.dtype)) for x in xs] if v is None else list(map(operand, _tuple(v)))
     if create_graph:
         return y, _like(inputs, _pushed_back(gradients, xs, vs))
-    return _detached(y, create_graph), _like(inputs, _pushed(gradients, xs, [w.value for w in vs]))
+    return _detached(y, create_graph), _like(inputs, _pushed(gradients, xs, vs))
 
 
 vhp = hvp  # the Hessian is symmetric

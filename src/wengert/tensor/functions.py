@@ -24,6 +24,7 @@ class Context:
 
     needs_input_grad: tuple[bool, ...] = ()
     _saved: tuple[Any, ...] = ()
+    _saved_forward: tuple[Any, ...] | None = None
     _dirty: tuple[Any, ...] = ()
     _discrete: tuple[Any, ...] = ()
     _materializes = True
@@ -31,6 +32,10 @@ class Context:
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors: arguments, results, or others."""
         self._saved = tensors
+
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Keep tensors for `jvp`, which finds them in `saved_tensors`."""
+        self._saved_forward = tensors
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -54,7 +59,8 @@ class Function:
     """An operation with a derivative of your own.
 
     Subclass it with two static methods, `forward(ctx, *args)` and `backward(ctx, *grads)`, which returns a gradient for each
-    argument of `forward`, and call it by `apply`.
+    argument of `forward`, and call it by `apply`.  A third one, `jvp(ctx, *tangents)`, gives the tangent of each result for those of the
+    arguments; without it products `J v` (`autograd.functional.jvp`) are computed by two walks back.
 
     Example:
         >>> import wengert as wg
@@ -84,6 +90,12 @@ class Function:
     def backward(ctx: Any, *grads: Any) -> Any:
         """The gradient of each argument of `forward`, `None` where there is none."""
         msg = "a Function needs a static method backward(ctx, *grads), if it is to be differentiated"
+        raise NotImplementedError(msg)
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """The tangent of each result of `forward`, for a tangent of each argument, `None` for what is no tensor."""
+        msg = "a Function needs a static method jvp(ctx, *grad_inputs), if tangents are to be pushed through it"
         raise NotImplementedError(msg)
 
     @classmethod
@@ -119,8 +131,9 @@ def _recorded(cls: type[Function], ctx: Context, args: tuple[Any, ...], output: 
     slots = tuple([k for k, x in enumerate(args) if ctx.needs_input_grad[k]])
     values = tuple([x.value if isinstance(x, Tensor) else None for x in args])
     pull = functools.partial(_pull, cls, ctx, outputs, len(args))
+    push = None if cls.jvp is Function.jvp else functools.partial(_push, cls, ctx, args, len(outputs))
     primitive = Primitive(
-        cls.__name__, lambda *xs: None, family="smooth", push=None, pull=pull, batch=_no_reading, pattern=_no_reading,
+        cls.__name__, lambda *xs: None, family="smooth", push=push, pull=pull, batch=_no_reading, pattern=_no_reading,
         n_outputs=None if is_single else len(outputs), register=False,
     )  # fmt: skip
     parents = tuple([args[k].extra for k in slots])
@@ -171,6 +184,40 @@ def _pull(
             )
         )
     return [g if g is None or traced else g.value for g in (found[slot] for slot in slots)]
+
+
+def _push(
+    cls: type[Function], ctx: Context, args: Sequence[Any], n: int, dxs: Sequence[Any], y: Any, xs: Any, params: Any
+) -> Any:
+    """The user's `jvp`, with tensors for arrays."""
+    given = [
+        plain(dx) if dx is not None else plain(np.zeros(x.shape, x.dtype)) if isinstance(x, Tensor) and ctx._materializes else None
+        for dx, x in zip(dxs, args, strict=True)
+    ]
+    before, token = ctx._saved, is_recording.set(False)
+    ctx._saved = before if ctx._saved_forward is None else ctx._saved_forward
+    try:
+        found = cls.jvp(ctx, *given)
+    finally:
+        ctx._saved = before
+        is_recording.reset(token)
+    many = found if isinstance(found, tuple) else (found,)
+    if len(many) != n:
+        raise BackwardError(
+            page(
+                f"{cls.__name__}.jvp returned {len(many)} tangents, and forward has {n} results.",
+                "There is one tangent for each result, in their order.",
+                "return tangent, None   # for a result that does not move",
+                "backward",
+            )
+        )
+    parts = [None if part is None else part.value for part in many]
+    return tuple(parts) if isinstance(y, tuple) else parts[0]
+
+
+def is_users(primitive: Primitive) -> bool:
+    """Whether a primitive is a `Function` of the user's."""
+    return primitive.batch is _no_reading
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from contextvars import Token
 from typing import Any
 
-from wengert.core.tape import is_recording
+from wengert.core.tape import NOTED, is_recording
+from wengert.transforms.watch import is_watching
+
+
+def recording(is_on: bool) -> Any:
+    """The state in which operations are recorded, or are not: within `wengert.anomaly` nodes remember where they were made."""
+    return (NOTED if is_watching.get() else True) if is_on else False
 
 
 class Mode:
@@ -16,10 +22,10 @@ class Mode:
     is_on = False
 
     def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
+        self._tokens: list[Token[Any]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(is_recording.set(self.is_on))
+        self._tokens.append(is_recording.set(recording(self.is_on)))
 
     def __exit__(self, *reason: object) -> None:
         is_recording.reset(self._tokens.pop())
@@ -29,7 +35,7 @@ class Mode:
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            token = is_recording.set(self.is_on)
+            token = is_recording.set(recording(self.is_on))
             try:
                 return function(*args, **kwargs)
             finally:
@@ -82,7 +88,7 @@ class set_grad_enabled(Mode):
     def __init__(self, mode: bool) -> None:
         super().__init__()
         self.is_on = bool(mode)
-        self._tokens.append(is_recording.set(self.is_on))
+        self._tokens.append(is_recording.set(recording(self.is_on)))
 
     def __enter__(self) -> None:
         if not self._tokens:
@@ -97,4 +103,4 @@ class set_grad_enabled(Mode):
 
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now."""
-    return is_recording.get()
+    return bool(is_recording.get())

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wengert import trees
+from wengert.core.tape import NOTED, is_recording
 from wengert.errors import DisconnectedWarning
 from wengert.transforms.findings import Diagnosis, Finding, value_of
 from wengert.transforms.linearize import is_inexact, snapshot
@@ -82,7 +83,7 @@ def anomalies() -> Iterator[None]:
     """See `wengert.anomaly`."""
     WATCHED.change(1)
     try:
-        with setting((is_watching, True)):
+        with setting((is_watching, True), (is_recording, NOTED if is_recording.get() else False)):
             yield
     finally:
         WATCHED.change(-1)
