@@ -1,6 +1,6 @@
-"""A step of training of small models of `wengert.nn` beside the same models in eager PyTorch, on one core.
+"""A step of training of small models of `wengert.nn` beside the same models in PyTorch, eager and compiled, on one core.
 
-    python benchmarks/layers.py [names]     # by a Python that has torch
+    python benchmarks/layers.py [names]     # by a Python that has torch; with --eager, without `torch.compile`
 
 Loss, gradient and a step of Adam, in float32; the best of seven runs in processor time.
 """
@@ -55,6 +55,21 @@ def depthwise(m):
     return m.Sequential(*first, m.AdaptiveAvgPool2d(1), m.Flatten(), m.Linear(16, 10))
 
 
+def transposed(m):
+    first = m.Conv2d(3, 32, 3, stride=2, padding=1), m.ReLU(), m.ConvTranspose2d(32, 16, 4, stride=2, padding=1), m.ReLU()
+    return m.Sequential(*first, m.ConvTranspose2d(16, 3, 3, padding=1))
+
+
+def pooled(m):
+    first = m.Conv2d(3, 16, 5, padding=2), m.ReLU(), m.MaxPool2d(3, 2, padding=1), m.Conv2d(16, 32, 3, dilation=2, padding=2), m.ReLU()
+    return m.Sequential(*first, m.AvgPool2d(3, 2), m.Flatten(), m.Linear(32 * 36, 10))
+
+
+def grouped(m):
+    first = m.Conv2d(3, 32, 3, padding=1), m.ReLU(), m.Conv2d(32, 32, 3, padding=1, groups=4), m.ReLU()
+    return m.Sequential(*first, m.AdaptiveAvgPool2d(1), m.Flatten(), m.Linear(32, 10))
+
+
 def classified(m):
     entropy = nn.cross_entropy if m is nn else torch.nn.functional.cross_entropy
     return lambda model, x, y: entropy(model(x), y)
@@ -74,6 +89,9 @@ CASES = {
     "CNN with BatchNorm and Dropout": (normalised, classified, (IMAGES, LABELS[:64])),
     "CNN with stride 2": (strided, classified, (COLOURS, LABELS[:64])),
     "CNN by channels (depthwise)": (depthwise, classified, (COLOURS, LABELS[:64])),
+    "CNN with groups of channels": (grouped, classified, (COLOURS, LABELS[:64])),
+    "CNN with transposed convolutions": (transposed, squared, (COLOURS,)),
+    "CNN with dilation and windows that overlap": (pooled, classified, (COLOURS, LABELS[:64])),
     "transformer layer of 128, 8 texts of 128": (
         lambda m: m.TransformerEncoderLayer(128, 4, 512, 0.0, batch_first=True, norm_first=True), squared,
         (RNG.random((8, 128, 128), dtype=np.float32),)),
@@ -97,23 +115,33 @@ def by_wengert(make, loss, arguments):
     return run
 
 
-def by_torch(make, loss, arguments):
+def by_torch(make, loss, arguments, *, compiled=False):
     model, tensors = make(torch.nn), [torch.tensor(a) for a in arguments]
     optimiser = torch.optim.Adam(model.parameters())
+    value = torch.compile(loss(torch.nn)) if compiled else loss(torch.nn)
 
     def run():
         optimiser.zero_grad()
-        loss(torch.nn)(model, *tensors).backward()
+        value(model, *tensors).backward()
         optimiser.step()
 
     return run
 
 
+def main(names, *, compiles):
+    print("| a step of training | wengert | torch eager | torch.compile |\n|---|---|---|---|")
+    for name, case in CASES.items():
+        if all(word in name for word in names):
+            ours, eager = best(by_wengert(*case)), best(by_torch(*case))
+            cells = [f"{ours:.2f} ms", f"{eager / ours:.2f}"]
+            if compiles:
+                torch.compiler.reset()
+                cells.append(f"{best(by_torch(*case, compiled=True)) / ours:.2f}")
+            print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
 if __name__ == "__main__":
     wg.set_threads(1)
     torch.set_num_threads(1)
-    print(f"{'a step of training':46}  wengert    torch   ratio")
-    for name, case in CASES.items():
-        if all(word in name for word in sys.argv[1:]):
-            ours, theirs = best(by_wengert(*case)), best(by_torch(*case))
-            print(f"{name:46} {ours:5.2f} ms {theirs:5.2f} ms   {ours / theirs:.2f}", flush=True)
+    words = sys.argv[1:]
+    main([word for word in words if word != "--eager"], compiles="--eager" not in words)

@@ -289,6 +289,31 @@ def test_products_with_transposes_and_slices_need_no_copies():
     agree(wg.grad(lambda a, b: np.sum(np.tanh(a[:, :, ::2, 1] @ b.T[::2])), (0, 1)), a, b, rtol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("m", [1, 3, 13, 14, 29, 100])
+@pytest.mark.parametrize("k", [1, 9, 288, 700])
+def test_left_factors_give_the_same_bits_laid_out_and_read_where_they_lie(m, k, dtype):
+    """Few columns: it is read where it lies; many: it is laid out.  What surrounds it is never read into the result."""
+    rng = np.random.default_rng(m * k)
+    big = np.full((3 * m + 2, 2 * k + 2), np.nan, dtype)
+    layouts = (lambda x: x, np.asfortranarray, lambda x: np.lib.stride_tricks.as_strided(place(big, x), x.shape, (3 * big.strides[0], 2 * big.strides[1])))
+    b = rng.normal(size=(k, 320)).astype(dtype)
+    for layout in layouts:
+        a = layout(rng.normal(size=(m, k)).astype(dtype))
+        wide = multiply(matrices(a, b, c := np.empty((m, 320), dtype)), a, b, c)
+        close(wide, a, b, dtype)
+        for n in (16, 32, 48):
+            few = np.ascontiguousarray(b[:, :n])
+            found = multiply(matrices(a, few, c := np.empty((m, n), dtype)), a, few, c)
+            assert np.array_equal(found, wide[:, :n])
+
+
+def place(big, x):
+    """A view of `big` whose entries at every third row and every second column are those of `x`."""
+    big[: 3 * x.shape[0] : 3, : 2 * x.shape[1] : 2] = x
+    return big
+
+
 def test_results_are_written_as_their_only_reader_wants_them():
     """Rows and columns may change places, and stacks go anywhere; with deep sums, and with short ones."""
     rng = np.random.default_rng(0)

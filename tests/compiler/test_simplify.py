@@ -116,6 +116,7 @@ STRUCTURES = {
     "a triangle": lambda x: np.tril(x, 1),
     "a vector product": lambda x: np.cross(x[..., :3], x[..., 1:]),
     "windows that overlap": lambda x: wg.grad(lambda x: np.sum(np.sin(np.lib.stride_tricks.sliding_window_view(x, 2, -1))))(x),
+    "a part of windows that overlap": lambda x: wg.grad(lambda x: np.sum(np.sin(convolved(np.pad(x, ((0, 0), (2, 2), (0, 0)))))))(np.ones(8) * x.reshape(1, 24, 1)),
     "single precision is enough": lambda x: (1.5 * np.float32(1) * x.astype(np.float32).astype(np.float64)).astype(np.float32),
     "a unit matrix": lambda x: wg.jvp(lambda e: x @ e, (np.zeros((x.shape[-1],) * 2),), (np.eye(x.shape[-1]),))[1],
     "a system of equations": lambda x: np.linalg.solve(square(x), x),
@@ -143,6 +144,11 @@ STRUCTURES = {
 }
 
 
+def convolved(x):
+    seen = np.lib.stride_tricks.sliding_window_view(x, 3, 1)
+    return np.tensordot(seen, np.cos(np.arange(768.0)).reshape(8, 3, 32), 2)
+
+
 def square(x):
     return x[:, :, :3] + 5 * np.eye(3)
 
@@ -163,7 +169,7 @@ def test_rules_about_structure(name):
     found = check(simplifier.run())
     folded = name in ("a number moved", "zeros into zeros") and "constants are computed" in simplifier.applied
     assert name in simplifier.applied or folded
-    np.testing.assert_allclose(found(X)[0], graph(X)[0], rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(found(X)[0], graph(X)[0], rtol=1e-13, atol=2e-13 if "windows" in name else 1e-14)
 
 
 def test_equal_nodes_are_computed_once_and_dead_ones_not_at_all():

@@ -26,6 +26,8 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.maker: dict[Atom, Node] = {}
+        self.notes: dict[Atom, Any] = {}  # how new values came about, for rules about their readers
+        self.known: dict[Atom, Any] = {}  # the notes about what was there before
         self.location = ""
 
     def append(self, node: Node) -> None:

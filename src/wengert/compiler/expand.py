@@ -25,7 +25,7 @@ from wengert.compiler.selections import selected
 from wengert.compiler.spectra import SPECTRA
 from wengert.compiler.spelled import spelled
 from wengert.compiler.structure import Rewrite
-from wengert.compiler.windows import overlap
+from wengert.compiler.windows import overlap, part_of_overlap
 from wengert.core.graph import Atom, Const, Node
 from wengert.core.primitive import Primitive
 from wengert.core.types import ArrayType
@@ -240,5 +240,6 @@ EXPANSIONS: dict[str, tuple[tuple[str, Rewrite], ...]] = {
     "tril": (("a triangle", triangle),),
     "triu": (("a triangle", triangle),),
     "overlap": (("windows that overlap", overlap),),
+    "index": (("a part of windows that overlap", part_of_overlap),),
     "cast": (("single precision is enough", narrowed),),
 }

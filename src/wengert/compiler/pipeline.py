@@ -7,6 +7,7 @@
 | tidy     | graph to graph          | loops compute nothing that nobody reads, or that is the same at every step       |
 | pairs    | graph to graph          | no number is complex                                                            |
 | plain    | graph to graph          | strong products test only for zeros that may have something to absorb           |
+| layouts  | graph to graph          | values lie in the order of axes in which a product has written them              |
 | fuse     | graph to program        | index maps are strides; chains and their reductions share loops                 |
 | split    | program to program      | no body is longer than a bound                                                  |
 | bands    | program to program      | steps over the same rows share them while they are in the cache                 |
@@ -36,6 +37,7 @@ from wengert.compiler.halves import in_single
 from wengert.compiler.inner import graphs_of
 from wengert.compiler.kernels import provide_products
 from wengert.compiler.lapack import provide_lapack
+from wengert.compiler.layouts import in_written_order
 from wengert.compiler.loops import REASONS, Program
 from wengert.compiler.memory import Plan, late_fills, plan_memory
 from wengert.compiler.pairs import in_pairs
@@ -61,9 +63,9 @@ def passes(graph: Graph) -> tuple[Graph, Graph]:
     simplified = tidy(in_single(graph), simplify)
     parts = in_pairs(simplified, {**MATRICES, **COMPLEX_GAUGES})
     if parts is not simplified:
-        return simplified, plain_products(simplify(parts))
+        return simplified, in_written_order(plain_products(simplify(parts)))
     real = plain_products(simplified)
-    return real, real
+    return real, in_written_order(real)
 
 
 def lower(graph: Graph) -> Program:

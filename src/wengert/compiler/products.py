@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from wengert.compiler.builder import repeated_number
+from wengert.compiler.homes import is_move
 from wengert.compiler.indices import reshape_groups
 from wengert.compiler.loops import Buffer, MatrixProduct, Shape, View, contiguous, dtype_name
 from wengert.compiler.places import Places
@@ -26,12 +27,15 @@ from wengert.compiler.triangles import kept_of, triangle_of
 from wengert.core.graph import Atom, Const, Node, Var
 
 LARGE = 8192  # multiplications for which a step of its own pays
+VECTOR = 16  # numbers that the columns of a product fill vectors with
 WIDE = 64  # entries of the smallest of the three matrices for which it does
+FEW = 3  # rows for which it does if columns fill vectors
 
 
 def pays(m: int, k: int, n: int) -> bool:
     """Whether a product `[m, k] @ [k, n]` is a step of its own: enough work, and each entry used often."""
-    return m * k * n >= LARGE and min(m * k, k * n, m * n) >= WIDE and min(m, k, n) > 1
+    least = WIDE if max(m, n) < VECTOR or min(m, n) < FEW else VECTOR * FEW
+    return m * k * n >= LARGE and min(m * k, k * n, m * n) >= least and min(m, k, n) > 1
 
 
 def is_large_product(node: Node) -> bool:
@@ -138,6 +142,8 @@ class Products(Places):
         shape = tuple(var.type.shape)
         is_half = product.base is None and not product.kept and not product.stack and is_symmetric(self.makers, product.left, product.right)
         order = None if product.base is not None or is_half else self.wanted_order(var)
+        if counts[2] > 1 and product.base is None:
+            order = (1, 0)  # windows are better read as rows, and what is a column is a row of the result's transpose
         order = order or tuple(range(len(shape)))
         result = Buffer(tuple([shape[k] for k in order]), var.type.dtype, "temporary")
         strides = contiguous(result.shape)
@@ -208,9 +214,9 @@ class Products(Places):
         return view, ready, len(groups[0][0])
 
     def is_of_windows(self, atom: Atom) -> bool:
-        """Whether an array is a permutation of windows."""
+        """Whether an array is a permutation of windows, or of some of them."""
         node = self.makers.get(atom)
-        while node is not None and node.primitive.name == "permute":
+        while node is not None and (node.primitive.name == "permute" or (node.primitive.name == "index" and is_move(node))):
             node = self.makers.get(node.operands[0])
         return node is not None and node.primitive.name == "windows"
 

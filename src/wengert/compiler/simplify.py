@@ -199,7 +199,7 @@ class Simplifier:
         for name, rule in rules:
             if inner is None or inner.nodes:
                 inner = Builder()
-                inner.maker, inner.location = self.builder.maker, self.builder.location
+                inner.maker, inner.known, inner.location = self.builder.maker, self.builder.known, self.builder.location
             result = rule(node, inner)
             if result is None:
                 continue
@@ -208,6 +208,7 @@ class Simplifier:
             for new in inner.nodes:
                 operands = tuple([same.get(a, a) for a in new.operands])
                 same.update(zip(new.outputs, self.simple(replace(new, operands=operands)), strict=True))
+            self.builder.known.update({same.get(atom, atom): note for atom, note in inner.notes.items()})
             return tuple([same.get(part, part) for part in (result if isinstance(result, tuple) else (result,))])
         return None
 

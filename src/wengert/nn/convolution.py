@@ -126,7 +126,7 @@ def conv(
     if groups > 1 and weight.shape[1] == 1:
         y = _depthwise_product(_shifted(x, lengths, stride, dilation), weight, groups)
     elif groups > 1:
-        y = _grouped_product(windows(x, lengths, stride, dilation), weight, groups)
+        y = _grouped_product(x, weight, groups, stride, dilation)
     elif any(step > 1 for step in stride):
         y = _packed_product(_shifted(x, lengths, stride, dilation), weight)
     else:
@@ -155,16 +155,11 @@ def _depthwise_product(shifted: Sequence[Any], weight: Any, groups: int) -> Any:
     return np.reshape(y, (y.shape[0], weight.shape[0], *y.shape[3:]))
 
 
-def _grouped_product(seen: Any, weight: Any, groups: int) -> Any:
-    """The same for every group: `[group, n places, channels offsets] @ [group, channels offsets, new channels]`."""
-    n, places = seen.shape[0], seen.shape[2 : weight.ndim]
-    k = len(places)
-    parts = seen.reshape((n, groups, -1, *seen.shape[2:]))
-    rows = np.transpose(parts, (1, 0, *range(3, 3 + k), 2, *range(3 + k, 3 + 2 * k)))
-    rows = rows.reshape((groups, n * math.prod(places), -1))
-    columns = np.swapaxes(weight.reshape((groups, weight.shape[0] // groups, -1)), 1, 2)
-    y = (rows @ columns).reshape((groups, n, *places, -1))
-    return np.transpose(y, (1, 0, 2 + k, *range(2, 2 + k))).reshape((n, weight.shape[0], *places))
+def _grouped_product(x: Any, weight: Any, groups: int, stride: Sequence[int], dilation: Sequence[int]) -> Any:
+    """The same for every group, whose new channels stand side by side."""
+    n, m, lengths = weight.shape[1], weight.shape[0] // groups, weight.shape[2:]
+    parts = [windows(x[:, g * n : (g + 1) * n], lengths, stride, dilation) for g in range(groups)]
+    return np.concatenate([_product(seen, weight[g * m : (g + 1) * m]) for g, seen in enumerate(parts)], axis=1)
 
 
 def _with_bias(y: Any, bias: Any) -> Any:
@@ -183,19 +178,49 @@ def conv_transpose(
 ) -> Any:
     """The transpose of `conv`: `y[n, o, s i + d u - p] += w[c, o, u] x[n, c, i]`, from `[n, channels, ...]`, with weights `[channels, new channels / groups, ...]`.
 
-    Computed as the convolution of `x`, with `stride - 1` zeros between its entries, by the reversed weights.
+    Entries of the result that are a stride apart read the same entries of `x`, by weights of their own: they are computed as channels of a
+    convolution with a stride of 1, and put in their places (W. Shi et al., Real-time single image and video super-resolution, CVPR 2016).
+    With both a stride and a dilation there are `stride - 1` zeros between the entries of `x` instead.
     """
     n = weight.ndim - 2
     lengths, stride, dilation = weight.shape[2:], per_axis(stride, n), per_axis(dilation, n)
-    margin = [(k - 1) * d - p for k, d, p in zip(lengths, dilation, per_axis(padding, n), strict=True)]
-    wide = _spaced(x, stride)
-    extra = per_axis(output_padding, n)
-    kept = (slice(None),) * 2 + tuple([slice(max(0, -m), min(size, size + m + e)) for m, e, size in zip(margin, extra, wide.shape[2:], strict=True)])
-    wide = padded(wide[kept], tuple([(max(0, m), max(0, m + e)) for m, e in zip(margin, extra, strict=True)]))
+    padding, extra = per_axis(padding, n), per_axis(output_padding, n)
+    if all(step == 1 for step in stride) or any(step > 1 for step in dilation):
+        margin = [(k - 1) * d - p for k, d, p in zip(lengths, dilation, padding, strict=True)]
+        return _adjoint(_spaced(x, stride), weight, bias, margin, extra, groups, dilation)
+    taps = [-(-k // s) for k, s in zip(lengths, stride, strict=True)]
+    whole = np.pad(weight, ((0, 0), (0, 0), *[(0, t * s - k) for t, s, k in zip(taps, stride, lengths, strict=True)]))
+    apart = whole.reshape((*weight.shape[:2], *[size for pair in zip(taps, stride, strict=True) for size in pair]))
+    shares = np.transpose(apart, (0, 1, *range(3, 3 + 2 * n, 2), *range(2, 2 + 2 * n, 2)))
+    y = _adjoint(x, shares.reshape((weight.shape[0], -1, *taps)), None, [t - 1 for t in taps], (0,) * n, groups, dilation)
+    sizes = [(size - 1) * s + k - 2 * p + e for size, s, k, p, e in zip(x.shape[2:], stride, lengths, padding, extra, strict=True)]
+    return _with_bias(_taken(_interleaved(y, stride), padding, sizes), bias)
+
+
+def _adjoint(x: Any, weight: Any, bias: Any, margin: Sequence[int], extra: Sequence[int], groups: int, dilation: Sequence[int]) -> Any:
+    """The transpose with a stride of 1: the convolution by the reversed weights of `x` with a margin, which is cut off if it is negative."""
+    n = weight.ndim - 2
+    kept = (slice(None),) * 2 + tuple([slice(max(0, -m), min(size, size + m + e)) for m, e, size in zip(margin, extra, x.shape[2:], strict=True)])
+    wide = padded(x[kept], tuple([(max(0, m), max(0, m + e)) for m, e in zip(margin, extra, strict=True)]))
     reverse = weight[(slice(None),) * 2 + (slice(None, None, -1),) * n]
     grouped = reverse.reshape((groups, -1, *reverse.shape[1:]))
-    swapped = np.swapaxes(grouped, 1, 2).reshape((groups * weight.shape[1], -1, *lengths))
+    swapped = np.swapaxes(grouped, 1, 2).reshape((groups * weight.shape[1], -1, *weight.shape[2:]))
     return conv(wide, swapped, bias, dilation=dilation, groups=groups)
+
+
+def _interleaved(y: Any, stride: Sequence[int]) -> Any:
+    """`[n, channels steps, ...sizes]` as `[n, channels, ...sizes * steps]`."""
+    n, sizes = len(stride), y.shape[2:]
+    apart = y.reshape((y.shape[0], -1, *stride, *sizes))
+    pairs = [k for axis in range(n) for k in (2 + n + axis, 2 + axis)]
+    return np.transpose(apart, (0, 1, *pairs)).reshape((*apart.shape[:2], *[a * b for a, b in zip(sizes, stride, strict=True)]))
+
+
+def _taken(y: Any, starts: Sequence[int], sizes: Sequence[int]) -> Any:
+    """Parts of the last axes, with zeros behind the end."""
+    found = y[(slice(None),) * 2 + tuple([slice(start, start + size) for start, size in zip(starts, sizes, strict=True)])]
+    missing = tuple([(0, max(0, size - have)) for size, have in zip(sizes, found.shape[2:], strict=True)])
+    return padded(found, missing)
 
 
 def _spaced(x: Any, stride: Sequence[int]) -> Any:

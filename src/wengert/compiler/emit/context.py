@@ -17,7 +17,7 @@ AXIS = 4  # numbers of an axis: its length, and the strides of left, right and r
 CONTEXT = (
     "left", "right", "result", "base", "alpha", "m", "k", "n", "members", "flags", "step",
     "batch_left", "batch_right", "batch_into", "row_left", "row_into", "inner_left", "inner_right", "column_right", "column_into",
-    "row_tasks", "column_tasks", "packed", "panels", "left_runs", "right_runs", "into_runs", "direct", "ragged", "left_apart",
+    "row_tasks", "column_tasks", "packed", "panels", "left_runs", "right_runs", "into_runs", "direct", "ragged", "left_apart", "walks",
 )  # fmt: skip
 
 class Numbers:

@@ -41,6 +41,8 @@ from wengert.compiler.emit.triangles import has, is_beyond, look_where_asked, pl
 SUMMED = 256  # places of the sum that are taken together
 BLOCK = 2**20  # bytes of the right factor that stay in the cache
 RARE = 4  # tiles up to which columns of the left factor are read where they lie
+THIN, WIDE = 2, 8  # panels of columns up to which other left factors are read by tables: in order along the sum, and others
+NEAR = 512  # bytes between neighbours along the sum up to which that is also better than laying out rows that follow one another
 PAGE, LINE = 4096, 64  # bytes after which lines share their places in the nearest cache, and of a line
 LEAST = 2**19  # multiplications from which on threads pay
 
@@ -87,16 +89,16 @@ def write_multiply(shape: Shape) -> str:
             with text.loop(0, n_panels) as panel:
                 top, bottom = (text.add("%i0", text.mul(text.div(text.mul(text.add(panel, q), pairs), n_panels), 2)) for q in (0, 1))
                 bottom = text.smaller(bottom, "%i1")
-                where, far, apart = left_panel(text, shape, context, top, bottom, begin, depth, text.sub(high, low))
-                text.do(f"call void @panel.{shape.suffix}(ptr %context, ptr {where}, i64 {far}, i64 {apart}, ptr %b, ptr %right, ptr %c, ptr %d, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
+                where, far, apart, walks = left_panel(text, shape, context, top, bottom, begin, depth, text.sub(high, low))
+                text.do(f"call void @panel.{shape.suffix}(ptr %context, i1 {walks}, ptr {where}, i64 {far}, i64 {apart}, ptr %b, ptr %right, ptr %c, ptr %d, i64 {top}, i64 {bottom}, i64 {begin}, i64 {depth}, i64 {low}, i64 {high})")
     return text.finished()
 
 
 def left_panel(text: Text, shape: Shape, context: Numbers, top: str, bottom: str, begin: str, depth: str, uses: str) -> list[str]:
-    """Where a panel of rows begins, and how far apart its rows and places of the sum are.
+    """Where a panel of rows begins, how far apart its rows and places of the sum are, and whether tables say that instead.
 
     It is read where it lies if a row's numbers follow one another, or a column's, and rows don't begin a page apart, as then their lines
-    would drive one another from the cache; else it is laid out.
+    would drive one another from the cache; and by tables, as windows are, where few tiles use it.  Else it is laid out.
     """
     rows, inner = text.at(context.get("row_left", "ptr"), top), text.at(context.get("inner_left", "ptr"), begin)
     is_row = text.test("ne", context.get("left_runs"), 0)
@@ -108,18 +110,21 @@ def left_panel(text: Text, shape: Shape, context: Numbers, top: str, bottom: str
     apart = text.load(context.pointer, CONTEXT.index("left_apart"))
     is_column = text.both(text.both(text.both(text.test("eq", far, 1), is_even), text.test("ne", apart, 0)), text.test("sle", uses, RARE))
     is_there = text.new(f"or i1 {is_good}, {is_column}")
-    with text.when(text.new(f"xor i1 {is_there}, true")):
+    in_order = text.new(f"zext i1 {text.new(f'call i1 @is_run(ptr {rows}, i64 {height})')} to i64")
+    walks = text.both(text.test("sgt", context.get("walks"), in_order), text.new(f"xor i1 {is_there}, true"))
+    with text.when(text.new(f"xor i1 {text.new(f'or i1 {is_there}, {walks}')}, true")):
         ahead = text.smaller(text.sub(context.get("m"), top), shape.tall)
         text.do(f"call void @pack.{shape.suffix}(ptr %left, i64 {shape.tall}, ptr %a, ptr {rows}, i64 {top}, i64 {ahead}, i64 {height}, ptr {inner}, i64 {depth}, i1 {is_row})")
     there = text.at("%a", text.add(text.load(rows), text.load(inner)), shape.kind)
-    return [text.choose(is_there, there, "%left", "ptr"), text.choose(is_there, far, "1"), text.choose(is_good, "1", text.choose(is_column, apart, str(shape.tall)))]
+    where = text.choose(is_there, there, text.choose(walks, "%a", "%left", "ptr"), "ptr")
+    return [where, text.choose(is_there, far, "1"), text.choose(is_good, "1", text.choose(is_column, apart, str(shape.tall))), walks]
 
 
 def write_panel(shape: Shape) -> str:
     """A panel of rows times panels of columns."""
     kind = shape.kind
     text = Text(
-        f"internal void @panel.{shape.suffix}(ptr %context, ptr noalias %left, i64 %left_far, i64 %left_apart, ptr noalias %b, ptr noalias %right, ptr %c, ptr %d, i64 %top, i64 %bottom, i64 %begin, i64 %depth, i64 %low, i64 %high) #0"
+        f"internal void @panel.{shape.suffix}(ptr %context, i1 %walks, ptr noalias %left, i64 %left_far, i64 %left_apart, ptr noalias %b, ptr noalias %right, ptr %c, ptr %d, i64 %top, i64 %bottom, i64 %begin, i64 %depth, i64 %low, i64 %high) #0"
     )
     context = Numbers(text, "%context", CONTEXT)
     scratch = text.new(f"alloca [{shape.rows * shape.width} x {kind}], align 64")
@@ -136,6 +141,7 @@ def write_panel(shape: Shape) -> str:
     into_runs, direct = text.test("ne", context.get("into_runs"), 0), text.test("ne", context.get("direct"), 0)
     block = text.at("%right", text.mul(text.mul("%begin", panels), shape.width), kind)
     ahead, nothing = what_comes(text, shape, height)
+    rows_left, inner_left = text.at(context.get("row_left", "ptr"), "%top"), text.at(context.get("inner_left", "ptr"), "%begin")
     with text.loop("%low", "%high") as panel:
         j = text.mul(panel, shape.width)
         past = text.smaller(text.add(j, shape.width), n)
@@ -151,7 +157,6 @@ def write_panel(shape: Shape) -> str:
             is_narrow = text.test("sle", width, shape.lanes)
             is_full = text.new(f"or i1 {text.test('eq', width, shape.width)}, {text.test('eq', width, shape.lanes)}")
             number = text.add(pairs, text.choose(is_narrow, "-1", str(shape.rows // 2 - 1)))
-            tile = text.load(f"@tiles.{shape.suffix}", number, "ptr")
             packed = text.at(block, text.mul(text.mul(panel, shape.width), "%depth"), kind)
             columns = text.at(column_into, j)
             place = text.add(text.load(rows), text.load(columns))
@@ -168,10 +173,23 @@ def write_panel(shape: Shape) -> str:
             factor = text.choose(plain, alpha, "1.0", kind)
             target_far = text.choose(plain, far, str(shape.width))
             base = text.choose(text.new(f"or i1 {bare}, {text.new(f'xor i1 {plain}, true')}"), "null", text.at(before, place, kind), "ptr")
-            text.do(f"call void {tile}(ptr {left}, i64 %left_far, i64 %left_apart, ptr {right}, i64 {right_far}, i64 {depth}, ptr {target}, i64 {target_far}, ptr {base}, {kind} {factor}, ptr {text.choose(text.test('eq', panel, '%low'), ahead, nothing, 'ptr')})")
+            rest = f"ptr {right}, i64 {right_far}, i64 {depth}, ptr {target}, i64 {target_far}, ptr {base}, {kind} {factor}"
+            fetched = text.choose(text.test("eq", panel, "%low"), ahead, nothing, "ptr")
+            run_tile(text, shape, number, left, (rows_left, text.sub(height, 1), text.at(inner_left, skipped)), rest, fetched)
             with text.when(text.new(f"xor i1 {plain}, true")):
                 text.do(f"call void @scatter.{shape.suffix}(ptr {scratch}, ptr %c, ptr {before}, ptr {rows}, i64 {height}, ptr {columns}, i64 {width}, {kind} {alpha})")
     return text.finished()
+
+
+def run_tile(text: Text, shape: Shape, number: str, left: str, tables: tuple[str, str, str], rest: str, fetched: str) -> None:
+    """The tile of some size, on a left factor of which tables say where it lies, or on another one."""
+    rows, last, inner = tables
+    with text.when("%walks"):
+        walk = text.load(f"@walks.{shape.suffix}", number, "ptr")
+        text.do(f"call void {walk}(ptr %left, ptr {rows}, i64 {last}, ptr {inner}, {rest})")
+    with text.when(text.new("xor i1 %walks, true")):
+        tile = text.load(f"@tiles.{shape.suffix}", number, "ptr")
+        text.do(f"call void {tile}(ptr {left}, i64 %left_far, i64 %left_apart, {rest}, ptr {fetched})")
 
 
 def what_comes(text: Text, shape: Shape, height: str) -> tuple[str, str]:
@@ -380,6 +398,9 @@ def write_facts(text: Text, shape: Shape, context: Numbers) -> None:
     _, is_even = even(text, context.get("inner_right", "ptr"), k)
     direct = text.both(text.both(runs[""], is_even), text.test("sle", m, FEW * shape.rows))
     context.set("direct", text.new(f"zext i1 {direct} to i64"))
+    most = text.choose(text.test("ne", context.get("left_runs"), 0), str(THIN), str(WIDE))
+    is_near = text.both(text.test("sle", apart, NEAR // shape.item), text.test("sge", apart, -NEAR // shape.item))
+    context.set("walks", text.choose(text.test("sle", panels, most), text.choose(is_near, "2", "1"), "0"))
 
 
 def write_division(text: Text, shape: Shape, context: Numbers) -> str:

@@ -105,6 +105,10 @@ def is_better_turned(axes: Axes, dtype: str) -> bool:
     def is_run(group: list[Axis]) -> bool:
         return bool(group) and group[-1][3] == 1
 
+    if len(axes.rows) > 1 and len(axes.inner) > 1:  # windows, which a left factor has where they lie
+        return False
+    if len(axes.columns) > 1 and len(axes.inner) > 1:
+        return True
     if is_run(axes.columns) != is_run(axes.rows) and length_of(axes.inner) < DEEP:
         return is_run(axes.rows)
     if is_run(axes.rows) and not is_run(axes.columns):

@@ -10,7 +10,7 @@ from wengert.compiler.emit.tiles import Shape
 
 
 def write_repair(shape: Shape) -> str:
-    """Where a sum of products is NaN: finite parts only, unless a non-finite factor met a partner that is not zero."""
+    """Where a sum of products is NaN, it is taken again without the products that have a factor 0."""
     kind = shape.kind
     text = Text(f"internal void @repair.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, ptr %c, ptr %d, i64 %i0, i64 %i1, i64 %j0, i64 %j1) #0")
     context = Numbers(text, "%context", CONTEXT)
@@ -26,7 +26,7 @@ def write_repair(shape: Shape) -> str:
             with text.when(text.new(f"fcmp uno {kind} {value}, {value}")):
                 left, right = text.at("%a", text.load(row_left, i), kind), text.at("%b", text.load(column_right, j), kind)
                 before = text.choose(bare, "-0.0", text.load(onto, place, kind), kind)
-                again = text.new(f"call {kind} @strong_sum.{shape.suffix}(ptr %context, ptr {left}, ptr {right}, {kind} {value}, {kind} {before})")
+                again = text.new(f"call {kind} @strong_sum.{shape.suffix}(ptr %context, ptr {left}, ptr {right}, {kind} {before})")
                 text.store(again, "%c", place, kind)
     return text.finished()
 
@@ -66,25 +66,17 @@ def write_look(shape: Shape, name: str, seen: Callable[[Text, str, str], str]) -
 
 
 def write_strong_sum(shape: Shape) -> str:
-    """One entry with `0 * inf = 0 * nan = 0`; `known` where that is not what went wrong."""
+    """One entry, onto what was there before, with products that are 0 where a factor is 0."""
     kind, zero = shape.kind, "0.0"
-    text = Text(f"internal {kind} @strong_sum.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, {kind} %known, {kind} %before) #0")
+    text = Text(f"internal {kind} @strong_sum.{shape.suffix}(ptr %context, ptr noalias %a, ptr noalias %b, {kind} %before) #0")
     context = Numbers(text, "%context", CONTEXT)
     inner_left, inner_right = context.get("inner_left", "ptr"), context.get("inner_right", "ptr")
-    total, used = text.new(f"alloca {kind}"), text.new("alloca i1")
+    total = text.new(f"alloca {kind}")
     text.store(zero, total, 0, kind)
-    text.do(f"store i1 false, ptr {used}")
     with text.loop(0, context.get("k")) as p:
         x, y = text.load("%a", text.load(inner_left, p), kind), text.load("%b", text.load(inner_right, p), kind)
-        wild = [text.new(f"fcmp uno {kind} {d}, {d}") for d in (text.new(f"fsub {kind} {v}, {v}") for v in (x, y))]
-        some = [text.new(f"fcmp une {kind} {v}, {zero}") for v in (x, y)]
-        meets = text.new(f"or i1 {text.both(wild[0], some[1])}, {text.both(wild[1], some[0])}")
-        before = text.load(used, 0, "i1")
-        text.store(text.new(f"or i1 {before}, {meets}"), used, 0, "i1")
-        plain = [text.choose(w, zero, v, kind) for w, v in zip(wild, (x, y), strict=True)]
-        term = text.new(f"fmul {kind} {plain[0]}, {plain[1]}")
+        none = text.new(f"or i1 {text.new(f'fcmp oeq {kind} {x}, {zero}')}, {text.new(f'fcmp oeq {kind} {y}, {zero}')}")
+        term = text.choose(none, zero, text.new(f"fmul {kind} {x}, {y}"), kind)
         text.store(text.new(f"fadd {kind} {text.load(total, 0, kind)}, {term}"), total, 0, kind)
-    is_used = text.load(used, 0, "i1")
     term = text.new(f"fmul {kind} {context.get('alpha', kind)}, {text.load(total, 0, kind)}")
-    found = text.choose(is_used, "%known", text.new(f"fadd {kind} %before, {term}"), kind)
-    return text.finished(f"{kind} {found}")
+    return text.finished(f"{kind} {text.new(f'fadd {kind} %before, {term}')}")
