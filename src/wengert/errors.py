@@ -35,7 +35,6 @@ The docstring of each class is its page, and `docs/errors.md` is made of them by
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 import warnings
@@ -571,21 +570,6 @@ class ArgumentError(WengertError, TypeError, ValueError):
         """The error for a setting that is none of its possible values."""
         return cls.of_setting(name, value, f"one of {', '.join(map(repr, choices))}", choices[0])
 
-    @classmethod
-    def of_static(cls, name: str, wrong: int | str, parameters: list[str]) -> ArgumentError:
-        """The error for a static argument of `wg.jit` that the function does not have."""
-        setting = "static_argnames" if isinstance(wrong, str) else "static_argnums"
-        nearest = difflib.get_close_matches(str(wrong), parameters, 1) or parameters[-1:]
-        write = repr(nearest[0]) if nearest else "()"
-        return cls(
-            page(
-                f"{setting} has {wrong!r}, which is no argument of {name}.",
-                f"The arguments of {name} are {', '.join(parameters) or 'none'}.",
-                f"wg.jit({name}, static_argnames={write})",
-                "argument",
-            )
-        )
-
 
 class ShapeError(WengertError, ValueError):
     """Shapes that cannot be broadcast against each other: NumPy's `ValueError`, with the place.
@@ -913,18 +897,6 @@ class CompileError(WengertError, RuntimeError):
         )
 
     @classmethod
-    def of_result(cls, name: str, value: Any) -> CompileError:
-        """The error for a result whose values come later, or once only."""
-        return cls(
-            page(
-                f"jit({name}) returned a {type(value).__name__}, and a compiled program computes its results at once.",
-                "Later calls do not run the function again; they would return this very object.",
-                "return list(values)   # or a tuple, a dictionary, an array\nreturn np.stack(list(values))",
-                "compile",
-            )
-        )
-
-    @classmethod
     def of_static(cls, value: Any) -> CompileError:
         """The error for a static argument that cannot be looked up."""
         return cls(
@@ -1028,28 +1000,6 @@ def reveal(error: Exception) -> None:
         covered = covered.__cause__ or covered.__context__
     if covered is not None:
         raise covered.with_traceback(error.__traceback__) from None
-
-
-def warn_many_signatures(name: str, n: int) -> None:
-    """Say that a function is compiled again and again for settings that could be operands."""
-    message = page(
-        f"jit({name}) has compiled {n} signatures.",
-        "Python's integers, texts and truth values belong to the signature, and another value is compiled anew.",
-        "f(x, np.int64(n))   # a number of NumPy's is an operand\nf(x, float(n))   # and so is a Python float",
-        "compile",
-    )
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
-
-
-def warn_changes(name: str, what: str) -> None:
-    """Say that a function changes what it reaches, and so is compiled at each call."""
-    message = page(
-        f"jit({name}) changes {what} whenever it is recorded, and is recorded and compiled anew at each call.",
-        "What a compiled function reaches belongs to its signature, and each call finds it changed.",
-        "return value, new   # and count, append or assign outside\nn[...] += 1   # in an array `n`, which is an input and not a setting",
-        "compile",
-    )
-    warn_user(message, RuntimeWarning)
 
 
 def warn_disconnected(message: str) -> None:

@@ -29,9 +29,9 @@ from wengert.compiler.runtime.library import library_behind
 from wengert.core.array import FRONT
 from wengert.core.quiet import quiet
 from wengert.core.trace import Tracer, beneath
-from wengert.errors import ArgumentError, CompileError, reveal, warn_changes, warn_many_signatures
+from wengert.errors import CompileError, reveal
 from wengert.programs import CompiledPath, Program, is_recorded
-from wengert.stages import Report, Stages, report_of
+from wengert.stages import Report, Stages, passing_result, report_of, unknown_static, warn_changes, warn_many_signatures
 from wengert.transforms.blame import is_bad
 from wengert.transforms.checkpoint import RandomState
 from wengert.transforms.diagnose import diagnosed
@@ -128,7 +128,7 @@ class Signature:
         leaves, structure = trees.flatten(out)
         for y in leaves:
             if isinstance(y, _PASSING):
-                raise CompileError.of_result(name_of(self.function), y)
+                raise passing_result(name_of(self.function), y)
         written = [k for k, (x, b) in enumerate(zip(operands, before, strict=True))
                    if b is not None and not (x.value is b[0] and x.extra is b[1])]  # fmt: skip
         arrays = [y for y in leaves if is_array(y)] + [operands[k] for k in written]
@@ -180,7 +180,7 @@ class Statics:
         unknown = [name for name in self.names if name not in parameters and inspect.Parameter.VAR_KEYWORD not in kinds]
         beyond = [k for k in self.positions if k >= len(parameters) and inspect.Parameter.VAR_POSITIONAL not in kinds]
         for wrong in (*unknown, *beyond):
-            raise ArgumentError.of_static(name_of(function), wrong, list(parameters))
+            raise unknown_static(name_of(function), wrong, list(parameters))
 
     def __call__(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
         """The same call with its static arguments marked."""

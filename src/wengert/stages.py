@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,7 @@ from wengert.compiler.held import LoopAccount, loops_of
 from wengert.compiler.listing import Account, Names, account_of, list_program, list_step
 from wengert.compiler.loops import Band, HostCall, Program, all_steps
 from wengert.compiler.memory import rows_in_hand
+from wengert.errors import ArgumentError, CompileError, page, warn_user
 from wengert.programs import CompiledPath
 
 STAGES = ("recorded", "simplified", "fused", "llvm", "optimised", "asm")
@@ -169,3 +172,48 @@ def _kernel(step: Any, names: Names) -> Kernel:
     n_instructions = sum(op.code not in ("load", "number", "letter") for op in getattr(step, "ops", ()))
     return Kernel(first, n_instructions, account_of(step))
 
+
+# --- what is said of signatures ----------------------------------------------------------------------------------------
+
+
+def unknown_static(name: str, wrong: int | str, parameters: list[str]) -> ArgumentError:
+    """The error for a static argument of `wg.jit` that the function does not have."""
+    setting = "static_argnames" if isinstance(wrong, str) else "static_argnums"
+    nearest = difflib.get_close_matches(str(wrong), parameters, 1) or parameters[-1:]
+    what = f"{setting} has {wrong!r}, which is no argument of {name}."
+    write = f"wg.jit({name}, static_argnames={repr(nearest[0]) if nearest else '()'})"
+    return ArgumentError(page(what, f"The arguments of {name} are {', '.join(parameters) or 'none'}.", write, "argument"))
+
+
+def passing_result(name: str, value: Any) -> CompileError:
+    """The error for a result whose values come later, or once only."""
+    return CompileError(
+        page(
+            f"jit({name}) returned a {type(value).__name__}, and a compiled program computes its results at once.",
+            "Later calls do not run the function again; they would return this very object.",
+            "return list(values)   # or a tuple, a dictionary, an array\nreturn np.stack(list(values))",
+            "compile",
+        )
+    )
+
+
+def warn_many_signatures(name: str, n: int) -> None:
+    """Say that a function is compiled again and again for settings that could be operands."""
+    message = page(
+        f"jit({name}) has compiled {n} signatures.",
+        "Python's integers, texts and truth values belong to the signature, and another value is compiled anew.",
+        "f(x, np.int64(n))   # a number of NumPy's is an operand\nf(x, float(n))   # and so is a Python float",
+        "compile",
+    )
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+
+
+def warn_changes(name: str, what: str) -> None:
+    """Say that a function changes what it reaches, and so is compiled at each call."""
+    message = page(
+        f"jit({name}) changes {what} whenever it is recorded, and is recorded and compiled anew at each call.",
+        "What a compiled function reaches belongs to its signature, and each call finds it changed.",
+        "return value, new   # and count, append or assign outside\nn[...] += 1   # in an array `n`, which is an input and not a setting",
+        "compile",
+    )
+    warn_user(message, RuntimeWarning)
