@@ -311,3 +311,17 @@ def test_printing_a_batch_and_nested_tracers():
     file = io.StringIO()
     wg.hessian(lambda x: [print(x.sum(), x[0, 0], file=file), (x**2).sum()][1])(X)
     assert file.getvalue() == f"{X.sum()} {X[0, 0]}\n"
+
+
+def test_the_conjugate_of_a_real_array_is_that_array():
+    def f(x):
+        y = x * 1.0
+        z = y.conj()
+        y[0] = 5.0
+        return z * y.conjugate()
+
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(f(x), [25.0, 4.0])
+    np.testing.assert_array_equal(wg.jit(f)(x), f(x))
+    np.testing.assert_array_equal(wg.jacobian(f)(x), [[0.0, 0.0], [0.0, 4.0]])
+    np.testing.assert_array_equal(wg.jvp(lambda z: z.conj(), (x + 1j,), (1j * x,))[1], -1j * x)

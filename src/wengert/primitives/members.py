@@ -46,7 +46,7 @@ def _named(name: str) -> Callable[..., Any]:
 
 
 for _name in (
-    "all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "conj", "conjugate", "copy", "cumprod",
+    "all", "any", "argmax", "argmin", "argpartition", "argsort", "choose", "copy", "cumprod",
     "cumsum", "diagonal", "dot", "max", "mean", "min", "nonzero", "prod", "put", "ravel", "repeat", "round",
     "searchsorted", "squeeze", "std", "sum", "swapaxes", "take", "trace", "var",
 ):  # fmt: skip
@@ -59,6 +59,15 @@ for _name in (
 def _lengths(shape: tuple[Any, ...]) -> Any:
     """`x.reshape(2, 3)` and `x.reshape((2, 3))` mean the same."""
     return shape[0] if len(shape) == 1 else shape
+
+
+def conjugated(self: Any, *out: Any) -> Any:
+    """The complex conjugate; of a real array this very array, as of NumPy's."""
+    return self if self.dtype.kind != "c" and not out else np.conjugate(self, *out)
+
+
+member("conj")(conjugated)
+member("conjugate")(conjugated)
 
 
 @member("reshape")
