@@ -134,3 +134,13 @@ def test_a_step_that_joins_no_band_stays_as_it_was():
 def test_results_that_are_stored_row_by_row_and_summed():
     x, w, b = RNG.standard_normal((8, 32, 128)), RNG.standard_normal(128), RNG.standard_normal(128)
     agree(wg.grad(lambda x, w, b: np.sum(np.tanh(normalised(x) * w + b) ** 2), argnums=(0, 1, 2)), x, w, b)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [200, 360, 1000, 1023, 1500, 5000])
+def test_sums_along_rows_are_as_accurate_as_numpys(n, dtype):
+    """A rest that is added one by one to a finished total is rounded with it each time: twice NumPy's error."""
+    x = np.random.default_rng(0).random((2000, n)).astype(dtype)
+    exact = x.astype(np.longdouble).sum(axis=1)
+    errors = [np.sqrt(np.mean(((sums - exact) / exact) ** 2)) for sums in (wg.jit(lambda x: np.sum(x, axis=1))(x), x.sum(axis=1))]
+    assert errors[0] < 1.25 * errors[1] + 1e-3 * np.finfo(dtype).eps

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from wengert.compiler.emit.order import order_loops
-from wengert.compiler.emit.totals import BLOCK, Total
+from wengert.compiler.emit.totals import BLOCK, STEP, Total
 from wengert.compiler.loops import LoopNest, Op, Place, Shape, dtype_name
 from wengert.compiler.scalar import FLOATS, LLVM, MEMORY, Scalars, Value, literal
 from wengert.compiler.templates import emit
@@ -111,7 +111,7 @@ class NestWriter:
         running = [total for total in self.totals if total.is_running]
         first, past = self.bounds(d)
         if not running or self.longest(d) <= BLOCK:
-            self.run(first, past, running)
+            self.whole_run(d, running)
             return
         new = self.scalars.new
         length = new(f"sub nuw nsw i64 {past}, {first}")
@@ -122,6 +122,19 @@ class NestWriter:
         stop = new(f"select i1 {new(f'icmp slt i64 {last}, {past}')}, i64 {last}, i64 {past}")
         self.run(start, stop, running)
         self.close_loop(outer, n_blocks, label)
+
+    def whole_run(self, d: int, running: list[Total]) -> None:
+        """The last loop in one run; what is left of a long one after whole steps of vectors has totals of its own.
+
+        LLVM would add that one by one to totals that are finished, and round each of them every time.
+        """
+        first, past = self.bounds(d)
+        n = self.loops.lengths[d]
+        middle = n - n % STEP
+        if d != self.loops.ranged and STEP < middle < n and any(total.is_exact for total in running):
+            self.run(first, str(middle), running)
+            first = str(middle)
+        self.run(first, past, running)
 
     def is_folded(self) -> bool:
         """Whether the innermost loop is short, and calls functions, of which a vector costs as much as one number."""

@@ -14,6 +14,7 @@ from wengert.compiler.loops import Reduction, dtype_name
 from wengert.compiler.scalar import FLOATS, LLVM, MEMORY, literal
 
 BLOCK = 1024
+STEP = 64  # terms that one step of a vector loop takes, at most: four vectors of 16 numbers
 
 
 class Total:
@@ -33,6 +34,7 @@ class Total:
         self.is_exact = reduction.combine == "sum" and self.dtype in FLOATS  # sums of floats are compensated
         self.is_single = trailing == 1 and writer.longest(n - 1) <= BLOCK  # nothing but one run
         self.value = ""
+        self.earlier = ""  # of a run before
 
     @property
     def start_value(self) -> str:
@@ -103,6 +105,7 @@ class Total:
 
     def start(self) -> None:
         """Before the loops along which the total runs."""
+        self.earlier = ""
         if self.is_running and not self.is_single:
             for place in (f"%s{self.number}", f"%c{self.number}"):
                 self.writer.lines.append(f"  store {self.kind} {self.start_value}, ptr {place}")
@@ -151,6 +154,7 @@ class Total:
     def leave(self) -> None:
         """After a run its register joins the total."""
         if self.is_single:
+            self.earlier = self.value = self.joined(self.earlier, self.value) if self.earlier else self.value
             return
         term = self.value
         new, lines = self.writer.scalars.new, self.writer.lines
