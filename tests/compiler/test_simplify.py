@@ -126,6 +126,7 @@ STRUCTURES = {
     "a Cholesky factor": lambda x: np.linalg.cholesky(symmetric(x) @ symmetric(x)),
     "orthogonal and triangular factors": lambda x: np.abs(np.linalg.qr(square(x))[1]),
     "eigenvalues": lambda x: np.linalg.eigvalsh(symmetric(x)),
+    "real eigenvalues": lambda x: np.linalg.eigvals(symmetric(x)),
     "singular values": lambda x: np.linalg.svd(x, compute_uv=False),
     "a pseudoinverse": lambda x: np.linalg.pinv(square(x)),
     "least squares": lambda x: np.linalg.lstsq(square(x)[0], x[0], rcond=None)[0],
