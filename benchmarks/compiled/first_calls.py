@@ -125,9 +125,10 @@ def work(name, clock):
 def in_a_process(name, cache, clock):
     """The measurement of a fresh process with its compiled programs in `cache`."""
     environment = {**os.environ, "XDG_CACHE_HOME": cache}
+    # no warnings: the programs here are meant to be long
     code = f"import sys; sys.path[:0] = {[str(HERE), str(HERE.parent)]}; import first_calls; first_calls.work({name!r}, {clock.__name__!r})"
     try:
-        out = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, env=environment, timeout=LIMIT)
+        out = subprocess.run([sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, check=True, env=environment, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         return [float(LIMIT), math.inf]  # at least
     return [float(word) for word in out.stdout.split()]
