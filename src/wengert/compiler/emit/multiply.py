@@ -404,14 +404,20 @@ def write_facts(text: Text, shape: Shape, context: Numbers) -> None:
 
 
 def write_division(text: Text, shape: Shape, context: Numbers) -> str:
-    """How many parts the result has; the number of threads."""
+    """How many parts the result has; the number of threads.
+
+    Four for each thread, so that none waits long for another, cut where the right factor is laid out once for all.  A right factor that is
+    read where it lies is read by each part of the rows anew: one part for each thread, and of the columns, unless they are few.
+    """
     members, m, k, n, panels = (context.get(name) for name in ("members", "m", "k", "n", "panels"))
     work = text.mul(text.mul(members, m), text.mul(k, n))
     flags = context.get("flags")
     shared = has(text, flags, SHARED)
     helps = text.both(shared, text.test("sge", work, LEAST))
     threads = text.choose(helps, text.load("@wg_threads"), "1")
-    wanted = text.choose(text.test("eq", threads, 1), "1", text.smaller(text.mul(threads, 4), text.parts(work, LEAST // 8)))
+    direct = text.test("ne", context.get("direct"), 0)
+    most = text.mul(threads, text.choose(direct, "1", "4"))
+    wanted = text.choose(text.test("eq", threads, 1), "1", text.smaller(most, text.parts(work, LEAST // 8)))
     each = text.parts(wanted, members)
     whole = has(text, flags, TRIANGLES["left lower"] | TRIANGLES["left upper"])  # so that panels, and their sums, begin where they always do
     rows_most = text.choose(whole, "1", text.larger(text.div(m, 2 * shape.rows), 1))
@@ -419,7 +425,7 @@ def write_division(text: Text, shape: Shape, context: Numbers) -> str:
     columns_rest = text.smaller(text.parts(each, by_rows), panels)
     by_columns = text.smaller(each, text.larger(text.div(panels, 2), 1))
     rows_rest = text.smaller(text.parts(each, by_columns), rows_most)
-    is_wide = text.test("sgt", n, text.mul(m, 4))
+    is_wide = text.test("sge", text.mul(n, text.choose(direct, "4", "1")), text.mul(m, 4))
     context.set("row_tasks", text.choose(is_wide, rows_rest, by_rows))
     context.set("column_tasks", text.choose(is_wide, by_columns, columns_rest))
     return threads
