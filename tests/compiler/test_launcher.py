@@ -18,7 +18,7 @@ from wengert.compiler.runtime import launcher as launching
 from wengert.compiler.runtime import library as runtime
 from wengert.compiler.runtime import python
 from wengert.compiler.runtime.launcher import Input, Launch, Output, PlainLauncher, builtin, conform, launcher, probe
-from wengert.compiler.runtime.library import SLOTS, library
+from wengert.compiler.runtime.library import SLOTS, most_idle, library
 from wengert.core.types import ArrayType
 from wengert.errors import CompileError
 
@@ -370,6 +370,17 @@ def test_results_behave_as_arrays_do():
 
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(y)), y)
     assert memoryview(y).nbytes == y.nbytes
+
+
+def test_idle_memory_is_a_small_part_of_the_machine(tmp_path, monkeypatch):
+    assert 2**28 <= most_idle() <= 2**31
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr("wengert.compiler.runtime.library.LIMITS", (str(limit), str(tmp_path / "none")))
+    for text in ("max\n", f"{2**60}\n"):
+        limit.write_text(text)
+        assert most_idle() == min(max(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16, 2**28), 2**31)
+    limit.write_text(f"{2**30}\n")
+    assert most_idle() == 2**28
 
 
 def test_idle_memory_is_bounded():

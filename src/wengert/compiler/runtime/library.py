@@ -17,6 +17,7 @@ import signal
 import threading
 import time
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from wengert.compiler.engine import COMPILING, Effort, Module, define_symbol, has_symbol
@@ -25,7 +26,8 @@ from wengert.errors import CompileError
 
 NEAR = 8192  # bytes of workspace that a call has on its stack
 SLOTS = 64  # idle blocks: two for each of a model's arrays, and what lies between its steps
-IDLE = 2**28  # bytes in idle blocks, at most
+IDLE = (2**28, 2**31)  # bytes in idle blocks: at most a sixteenth of the memory, but within these bounds
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # of a container, on Linux
 PATIENCE = 5  # seconds that a fork waits: whoever forks may hold the lock that the thread waits for
 SPINS = 2000  # looks for work before a thread goes to sleep: some 100 microseconds
 HUGE = getattr(mmap, "MADV_HUGEPAGE", -1)  # where there is no such advice, it is refused and nothing happens
@@ -70,6 +72,16 @@ def default_threads() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
+def most_idle() -> int:
+    """How many bytes idle blocks may take together: enough for large results that come again, and little of what the machine has."""
+    has = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}) else []
+    for path in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+            has.append(int(Path(path).read_text(encoding="ascii")))
+    least, most = IDLE
+    return min(max(min(has, default=0) // 16, least), most)
+
+
 def checked_text() -> str:
     """The whole text; raises `CompileError` where the system has not all that it calls."""
     placement = "placement.ll" if all(map(has_symbol, PLACES)) else "unplaced.ll"
@@ -91,7 +103,7 @@ class Library:
         self.module.keep_forever()
         for name in EXPORTED:
             define_symbol(name, self.module.address(name))
-        self.set_word("wg_pool_limit", IDLE)
+        self.set_word("wg_pool_limit", most_idle())
         self.set_word("wg_threads", default_threads())
         self.reset_threads = ctypes.CFUNCTYPE(None)(self.module.address("wg_threads_reset"))
         self.reset_threads()
