@@ -18,7 +18,7 @@ from wengert.compiler.runtime import launcher as launching
 from wengert.compiler.runtime import library as runtime
 from wengert.compiler.runtime import python
 from wengert.compiler.runtime.launcher import Input, Launch, Output, PlainLauncher, builtin, conform, launcher, probe
-from wengert.compiler.runtime.library import SLOTS, most_idle, library
+from wengert.compiler.runtime.library import SLOTS, library, most_idle
 from wengert.core.types import ArrayType
 from wengert.errors import CompileError
 
