@@ -14,7 +14,7 @@ PATIENT = 50_000  # objects more than have died, at which it looks: 1.5 ms of wo
 
 @contextmanager
 def collector_at_rest() -> Iterator[None]:
-    """It does not look: for passes, which make no rings."""
+    """It does not look: for what makes no rings, as passes, and pages."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

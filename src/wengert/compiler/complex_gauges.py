@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wengert.compiler.builder import constant
-from wengert.compiler.complex_matrices import PART, doubtful, is_native
+from wengert.compiler.complex_matrices import PART, doubtful, give, is_native
 from wengert.compiler.decompositions import BOOL, anywhere, swapped
 from wengert.compiler.gauges import beside, elsewhere, in_dtype, spread_to
 from wengert.compiler.pairs import Pairing, called, flags_of, is_complex
@@ -114,10 +114,8 @@ def without_gauge(pairing: Pairing, node: Node) -> bool:
     doubt = anywhere(builder, builder.elementwise("logical_and", large, inside, dtype=BOOL))
     (_, *others), found = flags_of(node)
     flags = (is_complex(x), *others)  # even a constant is an array of parts, as the result is it
-    operands = [pairing.together(a) if flag else pairing.same.get(a, a) for a, flag in zip(node.operands, flags, strict=True)]
-    kept = builder.emit(judged(called(node.primitive, flags, found)), (doubt, *operands), node.params, operands[0].type)
-    (pairing.joined if is_complex(node.outputs[0]) else pairing.same)[node.outputs[0]] = kept
-    return True
+    operands = pairing.given(node, flags)
+    return give(pairing, node, builder.emit(judged(called(node.primitive, flags, found)), (doubt, *operands), node.params, operands[0].type))
 
 
 COMPLEX_GAUGES = {

@@ -31,7 +31,7 @@ from wengert.compiler.decompositions import (
 from wengert.compiler.gauges import in_dtype
 from wengert.compiler.general import DOUBLE, eps_of, finite_or_zero, general_eigenvalues, is_somewhere, meet
 from wengert.compiler.loops import dtype_name
-from wengert.compiler.pairs import JOINED, PART, Pairing, called, flags_of, is_complex
+from wengert.compiler.pairs import PART, Pairing, called, flags_of, is_complex
 from wengert.compiler.placed import doubted
 from wengert.compiler.routines import (
     INT,
@@ -62,8 +62,7 @@ def whole(pairing: Pairing, atom: Atom, head: Shape | None = None) -> Atom:
     if is_complex(atom):
         found = pairing.together(atom)
     else:
-        re, im = pairing.pair(atom, np.result_type(atom.type.dtype, np.complex64))
-        found = pairing.builder.emit(JOINED, (re, im), {}, ArrayType((*atom.type.shape, 2), re.type.dtype))
+        found = pairing.side_by_side(pairing.pair(atom, np.result_type(atom.type.dtype, np.complex64)))
     return found if head is None else pairing.builder.spread(found, (*head, *found.type.shape[-3:]))
 
 
@@ -84,7 +83,7 @@ def doubtful(pairing: Pairing, node: Node, doubt: Atom, *values: Atom) -> bool:
     """The results, unless there is a doubt: then the card is asked."""
     builder = pairing.builder
     flags, found = flags_of(node)
-    operands = [pairing.together(a) if flag else pairing.same.get(a, a) for a, flag in zip(node.operands, flags, strict=True)]
+    operands = pairing.given(node, flags)
     card = doubted(called(node.primitive, flags, found))
     if len(values) == 1:
         return give(pairing, node, builder.emit(card, (doubt, *values, *operands), node.params, values[0].type))
@@ -246,8 +245,8 @@ def hermitian_part(pairing: Pairing, a: Atom) -> Atom:
     builder = pairing.builder
     half = constant(PART[a.type.dtype].type(0.5))
     sums = [builder.elementwise("add", x, y) for x, y in zip(pairing.pair(a), adjoint(pairing, a), strict=True)]
-    parts = tuple([builder.elementwise("multiply", half, total, dtype=total.type.dtype) for total in sums])
-    return builder.emit(JOINED, parts, {}, ArrayType((*a.type.shape, 2), parts[0].type.dtype))
+    re, im = (builder.elementwise("multiply", half, total, dtype=total.type.dtype) for total in sums)
+    return pairing.side_by_side((re, im))
 
 
 def triangle(pairing: Pairing, parts: Atom, type_: ArrayType, *, lower: bool) -> tuple[Atom, Atom]:
@@ -290,7 +289,7 @@ def qr(pairing: Pairing, node: Node) -> bool:
     q, _ = run(pairing, qr_columns, (part, scales), {"columns": columns}, ((m, columns, 2), dtype), head=tuple(head))
     top = builder.index(h, (*every, slice(0, rows), slice(None), slice(None)))
     pairing.joined[node.outputs[0]] = q
-    pairing.parts[node.outputs[1]] = triangle(pairing, top, node.outputs[1].type, lower=False)  # type: ignore[arg-type]
+    pairing.parts[node.outputs[1]] = triangle(pairing, top, node.outputs[1].type, lower=False)  # type: ignore[arg-type]  # results are arrays
     return True
 
 
@@ -383,8 +382,7 @@ def general(pairing: Pairing, node: Node) -> bool:
     re, im, packed, doubt = general_eigenvalues(builder, pairing.same.get(a, a), vectors=vectors)
     doubt = either(builder, doubt, builder.elementwise("logical_not", is_somewhere(builder, im), dtype=BOOL))
     parts = [(re, im), *([unpacked(builder, packed, im)] if vectors else [])]
-    joined = [builder.emit(JOINED, pair, {}, ArrayType((*pair[0].type.shape, 2), pair[0].type.dtype)) for pair in parts]
-    joined = [in_dtype(builder, x, PART[node.outputs[0].type.dtype]) for x in joined]
+    joined = [in_dtype(builder, pairing.side_by_side(pair), PART[node.outputs[0].type.dtype]) for pair in parts]
     return doubtful(pairing, node, doubt, *joined)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from wengert.compiler.builder import Builder, constant
 from wengert.compiler.decompositions import BOOL, anywhere, either, failed, info_type, is_served
-from wengert.compiler.gauges import in_dtype
+from wengert.compiler.gauges import beside, elsewhere, in_dtype
 from wengert.compiler.placed import doubted
 from wengert.compiler.reductions import extreme
 from wengert.compiler.routines import general_eigen
@@ -43,18 +43,12 @@ def finite_or_zero(builder: Builder, x: Atom) -> tuple[Atom, Atom]:
 def meet(builder: Builder, re: Atom, im: Atom, a: Atom, eps: float) -> Atom:
     """Whether two eigenvalues may be so close that the card has to look for clusters (`wengert.primitives.gauge.same_cluster`), or a bit more."""
     n, head, dtype = re.type.shape[-1], tuple(re.type.shape[:-1]), re.type.dtype
-    shape = (*head, n, n)
-    gaps = []
-    for part in (re, im):
-        down, along = (builder.spread(builder.reshape(part, (*head, *one)), shape) for one in ((n, 1), (1, n)))
-        gaps.append(builder.elementwise("absolute", builder.elementwise("subtract", down, along)))
+    gaps = [builder.elementwise("absolute", builder.elementwise("subtract", *beside(builder, part))) for part in (re, im)]
     axes = tuple(range(len(head), len(a.type.shape)))  # of a matrix, and of its parts
     top = extreme(builder, "max", builder.elementwise("absolute", a), axes, keepdims=False)
     limit = builder.elementwise("multiply", constant(dtype.type(20 * n * eps)), top, dtype=dtype)
-    limit = builder.spread(builder.reshape(limit, (*head, 1, 1)), shape)
-    close = builder.elementwise("less_equal", builder.elementwise("maximum", *gaps), limit, dtype=BOOL)
-    apart = builder.spread(constant(~np.eye(n, dtype=bool)), shape)
-    return anywhere(builder, builder.elementwise("logical_and", close, apart, dtype=BOOL))
+    limit = builder.spread(builder.reshape(limit, (*head, 1, 1)), (*head, n, n))
+    return elsewhere(builder, builder.elementwise("less_equal", builder.elementwise("maximum", *gaps), limit, dtype=BOOL))
 
 
 def general_eigenvalues(builder: Builder, a: Atom, *, vectors: bool) -> tuple[Atom, Atom, Atom, Atom]:

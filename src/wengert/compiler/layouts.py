@@ -27,6 +27,7 @@ from wengert.compiler.native import scalar_code
 from wengert.compiler.spaces import axes_of
 from wengert.core.graph import Atom, Const, Graph, Node
 from wengert.core.types import ArrayType
+from wengert.primitives.shaping import inverse_of
 
 PRODUCTS = frozenset(["matmul", "matmul_of_derivatives"])
 NEIGHBOURS = 16  # entries of the last axis from which on its order is kept
@@ -126,7 +127,7 @@ class Layouts:
             return self.other[atom][0]
         key = (atom, axes)
         if key not in self.turned:
-            self.turned[key] = self.turn(atom, inverse(axes))
+            self.turned[key] = self.turn(atom, inverse_of(axes))
         return self.turned[key]
 
     def turn(self, atom: Atom, back: Shape) -> Atom:
@@ -154,7 +155,7 @@ class Layouts:
         shape = tuple(node.outputs[0].type.shape)
         if len(shape) != len(axes):
             return False
-        return self.settle(node, self.builder.spread(x, tuple([shape[k] for k in inverse(axes)])), axes)
+        return self.settle(node, self.builder.spread(x, tuple([shape[k] for k in inverse_of(axes)])), axes)
 
     def reduction(self, node: Node, x: Atom, axes: Shape) -> bool:
         """A sum, or its like."""
@@ -171,7 +172,7 @@ class Layouts:
         layout = slices(node, len(axes))
         if layout is None:
             return False
-        back, shape = inverse(axes), node.outputs[0].type.shape
+        back, shape = inverse_of(axes), node.outputs[0].type.shape
         params = {"layout": tuple([layout[k] for k in back])}
         return self.settle(node, self.builder.emit("index", (x,), params, ArrayType(tuple([shape[k] for k in back]), x.type.dtype)), axes)
 
@@ -181,7 +182,7 @@ class Layouts:
         layout = slices(node, len(shape))
         if layout is None or len(shape) != len(axes):
             return False
-        back = inverse(axes)
+        back = inverse_of(axes)
         whole = tuple([shape[k] for k in back])
         params = {"layout": tuple([layout[k] for k in back]), "shape": whole}
         return self.settle(node, self.builder.emit("deposit", (x,), params, ArrayType(whole, x.type.dtype)), axes)
@@ -191,7 +192,7 @@ class Layouts:
         rank, n = len(axes), len(node.params["axis"])
         places = tuple([axes[k % rank] - rank for k in node.params["axis"]])
         shape = node.outputs[0].type.shape
-        whole = (*[shape[k] for k in inverse(axes)], *shape[rank:])
+        whole = (*[shape[k] for k in inverse_of(axes)], *shape[rank:])
         params = {**node.params, "axis": places}
         found = self.builder.emit("windows", (x,), params, ArrayType(whole, x.type.dtype))
         return self.settle(node, found, (*axes, *range(rank, rank + n)))
@@ -210,18 +211,13 @@ class Layouts:
             (parts[long[0]] if long else loose).extend(news)
         order = [*[k for part in parts for k in part], *loose]
         whole = self.builder.reshape(x, tuple([new[k] for k in order]))
-        return self.settle(node, whole, inverse(tuple(order)))
+        return self.settle(node, whole, inverse_of(tuple(order)))
 
 
 MOVES: dict[str, Callable[[Layouts, Node, Atom, Shape], bool]] = {
     "permute": Layouts.permute, "spread": Layouts.spread, "index": Layouts.index, "deposit": Layouts.deposit, "windows": Layouts.windows,
     "reshape": Layouts.reshape, **dict.fromkeys(("sum", "prod", "max", "min"), Layouts.reduction),
 }  # fmt: skip
-
-
-def inverse(axes: Shape) -> Shape:
-    """The order that undoes another one."""
-    return tuple([axes.index(k) for k in range(len(axes))])
 
 
 def slices(node: Node, rank: int) -> list[Any] | None:

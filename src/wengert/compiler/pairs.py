@@ -123,13 +123,21 @@ class Pairing:
     def together(self, atom: Atom) -> Atom:
         """The array of parts of a complex value."""
         if atom not in self.joined:
-            type_ = ArrayType((*atom.type.shape, 2), PART[atom.type.dtype])
             if isinstance(atom, Const):
                 value = np.asarray(atom.value, atom.type.dtype)
                 self.joined[atom] = constant(np.stack([value.real, value.imag], -1))
             else:
-                self.joined[atom] = self.builder.emit(JOINED, self.parts[atom], {}, type_)
+                self.joined[atom] = self.side_by_side(self.parts[atom])
         return self.joined[atom]
+
+    def side_by_side(self, parts: Pair) -> Atom:
+        """Two parts as an array of parts."""
+        type_ = parts[0].type
+        return self.builder.emit(JOINED, parts, {}, ArrayType((*type_.shape, 2), type_.dtype))
+
+    def given(self, node: Node, flags: Sequence[bool]) -> list[Atom]:
+        """The operands of a node, those with a flag as arrays of parts."""
+        return [self.together(atom) if flag else self.same.get(atom, atom) for atom, flag in zip(node.operands, flags, strict=True)]
 
     def cast(self, x: Atom, dtype: Any) -> Atom:
         """A real value in a dtype; numbers of Python's take it."""
@@ -261,7 +269,7 @@ def is_power(node: Node) -> bool:
 def on_pairs(self: Pairing, node: Node) -> None:
     """A call of Python, which is given complex arrays."""
     flags, found = flags_of(node)
-    operands = [self.together(atom) if flag else self.same.get(atom, atom) for atom, flag in zip(node.operands, flags, strict=True)]
+    operands = self.given(node, flags)
     outputs = tuple([self.in_memory(var) if flag else var for var, flag in zip(node.outputs, found, strict=True)])
     self.builder.append(Node(called(node.primitive, flags, found), tuple(operands), node.params, outputs, node.location))
 

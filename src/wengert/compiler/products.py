@@ -162,7 +162,6 @@ class Products(Places):
             right = permuted(batched(right, product.stack), (*kept, *product.summed, n, n + 1))
             counts = (1, 1 + len(product.summed), 1)
         is_matrix = not product.stack and counts == (1, 1, 1)
-        is_half = base is None and not product.kept and not product.stack and is_symmetric(self.makers, product.left, product.right)
         triangle = self.triangle(product) if is_matrix and not is_half else ""
         step = MatrixProduct(left, right, result, into, product.is_strong, level, counts, is_half, product.alpha, base, triangle, product.kept)
         self.steps.append(step)

@@ -56,7 +56,7 @@ def _behind(roots: Sequence[Node]) -> tuple[list[Node], list[Node]]:
 def pull_to_inputs(root: Node, ct: Any, *, keep: bool) -> tuple[list[Node], list[Any]]:
     """The inputs behind a node, and the cotangents that arrive there from `ct`: what `Walk` finds, without ado where it can."""
     inputs, operations = _behind((root,))
-    if any([node.hooks is not None or node.entry[0].n_outputs is not None for node in operations]):  # type: ignore[index]  # noqa: C419  (quicker as a list)
+    if any([node.hooks is not None or node.entry[0].n_outputs is not None for node in operations]):  # type: ignore[index]  # operations have entries  # noqa: C419  (quicker as a list)
         walk = Walk((root,))
         if not keep:
             free(operations)
@@ -239,5 +239,5 @@ def _run_hooks(ct: Any, slots: Sequence[int], result: Any, values: Sequence[Any]
 
 hooked = Primitive(
     "hooked", lambda x, hooks: x, family="linear", push=None, pull=_run_hooks, batch=lambda xs, is_batched, params: xs[0],
-    pattern=lambda slot, y, xs, params: None, register=False,  # type: ignore[arg-type, return-value]
+    pattern=lambda slot, y, xs, params: None, register=False,  # type: ignore[arg-type, return-value]  # nobody asks a tape for patterns
 )  # fmt: skip

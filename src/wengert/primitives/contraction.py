@@ -216,10 +216,7 @@ contract.blank = einsum_of.blank = lambda xs, params: blank_of_sentence(
 def _matmul_adjoint(slot: int, ct: Any, a: Any, b: Any) -> Any:
     if type(ct) is type(a) is type(b) is np.ndarray and ct.ndim == a.ndim == b.ndim == 2 and ct.dtype.kind == "f":
         pair = (ct, b.T) if slot == 0 else (a.T, ct)  # the usual case, without the calls that would find it out
-        product = np.matmul(*pair)
-        flat = product.ravel()
-        total = flat.dot(flat)
-        return product if total == total else strong_contraction(np.matmul, pair)
+        return strong_contraction(np.matmul, pair)
     if slot == 0:
         return sum_to(strong_matmul(ct, adjoint_matrix(b)), a.shape)
     return sum_to(strong_matmul(adjoint_matrix(a), ct), b.shape)

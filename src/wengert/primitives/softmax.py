@@ -137,7 +137,7 @@ def _log_shares(x: Any, axis: tuple[int, ...]) -> Any:
 def _total(x: Any, axis: tuple[int, ...]) -> Any:
     if type(x) is not np.ndarray:
         return sum_(x, axis=axis, keepdims=True)
-    return x @ _ones(x.shape[1], x.dtype) if _rows(x, axis) else np.add.reduce(x, axis, None, None, True)  # type: ignore[call-overload]
+    return x @ _ones(x.shape[1], x.dtype) if _rows(x, axis) else np.add.reduce(x, axis, None, None, True)  # type: ignore[call-overload]  # by position, which takes less time
 
 
 def _log_shares_differential(dxs: Sequence[Any], y: Any, x: Any, axis: tuple[int, ...]) -> Any:

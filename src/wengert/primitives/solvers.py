@@ -26,7 +26,7 @@ def _tried(front: Callable[..., Any]) -> Callable[..., Any]:
     def looked_at(x: Any, *rest: Any, **settings: Any) -> Any:
         code = sys._getframe(2).f_code  # who called NumPy's function
         if code.co_filename.endswith(_LOOKS.get(code.co_name, "nobody")) and isinstance(x, Tracer):
-            np.asarray(x) if x.shape else float(x)  # type: ignore[arg-type]
+            np.asarray(x) if x.shape else float(x)  # type: ignore[arg-type]  # which is an error, and said to be one
         return front(x, *rest, **settings)
 
     return looked_at

@@ -57,7 +57,7 @@ def _watch_of(walk: Walk) -> Watch:
              for slot, parent in zip(node.entry[4], node.entry[5], strict=True)}  # fmt: skip
     watch.given = [known.get(node, _value_of(node)) for node in leaves]
     # hooks stand behind the operation at whose result they are
-    operations = {walk.places[node] - bool(node.hooks): node for node in walk.nodes[walk.n_inputs :] if hasattr(node, "note")}  # type: ignore[operator]
+    operations = {walk.places[node] - bool(node.hooks): node for node in walk.nodes[walk.n_inputs :] if hasattr(node, "note")}  # type: ignore[operator]  # operations have places
     for place, entry in enumerate(walk.entries):
         if entry is not None:
             primitive, operands, params, made, line = operations[place].note if place in operations else (entry[0], (), {}, (), (None, 0))

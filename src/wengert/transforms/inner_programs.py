@@ -222,7 +222,17 @@ def _inlined(graph: Graph) -> Graph:
 
 
 def apply(graph: Graph, values: Sequence[Any]) -> list[Any]:
-    """Run a graph on traced values; where a recording is among those who watch, it is told the nodes' locations."""
+    """The outputs of a graph that is run on traced values."""
+    return outputs_of(graph, values_along(graph, values))
+
+
+def outputs_of(graph: Graph, places: Mapping[Any, Any]) -> list[Any]:
+    """What a graph returns, of the values that its variables have."""
+    return [a.value if isinstance(a, Const) else places[a] for a in graph.outputs]
+
+
+def values_along(graph: Graph, values: Sequence[Any]) -> dict[Atom, Any]:
+    """The values of all variables of a graph; where a recording is among those who watch, it is told the nodes' locations."""
     trace = next(filter(None, map(recording_of, values)), None)
     before = None if trace is None else trace.location
     places: dict[Atom, Any] = dict(zip(graph.inputs, values, strict=True))
@@ -234,7 +244,7 @@ def apply(graph: Graph, values: Sequence[Any]) -> list[Any]:
         places.update(zip(node.outputs, (result,) if node.primitive.n_outputs is None else result, strict=True))
     if trace is not None:
         trace.location = before
-    return [a.value if isinstance(a, Const) else places[a] for a in graph.outputs]
+    return places
 
 
 def recording_of(x: Any) -> InnerTrace | None:

@@ -110,8 +110,8 @@ class Linearization:
         token = is_expanded.set(True)
         try:
             with np.errstate(all="ignore"):
-                again = Linearization(self.function, self.inputs, watch.namer)  # type: ignore[arg-type]
-                return again._examined(again.record, given, results, look) or found  # type: ignore[arg-type]
+                again = Linearization(self.function, self.inputs, watch.namer)  # type: ignore[arg-type]  # watches have names here
+                return again._examined(again.record, given, results, look) or found  # type: ignore[arg-type]  # it is watched, too
         finally:
             is_expanded.reset(token)
 

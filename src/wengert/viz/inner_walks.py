@@ -5,15 +5,15 @@ The walk of a pass begins with what the one before has given; the walk back begi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from wengert.core.graph import Const, Graph, Node, Var
-from wengert.core.trace import bind
+from wengert.core.graph import Graph, Node, Var
+from wengert.transforms.inner_programs import outputs_of, values_along
 from wengert.transforms.journeys import goes_on
 from wengert.transforms.loop import Loop
 from wengert.transforms.record_graph import Recording
@@ -91,20 +91,10 @@ def _program(walks: GraphWalks, node: Node) -> InnerProgram | None:
 # --- running -----------------------------------------------------------------------------------------------------------------
 
 
-def _evaluated(graph: Graph, inputs: Sequence[Any]) -> dict[Var, Any]:
+def _evaluated(graph: Graph, inputs: Sequence[Any]) -> dict[Any, Any]:
     """The value of every variable."""
-    values: dict[Var, Any] = dict(zip(graph.inputs, map(np.asarray, inputs), strict=True))
-    values = {var: value[()] for var, value in values.items()}
     with np.errstate(all="ignore"):
-        for node in graph.nodes:
-            operands = [a.value if isinstance(a, Const) else values[a] for a in node.operands]
-            result = bind(node.primitive, operands, node.params)
-            values.update(zip(node.outputs, (result,) if node.primitive.n_outputs is None else result, strict=True))
-    return values
-
-
-def _of(graph: Graph, values: Mapping[Var, Any]) -> list[Any]:
-    return [a.value if isinstance(a, Const) else values[a] for a in graph.outputs]
+        return values_along(graph, [np.asarray(x)[()] for x in inputs])
 
 
 def _walked(graph: Graph, inputs: Sequence[Any], tangents: Sequence[Sequence[Any]], said: Sequence[str]) -> GraphWalks:
@@ -160,7 +150,7 @@ def _loop(walks: GraphWalks, node: Node) -> list[Run]:
         state = ["from the pass before"] * loop.n_carry if found else first
         said = [*names, *state, *(f"entry {k} of {name}" for name in rows_said)]
         one = _walked(loop.body, [*consts, *carry, *(x[k] for x in entries)], [*dconsts, *dcarry, *rows], said)
-        carry = _of(loop.body, one.values)[: loop.n_carry]
+        carry = outputs_of(loop.body, one.values)[: loop.n_carry]
         dcarry = [one.tangents(a, n_columns) for a in loop.body.outputs[: loop.n_carry]]
         found.append(one)
     _loop_back(walks, node, loop, found, taken)
@@ -170,7 +160,7 @@ def _loop(walks: GraphWalks, node: Node) -> list[Run]:
 def _goes_on(loop: Loop, tests: Sequence[Any], carry: Sequence[Any], n: int) -> bool:
     if loop.test is None:
         return n < loop.length
-    return bool(goes_on(_of(loop.test, _evaluated(loop.test, [*tests, *carry]))[0]))
+    return bool(goes_on(outputs_of(loop.test, _evaluated(loop.test, [*tests, *carry]))[0]))
 
 
 def _loop_back(walks: GraphWalks, node: Node, loop: Loop, found: Sequence[GraphWalks], taken: Sequence[int]) -> None:
@@ -214,7 +204,7 @@ def _call(walks: GraphWalks, node: Node) -> list[Run]:
         recording = Recording(result, [walks.value(a) for a in node.operands], {})
     except Exception:  # it is shown as one operation all the same
         return []
-    graph, results = recording.graph, _of(recording.graph, recording.values)
+    graph, results = recording.graph, outputs_of(recording.graph, recording.values)
     is_same = len(results) == len(node.outputs) and len(graph.inputs) == len(node.operands)
     if is_same and all(np.array_equal(y, walks.values[var], equal_nan=True) for y, var in zip(results, node.outputs, strict=True)):
         return [_once(walks, node, graph, node.operands, "the call")]

@@ -5,17 +5,15 @@ The page is put together from the files in `static/`, the layout library in `ven
 
 from __future__ import annotations
 
-import gc
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from html import escape
 from importlib.resources import files
 from string import Template
 from typing import Any
 
+from wengert.compiler.collector import collector_at_rest
 from wengert.viz.contents import contents
 from wengert.viz.explanation import Explanation
 from wengert.viz.notation import cut
@@ -29,7 +27,7 @@ SCRIPTS = (*PURE_SCRIPTS, "dom", "pane", "details", "walkbar", "compare", "jacob
 
 def html_document(explanation: Explanation) -> str:
     """The page of a call."""
-    with without_collector():
+    with collector_at_rest():  # of the many small boxes of a page none is garbage
         return _document(explanation)
 
 
@@ -43,18 +41,6 @@ def _document(explanation: Explanation) -> str:
         title=escape(short_title(explanation)), point=escape(cut(f"at {explanation.point}", 300) if explanation.point else ""),
         style=f"{STYLE}{shipped('static/explorer.css')}", tables=tables, data="\n".join(scripts), script=script(),
     )  # fmt: skip
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Without looking for garbage: of the many small boxes of a page none is, and a search through them takes a fifth of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _data_script(name: str, data: object) -> str:

@@ -128,10 +128,10 @@ class GraphWalks:
             adjoints[output] = seed if output not in adjoints else adjoints[output] + seed
             self.by_var[output].seeds.append((says, seed))
         for node, slot, piece in self.pull_back(adjoints):
-            operand = self.by_var[node.operands[slot]]  # type: ignore[index]
+            operand = self.by_var[node.operands[slot]]  # type: ignore[index]  # slots that are pulled are variables
             step = self.by_var[node.outputs[0]]
             names = tuple(self.names[y] for y in node.outputs)
-            total, ct = adjoints[node.operands[slot]], adjoints.get(node.outputs[0])  # type: ignore[index]
+            total, ct = adjoints[node.operands[slot]], adjoints.get(node.outputs[0])  # type: ignore[index]  # as above
             results = [self.values[y] for y in node.outputs]
             y = results[0] if node.primitive.n_outputs is None else tuple(results)
             use = (node, y, [self.value(a) for a in node.operands], [names[0], *step.operands])
