@@ -1,6 +1,7 @@
 """Train until Ctrl-C comes, then go on, and compare with a run that nobody stopped; prints JSON."""
 
 import json
+import signal
 import sys
 import time
 
@@ -27,6 +28,7 @@ def wait(moment):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that runs the tests in the background has it ignored
     callback = wait if WHERE == "at the end of an epoch" else learn.every(1)(wait)
     first = fit(epochs=10**9, checkpoint=FOLDER, callbacks=[callback])
     saved = learn.read(FOLDER).run["step"]
